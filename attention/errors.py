@@ -1,0 +1,184 @@
+"""Every way in which measuring can fail, as one tree.
+
+HearkenError
+├── ModelRefused            the model is at hand, but its attention cannot be measured exactly or safely
+│   ├── FamilyNotProven     the architecture failed, or cannot take, the check against eager attention
+│   ├── AttentionFree       nothing in it attends
+│   ├── EncoderDecoder      it has two sequences, where one document has one
+│   ├── RemoteCode          it wants to run code that came with its weights
+│   ├── UnsafeWeights       its weights are not in safetensors files
+│   ├── WrongDigest         its weights are not the ones that were asked for
+│   ├── SlowTokenizer       its tokenizer cannot say where in the text a token stands
+│   └── CaptureIncomplete   in one pass, fewer or more layers attended than should have
+├── ModelUnavailable        the model is not at hand
+│   ├── HubUnreachable      the hub cannot be reached, or does not know the name
+│   ├── FolderMissing       the folder of the models file does not exist or holds no model
+│   └── DeviceMissing       the device of the models file is not there
+├── DocumentRefused         the document cannot be measured as it was given
+│   ├── EmptyDocument       no text, no turns, or zero tokens
+│   ├── EmptyTurn           a turn without text
+│   ├── TooLong             longer than the model's context, where that was to be refused
+│   ├── TooShort            shorter than the windows asked of it
+│   ├── BadTranscript       a transcript that does not follow its format
+│   ├── NoChatTemplate      chat messages for a model without a chat template
+│   └── SpansUnclear        the tokens could not be given to turns exactly
+└── Interrupted             the caller stopped the work between two passes
+
+`code` becomes the problem type in the service and the reason of a failed document. A message is for the person who sent
+the work: it names the remedy and never a path.
+"""
+
+# ruff: noqa: N818 - the names say what happened; each is an error by its place in the tree
+
+from typing import ClassVar
+
+
+class HearkenError(Exception):
+    """Measuring failed for a stated reason."""
+
+    code: ClassVar[str] = "measuring-failed"
+
+
+class ModelRefused(HearkenError):
+    """The model is at hand, but its attention cannot be measured exactly or safely."""
+
+    code = "model-refused"
+
+
+class FamilyNotProven(ModelRefused):
+    """The architecture failed, or cannot take, the check of capture against its own eager attention."""
+
+    code = "model-family-not-proven"
+
+
+class AttentionFree(ModelRefused):
+    """Nothing in the model attends, so there is nothing to measure."""
+
+    code = "model-attention-free"
+
+
+class EncoderDecoder(ModelRefused):
+    """The model reads one sequence and writes another; one document is one sequence."""
+
+    code = "model-encoder-decoder"
+
+
+class RemoteCode(ModelRefused):
+    """The model wants to run code that came with its weights."""
+
+    code = "model-remote-code"
+
+
+class UnsafeWeights(ModelRefused):
+    """The weights are not in safetensors files."""
+
+    code = "model-unsafe-weights"
+
+
+class WrongDigest(ModelRefused):
+    """The weights are not the ones that were asked for: their SHA-256 differs."""
+
+    code = "model-wrong-digest"
+
+
+class SlowTokenizer(ModelRefused):
+    """The tokenizer cannot say where in the text a token stands."""
+
+    code = "model-slow-tokenizer"
+
+
+class CaptureIncomplete(ModelRefused):
+    """In one pass fewer or more layers attended than should have; no partial answer is given."""
+
+    code = "capture-incomplete"
+
+
+class ModelUnavailable(HearkenError):
+    """The model is not at hand."""
+
+    code = "model-unavailable"
+
+
+class HubUnreachable(ModelUnavailable):
+    """The hub cannot be reached, or does not know the name or revision."""
+
+    code = "model-hub-unreachable"
+
+
+class FolderMissing(ModelUnavailable):
+    """The folder named in the models file does not exist or holds no model."""
+
+    code = "model-folder-missing"
+
+
+class DeviceMissing(ModelUnavailable):
+    """The device named in the models file is not there."""
+
+    code = "model-device-missing"
+
+
+class DocumentRefused(HearkenError):
+    """The document cannot be measured as it was given."""
+
+    code = "document-refused"
+
+
+class EmptyDocument(DocumentRefused):
+    """The document has no text, no turns, or zero tokens."""
+
+    code = "document-empty"
+
+
+class EmptyTurn(DocumentRefused):
+    """A turn has no text. `index` counts turns from 0."""
+
+    code = "document-empty-turn"
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class TooLong(DocumentRefused):
+    """The document is longer than the model's context, and was to be refused then. `tokens` may be over `limit`."""
+
+    code = "document-too-long"
+
+    def __init__(self, message: str, tokens: int, limit: int) -> None:
+        super().__init__(message)
+        self.tokens = tokens
+        self.limit = limit
+
+
+class TooShort(DocumentRefused):
+    """The document is shorter than the windows asked of it."""
+
+    code = "too-short"
+
+
+class BadTranscript(DocumentRefused):
+    """A transcript does not follow its format. `line` counts from 1, None where no single line is at fault."""
+
+    code = "document-bad-transcript"
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class NoChatTemplate(DocumentRefused):
+    """Chat messages were sent to a model that has no chat template."""
+
+    code = "document-no-chat-template"
+
+
+class SpansUnclear(DocumentRefused):
+    """The tokens could not be given to turns exactly."""
+
+    code = "document-spans-unclear"
+
+
+class Interrupted(HearkenError):
+    """The caller stopped the work between two passes."""
+
+    code = "interrupted"
