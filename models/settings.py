@@ -1,0 +1,139 @@
+"""Every setting of every part, read from the environment with the prefix ``HEARKEN_``, and the models file."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Each field is the environment variable ``HEARKEN_`` + its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="HEARKEN_", extra="ignore")
+
+    database_url: str = Field(
+        "postgresql+psycopg://hearken@localhost/hearken",
+        description="PostgreSQL 15 or newer with pgvector 0.8 or newer.",
+    )
+    broker_url: str = Field("redis://localhost:6379/0", description="Redis, for knocks on the workers' doors only.")
+    data_dir: Path | None = Field(None, description="Where the embedded stack keeps its database, sockets and logs.")
+    models: Path | None = Field(None, description="The models file (TOML). Without one the packaged MiniLM is served.")
+    auth: Literal["open", "keys"] = Field(
+        "open", description="`open` serves a loopback address only; `keys` asks for a key."
+    )
+    host: str = Field("127.0.0.1", description="The address the API listens on.")
+    port: int = Field(8321, ge=1, le=65535, description="The port the API listens on.")
+
+    max_body_bytes: int = Field(8 << 20, description="The largest JSON body accepted.")
+    max_upload_bytes: int = Field(2 << 30, description="The largest data set accepted.")
+    max_document_characters: int = Field(2_000_000, description="The longest document accepted.")
+    max_turns: int = Field(10_000, description="The most turns a conversation may have.")
+    max_queued_documents: int = Field(1_000_000, description="The most documents one tenant may have waiting.")
+
+    wait_seconds: float = Field(
+        30.0, ge=0, le=60, description="How long a POST waits for its result unless it says otherwise."
+    )
+    inquiry_seconds: float = Field(
+        30.0, description="How long a search by text may wait for a model before it is told 503."
+    )
+    idempotency_hours: float = Field(24.0, description="How long an Idempotency-Key is remembered.")
+
+    token_budget: int = Field(16_384, ge=16, description="Padded tokens in one forward pass, at most.")
+    claim_documents: int = Field(64, ge=1, description="Documents in one claim, at most.")
+    lease_seconds: float = Field(60.0, gt=0, description="How long a claim lasts without a heartbeat.")
+    heartbeat_seconds: float = Field(
+        10.0, gt=0, description="How often a worker renews its claims and says it is alive."
+    )
+    worker_alive_seconds: float = Field(
+        40.0, gt=0, description="How old a heartbeat may be for its worker to count as alive."
+    )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="How often the sweeper looks for expired leases and unsent knocks."
+    )
+    losses_alone: int = Field(3, ge=1, description="Times a document may lose its worker while alone before it fails.")
+    shutdown_seconds: float = Field(10.0, description="How long a running pass may take to end after SIGTERM.")
+    model_memory_bytes: int | None = Field(
+        None, description="Memory for loaded models; by default most of what is free."
+    )
+    threads: int | None = Field(
+        None, ge=1, description="Processor threads a worker uses; by default all, shared among workers."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much the parts say.")
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
+
+
+class ModelEntry(BaseModel):
+    """One ``[[model]]`` of the models file: what clients may name, and where its weights are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="What clients say.")]
+    path: Path | None = None
+    hub: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")] = None
+    revision: str | None = None
+    packaged: bool = False
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    max_tokens: Annotated[int | None, Field(ge=8)] = None
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
+    default: bool = False
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum((self.path is not None, self.hub is not None, self.packaged)) != 1:
+            raise ValueError("give exactly one of `path`, `hub` or `packaged = true`")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("a `hub` model needs a `revision` (a commit), so that results stay what they are")
+        return self
+
+
+class ModelsFileError(Exception):
+    """The models file cannot be used; the message names the entry and the remedy."""
+
+
+def load_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
+    """The models that this installation serves, the default first. Without a file: the packaged MiniLM.
+
+    A relative ``path`` of an entry is taken from the models file's own folder.
+    Raises `ModelsFileError` when the file is missing, is not TOML, or an entry is wrong.
+    """
+    if path is None:
+        return (ModelEntry(id=PACKAGED_MODEL, packaged=True, default=True),)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelsFileError(f"the models file {path} does not exist; create it or unset HEARKEN_MODELS") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelsFileError(f"the models file {path} is not valid TOML: {error}") from None
+    tables = content.get("model")
+    if not isinstance(tables, list) or not tables:
+        raise ModelsFileError(f"the models file {path} has no [[model]] table; see the README for an example")
+    entries = [_entry(path, number, table) for number, table in enumerate(tables, start=1)]
+    repeated = {entry.id for entry in entries if sum(other.id == entry.id for other in entries) > 1}
+    if repeated:
+        raise ModelsFileError(f"the models file {path} names these ids twice: {', '.join(sorted(repeated))}")
+    if sum(entry.default for entry in entries) > 1:
+        raise ModelsFileError(f"the models file {path} has more than one default model; keep `default = true` on one")
+    return tuple(sorted(entries, key=lambda entry: not entry.default))
+
+
+def _entry(path: Path, number: int, table: object) -> ModelEntry:
+    try:
+        entry = ModelEntry.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise ModelsFileError(f"the models file {path}, [[model]] number {number}, {field}: {first['msg']}") from None
+    if entry.path is not None and not entry.path.is_absolute():
+        entry = entry.model_copy(update={"path": path.parent / entry.path})
+    return entry

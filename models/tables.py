@@ -1,0 +1,373 @@
+"""The tables, as SQLAlchemy Core sees them. What each row means stands above it; times are UTC.
+
+A *document* is what a client sent. A *work item* is one document to be measured under one model for one job. A
+*measurement* is the numbers, made once per tenant for equal work; an *analysis* is a job's claim on a measurement.
+"""
+
+from typing import Any
+
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from attention.definitions import METRIC_NAMES
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+JOB_STATES = ("queued", "running", "summarizing", "succeeded", "failed", "cancelled")
+JOB_KINDS = ("analysis", "batch", "comparison")
+ITEM_STATES = ("queued", "running", "done", "failed", "cancelled")
+LOCAL_TENANT = "local"  # the one tenant of an installation with AUTH=open
+
+INTERACTIVE, BACKGROUND = 100, 0  # priorities: a POST that someone waits for, and data sets
+
+
+def _id() -> Column[str]:
+    return Column("id", Text, primary_key=True)
+
+
+def _created_at() -> Column[Any]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant_id", Text, ForeignKey("tenant.id", ondelete="CASCADE"), nullable=False)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=column)
+
+
+def _lease() -> tuple[Column[Any], ...]:
+    """Who holds a claim and until when. The token fences: a store with an older token changes nothing."""
+    return (
+        Column("lease_token", BigInteger),
+        Column("leased_until", DateTime(timezone=True)),
+        Column("worker_id", Text),
+    )
+
+
+def _failure() -> tuple[Column[Any], ...]:
+    """Why it failed: `reason` is a problem type's name, `message` a sentence for the client."""
+    return (Column("reason", Text), Column("message", Text))
+
+
+# Whose rows are whose. With AUTH=open there is one tenant, `local`.
+tenant = Table("tenant", metadata, _id(), Column("name", Text, nullable=False, unique=True), _created_at())
+
+# A key is shown once; only its SHA-256 is kept.
+api_key = Table(
+    "api_key",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("secret_sha256", LargeBinary, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    _created_at(),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+# What the workers say of each entry of the models file. `facts` is attention.model.ModelFacts.
+model = Table(
+    "model",
+    metadata,
+    _id(),
+    Column("state", Text, nullable=False),  # registered | loading | ready | refused | unavailable
+    *_failure(),
+    Column("facts", JSONB),
+    Column("version_key", BigInteger, ForeignKey("model_version.key")),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Exact weights that measurements were made with; the key is part of the partial vector indexes' names.
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("key", BigInteger, Identity(), primary_key=True),
+    Column("model_id", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("weights_sha256", Text, nullable=False),
+    Column("dtype", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    _created_at(),
+    UniqueConstraint("model_id", "weights_sha256", "dtype"),
+)
+
+# A worker process that is alive while its heartbeat is young.
+worker = Table(
+    "worker",
+    metadata,
+    _id(),
+    Column("models", ARRAY(Text), nullable=False),
+    Column("summaries", Boolean, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    _created_at(),
+    Index(None, "tenant_id", "id"),
+)
+
+# One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text}]} or {"messages": [{role, content}]}.
+document = Table(
+    "document",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("dataset_id", Text, ForeignKey("dataset.id", ondelete="CASCADE")),
+    Column("position", Integer, nullable=False),
+    Column("external_id", Text),
+    Column("domain", Text),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("cluster", Text),
+    Column("content", JSONB, nullable=False),
+    Column("content_sha256", LargeBinary, nullable=False),
+    Column("characters", Integer, nullable=False),
+    _created_at(),
+    Index(None, "dataset_id", "position", unique=True, postgresql_where=text("dataset_id IS NOT NULL")),
+    Index(None, "dataset_id", "domain", "position"),
+    Index(None, "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+)
+
+# Progress is not stored: it is counted from the work items under the job's lock.
+job = Table(
+    "job",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("request", JSONB, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("cancel_requested_at", DateTime(timezone=True)),
+    Column("cancel_after", DateTime(timezone=True)),
+    *_failure(),
+    _created_at(),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    _one_of("kind", JOB_KINDS),
+    _one_of("state", JOB_STATES),
+    Index(None, "tenant_id", "id"),
+    Index(None, "cancel_after", postgresql_where=text("cancel_after IS NOT NULL AND finished_at IS NULL")),
+)
+
+# `alone` is set after a lost lease: then the item is claimed by itself, and only losses while alone count.
+work_item = Table(
+    "work_item",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _tenant(),
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", Text, ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("group_position", SmallInteger),
+    Column("options", JSONB, nullable=False),
+    Column("request_key", LargeBinary, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("estimated_tokens", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("alone", Boolean, nullable=False, server_default=text("false")),
+    Column("losses", SmallInteger, nullable=False, server_default=text("0")),
+    *_lease(),
+    *_failure(),
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    _one_of("state", ITEM_STATES),
+    Index("work_item_head", "model_id", text("priority DESC"), "id", postgresql_where=text("state = 'queued'")),
+    Index(
+        "work_item_like_length",
+        "model_id",
+        "priority",
+        "estimated_tokens",
+        "id",
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index("work_item_leases", "leased_until", postgresql_where=text("state = 'running'")),
+    Index(None, "job_id", "state"),
+    Index(None, "document_id"),
+)
+
+# The numbers of one document under one model. `work_key` names rendered ids and spans, weights, dtype and settings.
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _tenant(),
+    Column("work_key", LargeBinary, nullable=False),
+    Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
+    Column("definitions", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("turns", Integer),
+    Column("speakers", ARRAY(Text), nullable=False),
+    Column("windows", Integer, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("left_out_rows", BigInteger, nullable=False),
+    *(Column(name, Double) for name in METRIC_NAMES),
+    _created_at(),
+    UniqueConstraint("tenant_id", "work_key"),
+)
+
+# Per layer: each metric's mean over heads in a column, the heads beside it; `flow` is T x (T+1), row by row.
+measurement_layer = Table(
+    "measurement_layer",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    Column("layer", SmallInteger, primary_key=True),
+    *(Column(name, Double) for name in METRIC_NAMES),
+    *(Column(f"{name}_heads", ARRAY(REAL), nullable=False) for name in METRIC_NAMES),
+    Column("flow", ARRAY(REAL)),
+)
+
+# What was asked, before any tokenizer saw it, and the measurement it led to: lets a POST find equal work at once.
+known_request = Table(
+    "known_request",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True),
+    Column("request_key", LargeBinary, primary_key=True),
+    Column("version_key", BigInteger, ForeignKey("model_version.key"), primary_key=True),
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
+    Index(None, "measurement_id"),
+)
+
+# Vectors of every size share the table; each model version has its own partial index (see models.queries.vectors).
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
+    Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
+    Column("turn", Integer),  # null: the whole document
+    Column("embedding", VECTOR, nullable=False),
+    UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
+)
+
+# One document in one job. `listed` is false for rows made for a comparison.
+analysis = Table(
+    "analysis",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("work_item_id", BigInteger, ForeignKey("work_item.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("document_id", Text, ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id"), nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("timing", JSONB, nullable=False),
+    _created_at(),
+    Index(None, "tenant_id", "id"),
+    Index(None, "job_id", "id"),
+    Index(None, "measurement_id"),
+    Index(None, "document_id"),
+)
+
+# `state` is that of the summary: waiting for its documents, then queued, running, done or failed.
+comparison = Table(
+    "comparison",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("request", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("losses", SmallInteger, nullable=False, server_default=text("0")),
+    *_lease(),
+    Column("result", JSONB),
+    _created_at(),
+    _one_of("state", ("waiting", "queued", "running", "done", "failed", "cancelled")),
+    Index(None, "tenant_id", "id"),
+    Index("comparison_open", "state", postgresql_where=text("state IN ('queued', 'running')")),
+)
+
+# The report and other files made from a comparison's result.
+comparison_file = Table(
+    "comparison_file",
+    metadata,
+    Column("comparison_id", Text, ForeignKey("comparison.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# Short work that someone waits for and that leaves no analysis behind, such as the embedding of a search text.
+inquiry = Table(
+    "inquiry",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("kind", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    *_lease(),
+    Column("response", JSONB),
+    *_failure(),
+    _created_at(),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _one_of("kind", ("embedding",)),
+    _one_of("state", ("queued", "running", "done", "failed")),
+    Index("inquiry_queued", "model_id", "id", postgresql_where=text("state = 'queued'")),
+    Index(None, "expires_at"),
+)
+
+# Knocks to be sent once the transaction that made the work has committed. Sent rows are deleted.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("queue", Text, nullable=False),
+    _created_at(),
+)
+
+# The first answer to a key is found again through the job or data set that it made.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_sha256", LargeBinary, nullable=False),
+    Column("resource", Text, nullable=False),
+    _created_at(),
+    Index(None, "created_at"),
+)

@@ -1,0 +1,50 @@
+"""How a document is to be measured, and the key under which equal requests find each other."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from attention.definitions import DEFINITIONS
+
+RENDERING = "hearken-rendering/1"
+"""Changes whenever the same content could be rendered to other tokens or spans."""
+
+
+class Sampling(BaseModel):
+    """Seeded windows of one size, spread over the document: how comparisons control for length."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_tokens: int = Field(ge=8)
+    count: int = Field(ge=1)
+    seed: int
+
+
+class WorkOptions(BaseModel):
+    """Everything besides content and model that the numbers depend on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    overflow: Literal["window", "truncate", "reject"] = "window"
+    labels: Literal["keep", "drop"] = "keep"
+    sampling: Sampling | None = None
+
+
+def content_digest(content: dict[str, Any]) -> bytes:
+    """SHA-256 of a document's content in canonical JSON."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def request_key(content_sha256: bytes, options: WorkOptions) -> bytes:
+    """Names what is asked of a model, before any tokenizer has seen it: equal keys give equal numbers."""
+    settings = json.dumps([DEFINITIONS, RENDERING, options.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(content_sha256 + settings.encode()).digest()
+
+
+def work_key(rendered_digest: bytes, weights_sha256: str, dtype: str) -> bytes:
+    """Names a measurement: rendered token ids and spans, exact weights, dtype and definitions."""
+    parts = [DEFINITIONS.encode(), weights_sha256.encode(), dtype.encode(), rendered_digest]
+    return hashlib.sha256(b"\0".join(parts)).digest()
