@@ -147,7 +147,8 @@ dataset = Table(
     Index(None, "tenant_id", "id"),
 )
 
-# One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text}]} or {"messages": [{role, content}]}.
+# One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text}]} or
+# {"messages": [{role, content}]}.
 document = Table(
     "document",
     metadata,
