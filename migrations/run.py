@@ -16,7 +16,8 @@ class DatabaseIsNewerError(Exception):
     """The database was migrated by a newer version of Hearken; install that version, or use another database."""
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Where the migrations stand, for Alembic's own commands."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
@@ -32,7 +33,7 @@ def upgrade(database_url: str) -> None:
 
     Raises `DatabaseIsNewerError` when the database knows a migration that this code does not.
     """
-    config = _config()
+    config = alembic_config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.begin() as connection:

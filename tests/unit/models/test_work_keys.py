@@ -1,0 +1,35 @@
+"""Equal requests share a key; anything the numbers depend on changes it."""
+
+import pytest
+
+from models.work import Sampling, WorkOptions, content_digest, request_key, work_key
+
+
+def test_the_order_of_fields_does_not_change_a_contents_digest() -> None:
+    assert content_digest({"turns": [{"speaker": "Ana", "text": "Hi"}]}) == content_digest(
+        {"turns": [{"text": "Hi", "speaker": "Ana"}]}
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        WorkOptions(overflow="truncate"),
+        WorkOptions(labels="drop"),
+        WorkOptions(sampling=Sampling(window_tokens=256, count=3, seed=0)),
+    ],
+)
+def test_options_that_change_the_numbers_change_the_request_key(other: WorkOptions) -> None:
+    digest = content_digest({"text": "hello"})
+    assert request_key(digest, WorkOptions()) == request_key(digest, WorkOptions())
+    assert request_key(digest, WorkOptions()) != request_key(digest, other)
+
+
+def test_weights_dtype_and_rendering_change_the_work_key() -> None:
+    keys = {
+        work_key(b"rendered", "weights", "float32"),
+        work_key(b"rendered", "weights", "bfloat16"),
+        work_key(b"rendered", "others", "float32"),
+        work_key(b"different", "weights", "float32"),
+    }
+    assert len(keys) == 4
