@@ -8,6 +8,8 @@ HearkenError
 │   ├── RemoteCode          it wants to run code that came with its weights
 │   ├── UnsafeWeights       its weights are not in safetensors files
 │   ├── WrongDigest         its weights are not the ones that were asked for
+│   ├── IncompleteModel     a file of it is missing, damaged, or lacks weights that the network needs
+│   ├── RevisionMissing     a hub name without the commit that says which files are meant
 │   ├── SlowTokenizer       its tokenizer cannot say where in the text a token stands
 │   └── CaptureIncomplete   in one pass, fewer or more layers attended than should have
 ├── ModelUnavailable        the model is not at hand
@@ -17,10 +19,12 @@ HearkenError
 ├── DocumentRefused         the document cannot be measured as it was given
 │   ├── EmptyDocument       no text, no turns, or zero tokens
 │   ├── EmptyTurn           a turn without text
+│   ├── BadSpeaker          a speaker without a name, or with a line break in it
+│   ├── UnreadableText      a text that is not valid Unicode
 │   ├── TooLong             longer than the model's context, where that was to be refused
 │   ├── TooShort            shorter than the windows asked of it
 │   ├── BadTranscript       a transcript that does not follow its format
-│   ├── NoChatTemplate      chat messages for a model without a chat template
+│   ├── ChatTemplateRefused chat messages that the model's chat template does not take
 │   └── SpansUnclear        the tokens could not be given to turns exactly
 └── Interrupted             the caller stopped the work between two passes
 
@@ -81,6 +85,18 @@ class WrongDigest(ModelRefused):
     code = "model-wrong-digest"
 
 
+class IncompleteModel(ModelRefused):
+    """A file of the model is missing or damaged, or lacks weights that the network needs."""
+
+    code = "model-incomplete"
+
+
+class RevisionMissing(ModelRefused):
+    """A hub name without the commit that says which files are meant."""
+
+    code = "model-revision-missing"
+
+
 class SlowTokenizer(ModelRefused):
     """The tokenizer cannot say where in the text a token stands."""
 
@@ -139,6 +155,22 @@ class EmptyTurn(DocumentRefused):
         self.index = index
 
 
+class BadSpeaker(DocumentRefused):
+    """A turn's speaker has no name, or a line break in it. `index` counts turns from 0."""
+
+    code = "document-bad-speaker"
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class UnreadableText(DocumentRefused):
+    """The text is not valid Unicode."""
+
+    code = "document-unreadable-text"
+
+
 class TooLong(DocumentRefused):
     """The document is longer than the model's context, and was to be refused then. `tokens` may be over `limit`."""
 
@@ -166,10 +198,10 @@ class BadTranscript(DocumentRefused):
         self.line = line
 
 
-class NoChatTemplate(DocumentRefused):
-    """Chat messages were sent to a model that has no chat template."""
+class ChatTemplateRefused(DocumentRefused):
+    """The model's chat template does not take these messages: an unknown role, or roles in the wrong order."""
 
-    code = "document-no-chat-template"
+    code = "document-chat-template-refused"
 
 
 class SpansUnclear(DocumentRefused):
