@@ -144,7 +144,7 @@ dataset = Table(
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     _created_at(),
-    Index(None, "tenant_id", "id"),
+    Index(None, "tenant_id", "created_at", "id"),
 )
 
 # One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text}]} or
@@ -187,18 +187,19 @@ job = Table(
     Column("finished_at", DateTime(timezone=True)),
     _one_of("kind", JOB_KINDS),
     _one_of("state", JOB_STATES),
-    Index(None, "tenant_id", "id"),
+    Index(None, "tenant_id", "created_at", "id"),
     Index(None, "cancel_after", postgresql_where=text("cancel_after IS NOT NULL AND finished_at IS NULL")),
 )
 
 # `alone` is set after a lost lease: then the item is claimed by itself, and only losses while alone count.
+# A finished item outlives its document (which is null then), so that a job's counts stay true after a deletion.
 work_item = Table(
     "work_item",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     _tenant(),
     Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
-    Column("document_id", Text, ForeignKey("document.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", Text, ForeignKey("document.id", ondelete="SET NULL")),
     Column("model_id", Text, nullable=False),
     Column("group_position", SmallInteger),
     Column("options", JSONB, nullable=False),
@@ -224,6 +225,7 @@ work_item = Table(
         postgresql_where=text("state = 'queued'"),
     ),
     Index("work_item_leases", "leased_until", postgresql_where=text("state = 'running'")),
+    Index("work_item_waiting", "tenant_id", postgresql_where=text("state = 'queued'")),
     Index(None, "job_id", "state"),
     Index(None, "document_id"),
 )
@@ -275,11 +277,14 @@ embedding = Table(
     "embedding",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
+    _tenant(),
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
     Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
     Column("turn", Integer),  # null: the whole document
     Column("embedding", VECTOR, nullable=False),
     UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
+    Index("embedding_document", "tenant_id", "version_key", postgresql_where=text("turn IS NULL")),
+    Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
 )
 
 # One document in one job. `listed` is false for rows made for a comparison.
@@ -297,8 +302,8 @@ analysis = Table(
     Column("cached", Boolean, nullable=False),
     Column("timing", JSONB, nullable=False),
     _created_at(),
-    Index(None, "tenant_id", "id"),
-    Index(None, "job_id", "id"),
+    Index("analysis_listed", "tenant_id", "created_at", "id", postgresql_where=text("listed")),
+    Index(None, "job_id", "created_at", "id"),
     Index(None, "measurement_id"),
     Index(None, "document_id"),
 )
@@ -317,7 +322,7 @@ comparison = Table(
     Column("result", JSONB),
     _created_at(),
     _one_of("state", ("waiting", "queued", "running", "done", "failed", "cancelled")),
-    Index(None, "tenant_id", "id"),
+    Index(None, "tenant_id", "created_at", "id"),
     Index("comparison_open", "state", postgresql_where=text("state IN ('queued', 'running')")),
 )
 

@@ -38,9 +38,12 @@ def content_digest(content: dict[str, Any]) -> bytes:
     return hashlib.sha256(canonical.encode()).digest()
 
 
-def request_key(content_sha256: bytes, options: WorkOptions) -> bytes:
-    """Names what is asked of a model, before any tokenizer has seen it: equal keys give equal numbers."""
-    settings = json.dumps([DEFINITIONS, RENDERING, options.model_dump(mode="json")], sort_keys=True)
+def request_key(content_sha256: bytes, options: WorkOptions, max_tokens: int | None) -> bytes:
+    """Names what is asked of a model version, before any tokenizer has seen it: equal keys give equal numbers.
+
+    `max_tokens` is that of the models file, since it decides where a long document is cut.
+    """
+    settings = json.dumps([DEFINITIONS, RENDERING, max_tokens, options.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(content_sha256 + settings.encode()).digest()
 
 
