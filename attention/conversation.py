@@ -7,11 +7,17 @@ of a window is either the content of exactly one turn or scaffold (speaker label
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from attention.errors import EmptyDocument, TooLong, TooShort
+from attention.rendering import Script, openings_of_tokens, turns_of_tokens, write_script
+from attention.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
 Overflow = Literal["window", "truncate", "reject"]
 Labels = Literal["keep", "drop"]
@@ -81,3 +87,153 @@ class Rendered:
             ):
                 digest.update(np.ascontiguousarray(values, dtype=kind).tobytes())
         return digest.digest()
+
+
+def render(
+    tokenizer: FastTokenizer,
+    document: Document,
+    *,
+    context: int,
+    overflow: Overflow = "window",
+    labels: Labels = "keep",
+) -> Rendered:
+    """A document as windows of at most `context` tokens, special tokens included.
+
+    Turns are written `Speaker: text` and a newline each (`labels` "drop" leaves the speaker out), messages through the
+    model's chat template where it has one. A document longer than the context is by `overflow` cut into windows, at
+    turn ends where a turn fits into one; cut off after the first window, which `truncated` then says; or refused.
+
+    Raises EmptyDocument, EmptyTurn, BadSpeaker, UnreadableText, TooLong, ChatTemplateRefused or SpansUnclear.
+    """
+    reading = _Reading(tokenizer, document, labels)
+    room = reading.room(context)
+    length = len(reading.tokens)
+    if length <= room:
+        cuts = [0, length]
+    elif overflow == "reject":
+        raise TooLong(
+            f"the document has {length + reading.around} tokens, the model reads {context} at once; "
+            "shorten it, or send it with overflow `window`",
+            tokens=length + reading.around,
+            limit=context,
+        )
+    elif overflow == "truncate":
+        cuts = [0, _whole_characters(reading.tokens, 0, room)]
+    else:
+        cuts = _cuts(reading.tokens, openings_of_tokens(reading.tokens, reading.script), room)
+    return reading.windows(list(pairwise(cuts)))
+
+
+def sample_windows(
+    tokenizer: FastTokenizer,
+    document: Document,
+    *,
+    window_tokens: int,
+    count: int,
+    seed: int,
+    labels: Labels = "keep",
+) -> Rendered:
+    """`count` windows of exactly `window_tokens` tokens, spread over a document without regard to turn borders.
+
+    The document is divided into `count` equal stretches and one window stands at a random place in each, so windows
+    never overlap; a document with room for fewer has fewer. The places depend on `seed` and the document alone.
+    `truncated` says whether some of the document was left out.
+
+    Raises TooShort where not one window can be filled, and what `render` raises for a document it cannot read.
+    """
+    if count < 1:
+        raise ValueError(f"{count} windows were asked for; it must be at least 1")
+    reading = _Reading(tokenizer, document, labels)
+    room = reading.room(window_tokens)
+    length = len(reading.tokens)
+    if length < room:
+        raise TooShort(
+            f"the document has {length + reading.around} tokens, fewer than the {window_tokens} of a window",
+        )
+    count = min(count, length // room)
+    chance = np.random.default_rng([seed, *hashlib.sha256(reading.tokens.ids.tobytes()).digest()])
+    borders = [stretch * length // count for stretch in range(count + 1)]
+    places = [int(chance.integers(low, high - room, endpoint=True)) for low, high in pairwise(borders)]
+    return reading.windows([(place, place + room) for place in places])
+
+
+class _Reading:
+    """One document as one run of tokens with their turns, before it is cut."""
+
+    def __init__(self, tokenizer: FastTokenizer, document: Document, labels: Labels) -> None:
+        self.reader: TokenReader = token_reader(tokenizer)
+        self.script: Script = write_script(document, tokenizer, labels)
+        tokens = self.reader.read(self.script.text, control=self.script.control)
+        self.prefix, self.suffix = self.reader.prefix, self.reader.suffix
+        if self.script.control:  # the template itself says which special tokens open and close the sequence
+            if len(tokens) < len(self.prefix) or not np.array_equal(tokens.ids[: len(self.prefix)], self.prefix):
+                self.prefix = self.prefix[:0]
+            tokens = tokens[len(self.prefix) :]
+            kept = len(tokens) - len(self.suffix)
+            if kept < 0 or not np.array_equal(tokens.ids[kept:], self.suffix):
+                self.suffix = self.suffix[:0]
+            tokens = tokens[: len(tokens) - len(self.suffix)]
+        self.tokens: Tokens = tokens
+        self.turn = turns_of_tokens(tokens, self.script)  # (n,)
+        if not len(tokens) or (document.turns is not None and not (self.turn >= 0).any()):
+            raise EmptyDocument("the model's tokenizer reads no token in this document; send words it can read")
+        self.turns = None if document.turns is None else len(document.turns)
+        speakers = [turn.speaker for turn in document.turns or ()]
+        self.speakers = tuple(dict.fromkeys(speakers))
+        order = {speaker: index for index, speaker in enumerate(self.speakers)}
+        # One more at the end, so that turn -1 has speaker -1.
+        self.speaker_of_turn = np.array([*(order[speaker] for speaker in speakers), -1], dtype=np.int32)  # (T + 1,)
+
+    @property
+    def around(self) -> int:
+        return len(self.prefix) + len(self.suffix)
+
+    def room(self, window: int) -> int:
+        """How many of the document's own tokens a window holds."""
+        if window <= self.around:
+            raise ValueError(f"a window of {window} tokens has no room beside {self.around} special tokens")
+        return window - self.around
+
+    def windows(self, parts: Sequence[tuple[int, int]]) -> Rendered:
+        windows = tuple(self._window(slice(*part)) for part in parts)
+        covered = sum(stop - start for start, stop in parts)
+        return Rendered(
+            windows=windows,
+            turns=self.turns,
+            speakers=self.speakers,
+            tokens=sum(len(window) for window in windows),
+            truncated=covered < len(self.tokens),
+        )
+
+    def _window(self, part: slice) -> Window:
+        before, after = len(self.prefix), len(self.suffix)
+        turn = np.pad(self.turn[part], (before, after), constant_values=-1)  # (N,)
+        special = np.pad(self.tokens.special[part], (before, after), constant_values=True)  # (N,)
+        return Window(
+            ids=np.concatenate([self.prefix, self.tokens.ids[part], self.suffix]),
+            turn=turn,
+            speaker=self.speaker_of_turn[turn],
+            scaffold=special if self.turns is None else turn < 0,
+            special=special,
+        )
+
+
+def _cuts(tokens: Tokens, openings: NDArray[np.int64], room: int) -> list[int]:
+    """Where a run of tokens is cut, both ends included: as far on as a turn's end within `room`, else at `room`."""
+    cuts = [0]
+    while len(tokens) - cuts[-1] > room:
+        limit = cuts[-1] + room
+        nearest = int(np.searchsorted(openings, limit, side="right")) - 1
+        if nearest >= 0 and openings[nearest] > cuts[-1]:
+            cuts.append(int(openings[nearest]))
+        else:
+            cuts.append(_whole_characters(tokens, cuts[-1], limit))
+    return [*cuts, len(tokens)]
+
+
+def _whole_characters(tokens: Tokens, start: int, cut: int) -> int:
+    """The last place up to `cut` that does not part the tokens of one character, or `cut` itself if there is none."""
+    place = cut
+    while place > start and tokens.start[place] < tokens.end[place - 1]:
+        place -= 1
+    return place if place > start else cut
