@@ -1,0 +1,146 @@
+"""Settling: bringing a job's state into line with its work items.
+
+Locks are always taken in this order, so that no two transactions wait for each other: work items by id, then jobs by
+id. Job rows are locked `FOR NO KEY UPDATE`, which leaves foreign keys to them free.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, func, insert, select, update
+
+from models.tables import comparison, job, outbox, work_item
+
+SUMMARIES = "summaries"
+"""The queue of comparisons that wait for their summary."""
+
+OPEN_STATES = ("queued", "running", "summarizing")
+
+
+def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Move each job to the state that its work items and summary imply, in the caller's transaction.
+
+    A job whose last open item is settled succeeds, fails (when nothing succeeded) or is cancelled; a comparison moves
+    to `summarizing` instead, its summary is queued and a knock for it written. Every job named is announced on the
+    channel `hearken_job` when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
+    """
+    for row in lock_jobs(connection, job_ids):
+        if row.state in OPEN_STATES:
+            _settle(connection, row)
+        connection.execute(select(func.pg_notify("hearken_job", row.id)))
+
+
+def lock_jobs(connection: Connection, job_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Lock the jobs that still exist, in the order of their ids."""
+    if not job_ids:
+        return []
+    return connection.execute(
+        select(job).where(job.c.id.in_(sorted(set(job_ids)))).order_by(job.c.id).with_for_update(key_share=True)
+    ).all()
+
+
+def mark_started(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Queued jobs of which an item was claimed are now running. Skips rows that another transaction holds.
+
+    What is skipped is set right when the first of its items settles.
+    """
+    waiting = (
+        select(job.c.id)
+        .where(job.c.id.in_(job_ids), job.c.state == "queued")
+        .order_by(job.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    connection.execute(
+        update(job)
+        .where(job.c.id.in_(waiting.scalar_subquery()))
+        .values(state="running", started_at=func.coalesce(job.c.started_at, func.now()))
+    )
+
+
+def _settle(connection: Connection, row: Row[Any]) -> None:
+    still_open = connection.execute(
+        select(exists().where(work_item.c.job_id == row.id, work_item.c.state.in_(("queued", "running"))))
+    ).scalar_one()
+    if still_open:
+        _settle_open(connection, row)
+        return
+    by_state = select(work_item.c.state, func.count()).where(work_item.c.job_id == row.id).group_by(work_item.c.state)
+    counts: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+    cancelling = row.cancel_requested_at is not None and (counts.get("cancelled", 0) or row.kind == "comparison")
+    if cancelling:
+        _finish(connection, row, "cancelled")
+    elif not counts.get("done", 0):
+        _finish(connection, row, "failed", *_why_nothing_succeeded(connection, row))
+    elif row.kind == "comparison":
+        _settle_comparison(connection, row)
+    else:
+        _finish(connection, row, "succeeded")
+
+
+def _settle_open(connection: Connection, row: Row[Any]) -> None:
+    """The job has begun as soon as any of its items was claimed."""
+    begun = exists().where(work_item.c.job_id == row.id, work_item.c.state.in_(("running", "done", "failed")))
+    if row.state == "queued" and connection.execute(select(begun)).scalar_one():
+        connection.execute(
+            update(job)
+            .where(job.c.id == row.id)
+            .values(state="running", started_at=func.coalesce(job.c.started_at, func.now()))
+        )
+
+
+def _settle_comparison(connection: Connection, row: Row[Any]) -> None:
+    summary = connection.execute(select(comparison.c.state).where(comparison.c.job_id == row.id)).scalar_one_or_none()
+    if summary == "waiting":
+        connection.execute(
+            update(job)
+            .where(job.c.id == row.id)
+            .values(state="summarizing", started_at=func.coalesce(job.c.started_at, func.now()))
+        )
+        connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state="queued"))
+        connection.execute(insert(outbox).values(queue=SUMMARIES))
+    elif summary == "done":
+        _finish(connection, row, "succeeded")
+    elif summary == "cancelled":
+        _finish(connection, row, "cancelled")
+    elif summary in ("failed", None):
+        _finish(connection, row, "failed", row.reason, row.message)
+
+
+def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, str]:
+    """The commonest reason among the failed items: for a job of one document, that document's own."""
+    first = connection.execute(
+        select(work_item.c.reason, func.min(work_item.c.message), func.count())
+        .where(work_item.c.job_id == row.id, work_item.c.state == "failed")
+        .group_by(work_item.c.reason)
+        .order_by(func.count().desc(), work_item.c.reason)
+        .limit(1)
+    ).one_or_none()
+    if first is None:
+        return "no-documents", "The job has no documents to measure."
+    reason, message, count = first
+    if row.total == 1:
+        return reason, message
+    return reason, f"None of the {row.total} documents could be measured; {count} failed like this: {message}"
+
+
+def _finish(
+    connection: Connection, row: Row[Any], state: str, reason: str | None = None, message: str | None = None
+) -> None:
+    connection.execute(
+        update(job)
+        .where(job.c.id == row.id)
+        .values(
+            state=state,
+            reason=reason,
+            message=message,
+            started_at=func.coalesce(job.c.started_at, func.now()),
+            finished_at=func.now(),
+        )
+    )
+    if state != "succeeded":
+        unfinished = comparison.c.state.in_(("waiting", "queued", "running"))
+        connection.execute(
+            update(comparison)
+            .where(comparison.c.job_id == row.id, unfinished)
+            .values(state=state, lease_token=None, leased_until=None, worker_id=None)
+        )

@@ -1,0 +1,71 @@
+"""The Celery application: how a knock is sent and which queue it goes to. Imports no torch.
+
+A message carries only the name of a queue, "there is work here". What the work is, who may do it and whether it was
+done already is decided in Postgres, so a message may be lost, doubled or late without harm.
+"""
+
+import logging
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from models.queries.settling import SUMMARIES
+from models.settings import settings
+
+ANSWER = "workers.tasks.answer"
+SWEEP = "workers.tasks.sweep"
+MODEL_QUEUE = "model:"
+
+log = logging.getLogger(__name__)
+
+
+def model_queue(model_id: str) -> str:
+    """The queue on which work for this model is announced."""
+    return MODEL_QUEUE + model_id
+
+
+def _configured() -> Celery:
+    application = Celery("hearken", broker=settings().broker_url, include=["workers.tasks"])
+    application.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        result_backend=None,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=True,
+        task_create_missing_queues=True,
+        task_default_queue=SUMMARIES,
+        worker_prefetch_multiplier=1,
+        worker_pool="prefork",
+        worker_concurrency=1,
+        worker_pool_start_method="spawn",
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_proc_alive_timeout=60.0,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_connect_timeout": 2.0, "socket_timeout": 5.0},
+        beat_scheduler="workers.beat:InProcessScheduler",
+        beat_max_loop_interval=settings().sweep_seconds,
+        beat_schedule={"sweep": {"task": SWEEP, "schedule": settings().sweep_seconds}},
+    )
+    return application
+
+
+app = _configured()
+
+
+def knock(queue: str) -> bool:
+    """Tell the workers of `queue` that there is work. False (and a warning) when the broker cannot be reached.
+
+    A knock that could not be sent is no loss: the sweeper knocks again.
+    """
+    options: dict[str, Any] = {"queue": queue, "ignore_result": True, "retry": False}
+    try:
+        app.send_task(ANSWER, args=[queue], **options)
+    except OperationalError as error:
+        log.warning("the broker cannot be reached, a knock on %s waits for the sweeper: %s", queue, error)
+        return False
+    return True
