@@ -1,0 +1,100 @@
+"""The real servers for every test: one PostgreSQL and one Redis a pytest process, in private folders.
+
+They start when a test first asks, work as root and as any user, and are gone afterwards, whatever becomes of pytest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from hearken.embedded import PostgresServer, RedisServer, temporary_folder
+
+_TEMPLATE = "migrated"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    """The data folder of this pytest process's servers."""
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_folder: Path) -> Iterator[PostgresServer]:
+    """A running PostgreSQL with pgvector, not safe against power loss."""
+    with PostgresServer(servers_folder, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers_folder: Path) -> Iterator[RedisServer]:
+    """A running Redis."""
+    with RedisServer(servers_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """The name of a database with every migration applied, to make others from."""
+    from migrations.run import upgrade  # here, so that tests without a database do not load it
+
+    _administer(postgres_server, sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
+    upgrade(_url(postgres_server, _TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """A fresh, migrated database for one test, as SQLAlchemy takes it."""
+    with _database(postgres_server, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """A fresh, migrated database that the tests of one module share."""
+    with _database(postgres_server, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database without any table, for tests of the migrations themselves."""
+    with _database(postgres_server, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def broker_url(redis_server: RedisServer) -> str:
+    """An empty Redis, as Celery takes it."""
+    client = redis.Redis.from_url(redis_server.client_url)
+    client.flushall()
+    client.close()
+    return redis_server.url
+
+
+@contextmanager
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    copied = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+    _administer(server, copied)
+    try:
+        yield _url(server, name)
+    finally:
+        _administer(server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _url(server: PostgresServer, database: str) -> str:
+    return server.url.replace("/hearken?", f"/{database}?")
+
+
+def _administer(server: PostgresServer, statement: sql.Composed) -> None:
+    with psycopg.connect(server.connection_string("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
