@@ -189,6 +189,7 @@ job = Table(
     _one_of("state", JOB_STATES),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "cancel_after", postgresql_where=text("cancel_after IS NOT NULL AND finished_at IS NULL")),
+    Index("job_open", "id", postgresql_where=text("finished_at IS NULL")),
 )
 
 # `alone` is set after a lost lease: then the item is claimed by itself, and only losses while alone count.
@@ -225,6 +226,7 @@ work_item = Table(
         postgresql_where=text("state = 'queued'"),
     ),
     Index("work_item_leases", "leased_until", postgresql_where=text("state = 'running'")),
+    Index("work_item_held", "lease_token", postgresql_where=text("state = 'running'")),
     Index("work_item_waiting", "tenant_id", postgresql_where=text("state = 'queued'")),
     Index(None, "job_id", "state"),
     Index(None, "document_id"),
