@@ -1,0 +1,216 @@
+"""Documents in, measurements out: passes within a token budget, windows folded into their documents."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attention.batches import passes
+from attention.capture import Collector, Want, WindowMeasure, capture, check_calls, key_groups, run
+from attention.conversation import Rendered, Window
+from attention.errors import DocumentRefused, EmptyDocument
+from attention.kernels import RowRequest
+from attention.metrics import fold
+from attention.model import Model
+
+WEIGHTS_TOKENS = 1024
+"""Tokens up to which the attention weights themselves are given out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokensDetail:
+    """What each token of a document does, in the order the model read them, over L layers and N tokens.
+
+    `received` is the mean attention a token gets from the queries that can see it, `received_lift` that over its value
+    under uniform attention. Values by layer are means over heads.
+    """
+
+    window: NDArray[np.int32]  # (N,) the window it was read in
+    id: NDArray[np.int64]  # (N,) token id
+    turn: NDArray[np.int32]  # (N,) -1 for no turn's content
+    scaffold: NDArray[np.bool_]  # (N,)
+    distance: NDArray[np.float32]  # (L, N) tokens
+    entropy: NDArray[np.float32]  # (L, N) nats
+    received: NDArray[np.float32]  # (L, N)
+    received_lift: NDArray[np.float32]  # (L, N)
+
+
+@dataclass(slots=True, eq=False)
+class Measurement:
+    """One document under one model; NaN is undefined.
+
+    `heads` (L, H), `layers` (L,) and `document` have every metric by name. `embedding` (d,) is NaN where a document
+    has special tokens only. `flow` (L, T, T + 1) and `flow_heads` (L, H, T, T + 1) have column 0 for scaffold; entries
+    are NaN where no window holds both turns. `left_out_rows` counts, over all layers and heads, rows too sunk to
+    measure without the sink. `forward_ms` is the document's share, by tokens, of its passes' time.
+    """
+
+    tokens: int
+    turns: int | None
+    speakers: tuple[str, ...]
+    windows: int
+    truncated: bool
+    heads: dict[str, NDArray[np.float64]]
+    layers: dict[str, NDArray[np.float64]]
+    document: dict[str, float]
+    embedding: NDArray[np.float32]
+    turn_embeddings: NDArray[np.float32] | None
+    layer_embeddings: NDArray[np.float32] | None
+    flow: NDArray[np.float32] | None
+    flow_heads: NDArray[np.float32] | None
+    tokens_detail: TokensDetail | None
+    forward_ms: float
+    left_out_rows: int
+
+
+def analyse(
+    model: Model,
+    documents: Sequence[Rendered],
+    *,
+    token_budget: int,
+    want: Want | None = None,
+    between_passes: Callable[[], None] | None = None,
+) -> list[Measurement]:
+    """Measure documents together, windows of like length sharing a pass of at most `token_budget` padded tokens.
+
+    `between_passes` is called before every pass but the first; what it raises ends the work. A document's result does
+    not depend on the others. Raises EmptyDocument for a document without tokens, and what `capture` raises.
+    """
+    want = want or Want()
+    owners = [(place, window) for place, document in enumerate(documents) for window in document.windows]
+    for document in documents:
+        if not document.windows or any(len(window) == 0 for window in document.windows):
+            raise EmptyDocument("the document has no tokens; send some text")
+    measured: dict[int, WindowMeasure] = {}
+    spent = [0.0] * len(documents)
+    plan = passes([len(window) for _, window in owners], token_budget)
+    for number, indices in enumerate(plan):
+        if number and between_passes is not None:
+            between_passes()
+        begun = time.perf_counter()
+        windows = [owners[index][1] for index in indices]
+        measured.update(zip(indices, capture(model, windows, want), strict=True))
+        each = (time.perf_counter() - begun) * 1000 / sum(len(window) for window in windows)
+        for index in indices:
+            spent[owners[index][0]] += each * len(owners[index][1])
+    found: list[list[WindowMeasure]] = [[] for _ in documents]
+    for index, (place, _) in enumerate(owners):
+        found[place].append(measured[index])
+    return [
+        _document(document, measures, milliseconds, want)
+        for document, measures, milliseconds in zip(documents, found, spent, strict=True)
+    ]
+
+
+def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds: float, want: Want) -> Measurement:
+    """Fold a document's windows."""
+    folded = fold([window.sums for window in windows], turns=document.turns is not None)
+    own = sum(window.own_tokens for window in windows)
+    embedding = _mean(np.sum([window.embedding for window in windows], axis=0), own)
+    layer_embeddings = None
+    if want.layer_embeddings:
+        summed = np.sum([window.layer_embeddings for window in windows if window.layer_embeddings is not None], axis=0)
+        layer_embeddings = _mean(summed, own)
+    flow = flow_heads = turn_embeddings = None
+    if document.turns is not None:
+        if want.turn_embeddings:
+            turn_embeddings = _turn_embeddings(windows, document.turns, embedding.shape[0])
+        if want.flow or want.flow_heads:
+            heads = folded.heads["distance"].shape[1]
+            by_head = _flow(windows, document.turns, heads if want.flow_heads else 1)
+            if want.flow_heads:
+                flow_heads, flow = by_head, by_head.mean(axis=1)
+            else:
+                flow = by_head[:, 0] / heads
+    return Measurement(
+        tokens=document.tokens,
+        turns=document.turns,
+        speakers=document.speakers,
+        windows=len(document.windows),
+        truncated=document.truncated,
+        heads=folded.heads,
+        layers=folded.layers,
+        document=folded.document,
+        embedding=embedding,
+        turn_embeddings=turn_embeddings,
+        layer_embeddings=layer_embeddings,
+        flow=flow,
+        flow_heads=flow_heads,
+        tokens_detail=_tokens_detail(document, windows) if want.tokens else None,
+        forward_ms=milliseconds,
+        left_out_rows=folded.left_out_rows,
+    )
+
+
+def _mean(total: NDArray[np.float64], count: int) -> NDArray[np.float32]:
+    return np.asarray(total / count if count else np.full(total.shape, np.nan), np.float32)
+
+
+def _turn_embeddings(windows: Sequence[WindowMeasure], turns: int, width: int) -> NDArray[np.float32]:
+    """Mean last hidden state of each turn's tokens, over all windows that hold some of them. (T, d)"""
+    total = np.zeros((turns, width))
+    count = np.zeros(turns)
+    for window in windows:
+        if window.turn_embeddings is not None:
+            total[window.turn_number] += window.turn_embeddings
+            count[window.turn_number] += window.turn_tokens
+    mean = np.divide(total, count[:, None], out=np.full(total.shape, np.nan), where=count[:, None] > 0)
+    return np.asarray(mean, np.float32)
+
+
+def _flow(windows: Sequence[WindowMeasure], turns: int, depth: int) -> NDArray[np.float32]:
+    """Mean masses of each turn's content tokens on scaffold and on each turn. (L, depth, T, T + 1)"""
+    layers = windows[0].sums.total.shape[1]
+    total = np.zeros((layers, depth, turns, turns + 1), np.float32)
+    met = np.zeros((turns, turns + 1), np.bool_)
+    count = np.zeros(turns, np.float32)
+    for window in windows:
+        if window.flow is None:
+            continue
+        columns = np.concatenate([[0], window.turn_number + 1])
+        place = np.ix_(window.turn_number, columns)
+        total[:, :, place[0], place[1]] += window.flow
+        met[place] = True
+        count[window.turn_number] += window.turn_tokens
+    total /= np.maximum(count, 1)[:, None]
+    total[:, :, ~met] = np.nan
+    return total
+
+
+def _tokens_detail(document: Rendered, windows: Sequence[WindowMeasure]) -> TokensDetail:
+    rows = np.concatenate([window.token_rows for window in windows if window.token_rows is not None], axis=2)
+    distance, entropy, received, uniform = rows  # (L, N) each
+    return TokensDetail(
+        window=np.repeat(np.arange(len(document.windows), dtype=np.int32), [len(w) for w in document.windows]),
+        id=np.concatenate([window.ids for window in document.windows]),
+        turn=np.concatenate([window.turn for window in document.windows]),
+        scaffold=np.concatenate([window.scaffold for window in document.windows]),
+        distance=distance,
+        entropy=entropy,
+        received=received,
+        received_lift=np.divide(received, uniform, out=np.full_like(received, np.nan), where=uniform > 0),
+    )
+
+
+def attention_weights(model: Model, window: Window, layer: int, head: int) -> NDArray[np.float32]:
+    """The weights of one head: row i is what query i attends to. (N, N), rows sum to 1 less what a learned sink took.
+
+    `layer` counts the layers that attend. Raises DocumentRefused for more than 1,024 tokens, or no such layer or head.
+    """
+    if len(window) > WEIGHTS_TOKENS:
+        raise DocumentRefused(
+            f"the window has {len(window)} tokens; attention weights are given for at most {WEIGHTS_TOKENS}"
+        )
+    if not 0 <= layer < model.facts.layers or not 0 <= head < model.facts.heads:
+        raise DocumentRefused(
+            f"layer {layer}, head {head}: the model has layers 0 to {model.facts.layers - 1} "
+            f"and heads 0 to {model.facts.heads - 1}"
+        )
+    collector = Collector(((0, len(window)),), (key_groups(window),), RowRequest(), weights_of=layer)
+    run(model.network, [window], collector)
+    check_calls(collector, model.facts.layers, model.facts.architecture)
+    assert collector.weights is not None
+    return np.asarray(collector.weights[head].to(torch.float32).cpu().numpy())

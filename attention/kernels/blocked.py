@@ -1,0 +1,232 @@
+"""Row statistics in PyTorch, a block of queries at a time, on any device and under any mask.
+
+Scores and accumulators are fp32 whatever the model's dtype. One block holds (heads x rows x keys) scores, so that
+memory grows linearly with the tokens. What excludes key 0 is summed without it, never subtracted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attention.definitions import SINK_LIMIT
+from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
+from attention.kernels.sight import Sight
+
+BLOCK_SCORES = 1 << 21
+"""Scores a block may hold: 8 MB in fp32."""
+HIDDEN = -1e30
+"""Stands for minus infinity where minus infinity times zero would be no number."""
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    sights: Sequence[Sight],
+    groups: Sequence[KeyGroups],
+    request: RowRequest,
+    scaling: float,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+    bias: Tensor | None = None,
+    block_rows: int | None = None,
+) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in `value`'s dtype and the statistics of every row.
+
+    `query` (B, Hq, N, D), `key` (B, Hkv, N, D), `value` (B, Hkv, N, Dv) with Hq a multiple of Hkv. `softcap` bounds
+    scores by tanh, `sinks` (Hq,) are logits of a learned sink, `bias` (B or 1, Hq or 1, N, N) is added to the scores.
+    `block_rows` changes nothing but speed and memory. Rows of padding are 0.
+    """
+    heads, tokens = query.shape[1], query.shape[2]
+    output = value.new_zeros(query.shape[0], tokens, heads, value.shape[-1])
+    rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device)
+    for item, sight in enumerate(sights):
+        span = slice(sight.start, sight.start + sight.tokens)
+        sequence = _Sequence(
+            query=query[item, :, span],
+            key=key[item, :, span].float(),
+            value=value[item, :, span].float(),
+            scaling=scaling,
+            softcap=softcap,
+            sinks=sinks,
+            bias=None if bias is None else bias[item if bias.shape[0] > 1 else 0, :, span, span],
+        )
+        step = block_rows or max(8, min(256, BLOCK_SCORES // max(1, heads * sight.tokens)))
+        reader = _Reader(rows, item, sight, groups[item], query.device)
+        for low in range(0, sight.tokens, step):
+            high = min(sight.tokens, low + step)
+            output[item, sight.start + low : sight.start + high] = _block(sequence, reader, low, high).to(value.dtype)
+    return output, rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sequence:
+    """One sequence's tensors, padding cut away."""
+
+    query: Tensor  # (Hq, n, D)
+    key: Tensor  # (Hkv, n, D), fp32
+    value: Tensor  # (Hkv, n, Dv), fp32
+    scaling: float
+    softcap: float | None
+    sinks: Tensor | None  # (Hq,)
+    bias: Tensor | None  # (Hq or 1, n, n)
+
+    def scores(self, low: int, high: int, first: int, last: int) -> Tensor:
+        """Scores of queries [low, high) with keys [first, last), before any mask. (Hq, R, K), fp32"""
+        shared, rows = self.key.shape[0], high - low
+        q = self.query[:, low:high].float() * self.scaling  # (Hq, R, D)
+        q = q.reshape(shared, -1, q.shape[-1])  # (Hkv, G * R, D): query heads of one key head side by side
+        scores = (q @ self.key[:, first:last].transpose(1, 2)).view(-1, rows, last - first)  # (Hq, R, K)
+        if self.softcap is not None:
+            scores = scores.div_(self.softcap).tanh_().mul_(self.softcap)
+        if self.bias is not None:
+            scores += self.bias[:, low:high, first:last]
+        return scores
+
+    def mix(self, p: Tensor, first: int, last: int) -> Tensor:
+        """Values weighted by `p` (Hq, R, K). (R, Hq, Dv)"""
+        heads, rows, _ = p.shape
+        mixed = p.view(self.value.shape[0], -1, last - first) @ self.value[:, first:last]  # (Hkv, G * R, Dv)
+        return mixed.view(heads, rows, -1).transpose(0, 1)
+
+
+class _Reader:
+    """Takes a block's weights and writes the statistics of its rows."""
+
+    def __init__(self, rows: RowStatistics, item: int, sight: Sight, groups: KeyGroups, device: torch.device) -> None:
+        self.rows, self.item, self.sight, self.groups, self.device = rows, item, sight, groups, device
+        self.first = torch.from_numpy(sight.first).to(device)
+        self.last = torch.from_numpy(sight.last).to(device)
+        self.position = torch.arange(sight.tokens, device=device)
+        column = torch.from_numpy(groups.column).to(device)
+        columns = torch.arange(groups.turns + 1, device=device)
+        self.column = (column[:, None] == columns).float()  # (n, 1 + T)
+        self.query_turn = torch.from_numpy(groups.query_turn).to(device).long()
+        self.turn_number = torch.from_numpy(groups.turn_number).to(device)
+        self.turn_speaker = torch.from_numpy(groups.turn_speaker).to(device)
+
+    def hidden(self, low: int, high: int, first: int, last: int) -> Tensor | None:
+        """Which of keys [first, last) queries [low, high) may not see (R, K); None where they see all."""
+        sight = self.sight
+        if sight.seen is not None:
+            return torch.from_numpy(~sight.seen[low:high, first:last]).to(self.device)
+        if sight.first[low:high].max() <= first and sight.last[low:high].min() >= last:
+            return None
+        keys = self.position[first:last]
+        return (keys < self.first[low:high, None]) | (keys >= self.last[low:high, None])
+
+    def turn_masses(self, mass: Tensor, low: int, high: int) -> None:
+        """Fold masses by group of keys `mass` (H, R, 1 + T) into shares' numerators and flow."""
+        rows, item = self.rows, self.item
+        if rows.content is None or self.groups.turns == 0:
+            return
+        own = self.query_turn[low:high]
+        asks = own >= 0
+        t = own.clamp(min=0)
+        kinds = turn_kinds(t, self.turn_number, self.turn_speaker) * asks[:, None, None]  # (R, T, 5)
+        sums = torch.matmul(mass[..., 1:].transpose(0, 1), kinds)  # (R, H, 5)
+        names = (rows.content, rows.cross_turn, rows.cross_speaker, rows.own_history, rows.turn_steps)
+        for index, target in enumerate(names):
+            target[item, :, low:high] = sums[..., index].T  # type: ignore[index]
+        if rows.flow is not None:
+            flow = rows.flow[item]
+            asked = mass if flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
+            flow.index_add_(1, t[asks], asked[:, asks])
+
+
+def turn_kinds(own: Tensor, turn_number: Tensor, turn_speaker: Tensor) -> Tensor:
+    """For queries of turns `own` (R,), how the mass on each turn counts. (R, T, 5)
+
+    In order: as content, other turn, other speaker, own history, steps between the turns.
+    """
+    turns = torch.arange(len(turn_number), device=own.device)
+    other = own[:, None] != turns  # (R, T)
+    same_speaker = turn_speaker[own][:, None] == turn_speaker
+    steps = (turn_number[own][:, None] - turn_number).abs()
+    kinds = [torch.ones_like(other), other, ~same_speaker, same_speaker & other, steps]
+    return torch.stack([kind.float() for kind in kinds], dim=-1)
+
+
+def _block(sequence: _Sequence, reader: _Reader, low: int, high: int) -> Tensor:
+    """Attend for queries [low, high); give their output (R, Hq, Dv) and leave their statistics with the reader."""
+    rows, item, sight = reader.rows, reader.item, reader.sight
+    sees = sight.last[low:high] > sight.first[low:high]
+    heads = sequence.query.shape[0]
+    if not sees.any():
+        return sequence.value.new_zeros(high - low, heads, sequence.value.shape[-1])
+    first, last = int(sight.first[low:high][sees].min()), int(sight.last[low:high].max())
+    here = (item, slice(None), slice(low, high))
+
+    scores = sequence.scores(low, high, first, last)  # (H, R, K)
+    hidden = reader.hidden(low, high, first, last)
+    if hidden is not None:
+        scores.masked_fill_(hidden, HIDDEN)
+    m = scores.amax(-1, keepdim=True)
+    t = scores.sub_(m)  # s - m
+    e = t.exp()  # (H, R, K)
+    if not sees.all():
+        e.masked_fill_(torch.from_numpy(~sees).to(e.device)[:, None], 0.0)
+    key, place = reader.position[first:last], reader.position[low:high]
+    span = (place[:, None] - key).abs().float()  # (R, K)
+
+    # Sums over the keys but 0, then with it: key 0 is added, never taken away.
+    begin = 1 if first == 0 else 0
+    rest_e = e[..., begin:]
+    work = torch.empty_like(e)
+    L_rest = rest_e.sum(-1)
+    A_rest = torch.mul(rest_e, span[:, begin:], out=work[..., begin:]).sum(-1)
+    S_rest = torch.mul(rest_e, t[..., begin:], out=work[..., begin:]).sum(-1)
+    L, A, S = L_rest, A_rest, S_rest
+    if begin:
+        e_0 = e[..., 0]
+        L, A, S = L + e_0, A + e_0 * span[:, 0], S + e_0 * t[..., 0]
+    safe = L.clamp(min=torch.finfo(torch.float32).tiny)
+    alive = L > 0
+    if begin:
+        rows.sink[here] = e_0 / safe
+    rest = L_rest / safe
+    rows.rest[here] = rest
+    rows.distance[here] = A / safe
+    rows.entropy[here] = (safe.log() - S / safe) * alive
+    measurable = rest >= SINK_LIMIT
+    safe_rest = torch.where(measurable, L_rest, 1.0)
+    rows.distance_rest[here] = torch.where(measurable, A_rest / safe_rest, 0.0)
+    rows.entropy_rest[here] = torch.where(measurable, safe_rest.log() - S_rest / safe_rest, 0.0)
+    taken = None
+    if sequence.sinks is not None:
+        taken = torch.sigmoid(sequence.sinks.float()[:, None] - (m[..., 0] + safe.log())) * alive
+        rows.null_mass[here] = taken
+
+    p = e.div_(safe[..., None])  # (H, R, K)
+    mean = torch.matmul(p, key.float())  # (H, R): where the row looks
+    centred = torch.sub(key.float(), mean[..., None], out=work).square_().mul_(p)
+    rows.variance[here] = centred.sum(-1)
+    mass = torch.matmul(p, reader.column[first:last])  # (H, R, 1 + T)
+    rows.scaffold[here] = mass[..., 0]
+    reader.turn_masses(mass, low, high)
+    if rows.received is not None:
+        rows.received[item, :, first:last] += p.sum(1)
+    if rows.by_distance is not None and reader.groups.turns:
+        sums, offsets = diagonal_sums(p, low, first)
+        rows.by_distance[item].index_add_(1, offsets.abs(), sums)
+    mixed = sequence.mix(p, first, last)  # (R, H, Dv)
+    return mixed if taken is None else mixed * (1 - taken).T[..., None]
+
+
+def diagonal_sums(p: Tensor, low: int, first: int) -> tuple[Tensor, Tensor]:
+    """Sum a block of weights (H, R, K), whose first row is query `low` and first column key `first`, along diagonals.
+
+    Gives the sums (H, R + K - 1) and each one's offset j - i (R + K - 1,). In a buffer whose rows are one longer than
+    the skewed ones, a diagonal becomes a column.
+    """
+    heads, rows, keys = p.shape
+    width = keys + rows
+    buffer = p.new_zeros(heads, rows * (width + 1))
+    buffer.as_strided((heads, rows, keys), (buffer.stride(0), width, 1), rows - 1).copy_(p)
+    skewed = buffer.view(heads, rows, width + 1)
+    sums = skewed.sum(1)[:, : rows + keys - 1]  # column c holds offset c - (rows - 1) in the block
+    offsets = torch.arange(rows + keys - 1, device=p.device) - (rows - 1) + first - low
+    return sums, offsets

@@ -1,0 +1,126 @@
+"""What a kernel is told about one sequence's tokens, and the row statistics it gives back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SCAFFOLD_COLUMN = 0
+NO_COLUMN = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyGroups:
+    """To which group of keys each token of one sequence of n tokens belongs.
+
+    `column` (n,): 0 scaffold, 1 + t content of the sequence's t-th turn, -1 neither (the words of a plain text).
+    `turn_number` (T,): the turns' places in the whole document. `turn_speaker` (T,): their speakers.
+    """
+
+    column: NDArray[np.int32]
+    turn_number: NDArray[np.int32]
+    turn_speaker: NDArray[np.int32]
+
+    @property
+    def turns(self) -> int:
+        return len(self.turn_number)
+
+    @property
+    def query_turn(self) -> NDArray[np.int32]:
+        """The turn each token is content of, counted in this sequence from 0; -1 for no turn. (n,)"""
+        return np.where(self.column > SCAFFOLD_COLUMN, self.column - 1, NO_COLUMN).astype(np.int32)
+
+    def runs(self) -> NDArray[np.int32]:
+        """Unbroken runs of keys of one group as rows (first key, one past the last key, column). (S, 3)"""
+        edges = np.flatnonzero(np.diff(self.column)) + 1
+        starts = np.concatenate([[0], edges]).astype(np.int32)
+        stops = np.concatenate([edges, [len(self.column)]]).astype(np.int32)
+        runs = np.stack([starts, stops, self.column[starts]], axis=1)
+        return np.ascontiguousarray(runs[runs[:, 2] >= 0])
+
+
+@dataclass(frozen=True, slots=True)
+class RowRequest:
+    """What is wanted beyond the statistics that every row has.
+
+    `received`: column sums. `turns`: masses by turn, and weights by distance. `flow`: turn-to-turn masses, summed
+    over heads; with `flow_heads` for each head.
+    """
+
+    received: bool = False
+    turns: bool = False
+    flow: bool = False
+    flow_heads: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class RowStatistics:
+    """Statistics of every attention row of one layer, for B sequences, H query heads, at most N tokens.
+
+    Tensors are (B, H, N), fp32 or float64, and row i stands at the sequence's own position i, wherever padding was.
+    Rows beyond a sequence's end, and rows that see no key, hold 0. Masses are of the row renormalised over real keys,
+    so that null_mass (what a learned sink took) is apart from them.
+    """
+
+    distance: Tensor  # sum_j a |i-j|, tokens
+    variance: Tensor  # of the signed offset, tokens squared
+    entropy: Tensor  # nats
+    sink: Tensor  # a[i, 0]
+    rest: Tensor  # sum of a[i, j] over j != 0
+    distance_rest: Tensor  # over keys but 0, renormalised, tokens
+    entropy_rest: Tensor  # over keys but 0, renormalised, nats
+    null_mass: Tensor
+    scaffold: Tensor  # mass on scaffold keys
+    content: Tensor | None  # mass on content of any turn
+    cross_turn: Tensor | None  # mass on content of other turns
+    cross_speaker: Tensor | None  # mass on content of other speakers' turns
+    own_history: Tensor | None  # mass on content of the speaker's other turns
+    turn_steps: Tensor | None  # sum over turns b of mass on b times |t - b|, turns
+    by_distance: Tensor | None  # (B, H, N): entry d is the sum of a[i, j] over pairs with |i-j| = d; 0 without turns
+    received: Tensor | None  # (B, H, N): sum over i of a[i, j]
+    flow: list[Tensor] | None  # one (H or 1, T, T + 1) for each sequence: sums over the rows of a turn
+
+    @classmethod
+    def empty(
+        cls,
+        heads: int,
+        tokens: int,
+        groups: Sequence[KeyGroups],
+        request: RowRequest,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> "RowStatistics":
+        """All zero, for the kernels to fill."""
+        shape = (len(groups), heads, tokens)
+
+        def rows() -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        flow = None
+        if request.flow or request.flow_heads:
+            depth = heads if request.flow_heads else 1
+            flow = [torch.zeros(depth, g.turns, g.turns + 1, dtype=dtype, device=device) for g in groups]
+        turns = request.turns
+        return cls(
+            distance=rows(),
+            variance=rows(),
+            entropy=rows(),
+            sink=rows(),
+            rest=rows(),
+            distance_rest=rows(),
+            entropy_rest=rows(),
+            null_mass=rows(),
+            scaffold=rows(),
+            content=rows() if turns else None,
+            cross_turn=rows() if turns else None,
+            cross_speaker=rows() if turns else None,
+            own_history=rows() if turns else None,
+            turn_steps=rows() if turns else None,
+            by_distance=rows() if turns else None,
+            received=rows() if request.received else None,
+            flow=flow,
+        )

@@ -1,0 +1,203 @@
+"""From attention rows to heads, layers, windows and documents.
+
+A head's value is the mean over its defined query rows; a lift is a ratio of two such means. So what is kept of every
+window are sums over rows and their counts, and windows combine weighted by their defined rows. A value without any
+defined row is NaN, on purpose and nowhere else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_LIMIT
+from attention.kernels.rows import KeyGroups, RowStatistics
+from attention.kernels.sight import Sight
+from attention.kernels.uniform import Uniform, by_distance_alone, uniform
+
+Floats = NDArray[np.float64]
+
+SHARES = ("cross_turn", "cross_speaker", "own_history")
+ROW_MEANS = (
+    "distance",
+    "distance_without_sink",
+    "distance_spread",
+    "entropy",
+    "entropy_without_sink",
+    "dispersion",
+    "interdependency",
+    "sink",
+    "scaffold",
+    "null_mass",
+    *SHARES,
+    "turn_distance",
+)
+LEFT_OUT = "left_out"
+"""Counts rows whose mass off the first key is below the limit although they see other keys."""
+SUMMED = (*ROW_MEANS, *(f"{share}_{kind}" for kind in ("uniform", "local") for share in SHARES), LEFT_OUT)
+"""What is summed over rows, in the order of `HeadSums`; `*_uniform` and `*_local` are the lifts' denominators."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadSums:
+    """Sums over the defined rows of each head and how many there were; entry k is `SUMMED[k]`. (K, ..., H) each."""
+
+    total: Floats
+    count: Floats
+
+    def __add__(self, other: "HeadSums") -> "HeadSums":
+        return HeadSums(self.total + other.total, self.count + other.count)
+
+    def mean(self, name: str) -> Floats:
+        """Mean over the defined rows; NaN where there are none. (..., H)"""
+        index = SUMMED.index(name)
+        total, count = self.total[index], self.count[index]
+        return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expectation:
+    """Uniform expectations of a batch under one mask, laid out as the rows are: tensors (B, 1, N)."""
+
+    each: tuple[Uniform, ...]
+    sights: tuple[Sight, ...]
+    groups: tuple[KeyGroups, ...]
+    visible: Tensor
+    visible_rest: Tensor
+    distance_rest: Tensor
+    asks: Tensor
+    shares: Mapping[str, Tensor]
+    later: Tensor  # every row but a sequence's first
+
+    @classmethod
+    def of(
+        cls, sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int, device: torch.device
+    ) -> "Expectation":
+        each = tuple(uniform(sight, group) for sight, group in zip(sights, groups, strict=True))
+
+        def rows(name: str) -> Tensor:
+            stacked = np.zeros((len(each), 1, tokens), np.float64)
+            for index, expected in enumerate(each):
+                values = getattr(expected, name)
+                stacked[index, 0, : len(values)] = values
+            return torch.from_numpy(stacked).to(device)
+
+        later = torch.ones(1, 1, tokens, dtype=torch.bool, device=device)
+        later[..., :1] = False
+        return cls(
+            each=each,
+            sights=tuple(sights),
+            groups=tuple(groups),
+            visible=rows("visible"),
+            visible_rest=rows("visible_rest"),
+            distance_rest=rows("distance_rest"),
+            asks=rows("asks") > 0,
+            shares={name: rows(name) for name in SHARES},
+            later=later,
+        )
+
+
+def sum_rows(rows: RowStatistics, expected: Expectation) -> Tensor:
+    """Sums and counts over the defined rows of every head of one layer, float64: (2, K, B, H), K as in `SUMMED`."""
+    entropy, entropy_rest = rows.entropy.double(), rows.entropy_rest.double()  # (B, H, N)
+    real = (expected.visible > 0).expand_as(entropy)
+    measurable = (rows.rest >= SINK_LIMIT) & (expected.visible_rest > 0)
+    spreadable = (measurable & (expected.visible_rest > 1)).expand_as(entropy)
+    several = (expected.visible > 1).expand_as(entropy)
+    far = rows.distance_rest.double() / expected.distance_rest.clamp(min=0.5)
+    even = entropy_rest / expected.visible_rest.clamp(min=2).log()
+    parts = {
+        "distance": (rows.distance, real),
+        "distance_without_sink": (rows.distance_rest, measurable),
+        "distance_spread": (rows.variance.double().clamp(min=0).sqrt(), real),
+        "entropy": (entropy, real),
+        "entropy_without_sink": (entropy_rest, measurable),
+        "dispersion": (entropy / expected.visible.clamp(min=2).log(), several),
+        "interdependency": (far * even, spreadable),
+        "sink": (rows.sink, real & expected.later),
+        "scaffold": (rows.scaffold, real),
+        "null_mass": (rows.null_mass, real),
+        LEFT_OUT: (torch.ones_like(entropy), real & (expected.visible_rest > 0) & (rows.rest < SINK_LIMIT)),
+    }
+    parts |= _shares(rows, expected)
+    nothing = torch.zeros(entropy.shape[:2], dtype=torch.float64, device=entropy.device)
+    sums, counts = [], []
+    for name in SUMMED:
+        if name not in parts:
+            sums.append(nothing)
+            counts.append(nothing)
+            continue
+        values, defined = parts[name]
+        sums.append(torch.where(defined, values.double(), 0.0).sum(-1))
+        counts.append(defined.sum(-1).double())
+    return torch.stack([torch.stack(sums), torch.stack(counts)])
+
+
+def _shares(rows: RowStatistics, expected: Expectation) -> dict[str, tuple[Tensor, Tensor]]:
+    """Conversation shares of each row with their expectations; nothing without turns."""
+    if rows.content is None or rows.by_distance is None:
+        return {}
+    asks = expected.asks.expand_as(rows.content)
+    content = rows.content.double()
+    defined = asks & (content > 0)
+    safe = torch.where(defined, content, 1.0)
+    masses = {name: getattr(rows, name) for name in SHARES} | {"turn_distance": rows.turn_steps}
+    parts = {name: (mass.double() / safe, defined) for name, mass in masses.items()}
+    for name in SHARES:
+        parts[f"{name}_uniform"] = (expected.shares[name].expand_as(content), asks)
+    local = content.new_zeros(5, *content.shape)
+    for index, (each, sight, groups) in enumerate(zip(expected.each, expected.sights, expected.groups, strict=True)):
+        if groups.turns > 1:
+            n = sight.tokens
+            local[:, index, :, :n] = by_distance_alone(rows.by_distance[index, :, :n], each, sight, groups)
+    possible = asks & (local[0] > 0)
+    safe = torch.where(possible, local[0], 1.0)
+    for name, mass in zip(SHARES, local[1:4], strict=True):
+        parts[f"{name}_local"] = (mass / safe, possible)
+    return parts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folded:
+    """One document's metrics: by head (L, H), by layer (L,), and whole."""
+
+    heads: dict[str, Floats]
+    layers: dict[str, Floats]
+    document: dict[str, float]
+    left_out_rows: int
+
+
+def fold(windows: Sequence[HeadSums], *, turns: bool) -> Folded:
+    """Combine a document's windows, (K, L, H) each, weighted by their defined rows; then heads to layers to document.
+
+    Without `turns` the conversation metrics are NaN.
+    """
+    sums = windows[0]
+    for window in windows[1:]:
+        sums = sums + window
+    heads: dict[str, Floats] = {}
+    for name in METRIC_NAMES:
+        if name in CONVERSATION_METRIC_NAMES and not turns:
+            heads[name] = np.full(sums.total.shape[1:], np.nan)
+        elif name in ROW_MEANS:
+            heads[name] = sums.mean(name)
+        else:
+            share, kind = (name.removesuffix("_lift"), "uniform")
+            if name.endswith("_lift_local"):
+                share, kind = name.removesuffix("_lift_local"), "local"
+            base = sums.mean(f"{share}_{kind}")
+            heads[name] = np.divide(sums.mean(share), base, out=np.full(base.shape, np.nan), where=base > 0)
+    layers = {name: mean_of_defined(values) for name, values in heads.items()}
+    document = {name: float(mean_of_defined(values)) for name, values in layers.items()}
+    return Folded(heads, layers, document, round(float(sums.total[SUMMED.index(LEFT_OUT)].sum())))
+
+
+def mean_of_defined(values: Floats) -> Floats:
+    """Mean over the last axis without what is undefined; NaN where nothing is defined."""
+    defined = ~np.isnan(values)
+    count = defined.sum(-1)
+    total = np.where(defined, values, 0.0).sum(-1)
+    return np.asarray(np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0))
