@@ -10,19 +10,15 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from models.queries.settling import SUMMARIES
+from models.queries.settling import SUMMARIES, model_queue
 from models.settings import settings
+
+__all__ = ["ANSWER", "SUMMARIES", "SWEEP", "app", "knock", "model_queue"]
 
 ANSWER = "workers.tasks.answer"
 SWEEP = "workers.tasks.sweep"
-MODEL_QUEUE = "model:"
 
 log = logging.getLogger(__name__)
-
-
-def model_queue(model_id: str) -> str:
-    """The queue on which work for this model is announced."""
-    return MODEL_QUEUE + model_id
 
 
 def _configured() -> Celery:

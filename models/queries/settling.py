@@ -14,6 +14,14 @@ from models.tables import comparison, job, outbox, work_item
 SUMMARIES = "summaries"
 """The queue of comparisons that wait for their summary."""
 
+MODEL_QUEUE = "model:"
+
+
+def model_queue(model_id: str) -> str:
+    """The queue on which work for this model is announced."""
+    return MODEL_QUEUE + model_id
+
+
 OPEN_STATES = ("queued", "running", "summarizing")
 
 

@@ -1,0 +1,299 @@
+"""Claims: how a worker takes work items, keeps them, and lets go of them.
+
+A claim is a set of items under one lease token. Whoever holds a newer token, or none, changes nothing: every statement
+here that ends a claim looks at the token first. Claiming never waits for another transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from models.queries.settling import mark_started, model_queue, settle_jobs
+from models.tables import document, job, outbox, work_item
+from models.work import WorkOptions
+
+QUEUED = literal("queued", literal_execute=True)
+RUNNING = literal("running", literal_execute=True)
+SHORT = 64
+"""Below this many tokens every length is like every other: padding among them is cheap."""
+
+UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_id": None}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedItem:
+    """One document to be measured for one job. `content` and `options` are as the client sent them."""
+
+    id: int
+    tenant_id: str
+    job_id: str
+    document_id: str
+    content: dict[str, Any]
+    options: WorkOptions
+    request_key: bytes
+    priority: int
+    estimated_tokens: int
+    listed: bool
+    queued_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Items of one model that one worker may measure, for as long as it renews the lease."""
+
+    token: int
+    model_id: str
+    items: tuple[ClaimedItem, ...]
+
+
+def claim_items(
+    connection: Connection,
+    model_id: str,
+    worker_id: str,
+    *,
+    documents: int,
+    token_budget: int,
+    lease_seconds: float,
+    above_priority: int | None = None,
+) -> Claim | None:
+    """Take the head item by priority, then age, and up to `documents` in all of like length beside it.
+
+    The padded size of what is taken stays within `token_budget` by the items' estimates; a head that is longer goes
+    alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
+    work is left for the model, a knock is written for the next worker. None: nothing to do. With `above_priority` only
+    items of a higher priority are taken.
+    """
+    head = connection.execute(_head(model_id, above_priority)).one_or_none()
+    if head is None:
+        return None
+    chosen = [head.id]
+    if not head.alone and documents > 1:
+        chosen += _companions(connection, model_id, head, documents, token_budget)
+    token = new_lease_token(connection)
+    connection.execute(
+        update(work_item)
+        .where(work_item.c.id.in_(chosen))
+        .values(
+            state="running",
+            lease_token=token,
+            leased_until=func.now() + timedelta(seconds=lease_seconds),
+            worker_id=worker_id,
+            started_at=func.now(),
+        )
+    )
+    items = tuple(_claimed(row) for row in connection.execute(_contents(chosen)))
+    mark_started(connection, sorted({item.job_id for item in items}))
+    if work_waits(connection, [model_id]):
+        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    return Claim(token, model_id, items)
+
+
+def new_lease_token(connection: Connection) -> int:
+    """A fencing token greater than every earlier one."""
+    return int(connection.execute(select(func.nextval("lease_token"))).scalar_one())
+
+
+def work_waits(connection: Connection, model_ids: Sequence[str], above_priority: int | None = None) -> bool:
+    """Whether any of the models has queued items (of a priority above the one given)."""
+    waiting = exists().where(work_item.c.model_id.in_(model_ids), work_item.c.state == QUEUED)
+    if above_priority is not None:
+        waiting = waiting.where(work_item.c.priority > above_priority)
+    return bool(connection.execute(select(waiting)).scalar_one())
+
+
+def renew_leases(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:
+    """Push the end of these leases out. Rows that are being stored just now are passed over, never waited for."""
+    held = (
+        select(work_item.c.id)
+        .where(work_item.c.state == RUNNING, work_item.c.lease_token.in_(tokens))
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(
+        update(work_item)
+        .where(work_item.c.id.in_(held.scalar_subquery()))
+        .values(leased_until=func.now() + timedelta(seconds=lease_seconds))
+    )
+
+
+def lock_held(connection: Connection, token: int, item_ids: Sequence[int]) -> set[int]:
+    """Lock, in the order of their ids, the items of the claim that are still its own."""
+    mine = select(work_item.c.id).where(
+        work_item.c.state == RUNNING, work_item.c.lease_token == token, work_item.c.id.in_(item_ids)
+    )
+    return set(connection.execute(mine.order_by(work_item.c.id).with_for_update()).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has become of a claim meanwhile: its items that are to go on, and the jobs that are to be cancelled."""
+
+    wanted: frozenset[int]
+    cancelled: frozenset[int]
+    overdue_jobs: frozenset[str]
+
+
+def claim_standing(connection: Connection, token: int, item_ids: Sequence[int]) -> Standing:
+    """Which items of the claim are still its own, and of those, which belong to jobs that are to be cancelled."""
+    overdue = and_(job.c.cancel_after.is_not(None), job.c.cancel_after <= func.now())
+    rows = connection.execute(
+        select(
+            work_item.c.id,
+            work_item.c.job_id,
+            job.c.cancel_requested_at.is_not(None).label("requested"),
+            overdue.label("overdue"),
+        )
+        .join_from(work_item, job)
+        .where(work_item.c.state == RUNNING, work_item.c.lease_token == token, work_item.c.id.in_(item_ids))
+    ).all()
+    return Standing(
+        wanted=frozenset(row.id for row in rows if not row.requested and not row.overdue),
+        cancelled=frozenset(row.id for row in rows if row.requested or row.overdue),
+        overdue_jobs=frozenset(row.job_id for row in rows if row.overdue and not row.requested),
+    )
+
+
+def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> None:
+    """Put items of the claim back into the queue as they were, and knock. Items of cancelled jobs are cancelled."""
+    held = lock_held(connection, token, item_ids)
+    if not held:
+        return
+    to_cancel = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
+    returned = connection.execute(
+        update(work_item)
+        .where(work_item.c.id.in_(held))
+        .values(
+            state=case((to_cancel, "cancelled"), else_="queued"),
+            started_at=None,
+            finished_at=case((to_cancel, func.now())),
+            **UNLEASED,
+        )
+        .returning(work_item.c.job_id, work_item.c.model_id)
+    ).all()
+    for model_id in sorted({row.model_id for row in returned}):
+        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    settle_jobs(connection, [row.job_id for row in returned])
+
+
+def cancel_items(connection: Connection, token: int, item_ids: Sequence[int]) -> None:
+    """Mark items of the claim cancelled, and settle their jobs."""
+    _end(connection, token, item_ids, {"state": "cancelled"})
+
+
+def fail_items(connection: Connection, token: int, failures: Mapping[int, tuple[str, str]]) -> None:
+    """Mark items of the claim failed, each with its reason and message, and settle their jobs."""
+    held = lock_held(connection, token, list(failures))
+    if not held:
+        return
+    connection.execute(
+        update(work_item)
+        .where(work_item.c.id == bindparam("item"))
+        .values(
+            state="failed",
+            reason=bindparam("why"),
+            message=bindparam("says"),
+            finished_at=func.now(),
+            **UNLEASED,
+        ),
+        [{"item": item, "why": failures[item][0], "says": failures[item][1]} for item in sorted(held)],
+    )
+    settle_jobs(connection, _jobs_of(connection, held))
+
+
+def _end(connection: Connection, token: int, item_ids: Sequence[int], values: dict[str, Any]) -> None:
+    held = lock_held(connection, token, item_ids)
+    if not held:
+        return
+    connection.execute(
+        update(work_item).where(work_item.c.id.in_(held)).values(finished_at=func.now(), **UNLEASED, **values)
+    )
+    settle_jobs(connection, _jobs_of(connection, held))
+
+
+def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
+    return list(connection.execute(select(work_item.c.job_id).where(work_item.c.id.in_(item_ids)).distinct()).scalars())
+
+
+def _head(model_id: str, above_priority: int | None) -> Select[Any]:
+    head = select(work_item.c.id, work_item.c.priority, work_item.c.estimated_tokens, work_item.c.alone).where(
+        work_item.c.model_id == model_id, work_item.c.state == QUEUED
+    )
+    if above_priority is not None:
+        head = head.where(work_item.c.priority > above_priority)
+    return head.order_by(work_item.c.priority.desc(), work_item.c.id).limit(1).with_for_update(skip_locked=True)
+
+
+def _companions(connection: Connection, model_id: str, head: Row[Any], documents: int, token_budget: int) -> list[int]:
+    """Of the unlocked items nearest in length to the head, as many as fit; the others are released on commit."""
+    length = work_item.c.estimated_tokens
+    shortest = 0 if head.estimated_tokens <= SHORT else head.estimated_tokens // 2
+    longest = max(2 * head.estimated_tokens, SHORT)
+    like = (
+        select(work_item.c.id, length)
+        .where(
+            work_item.c.model_id == model_id,
+            work_item.c.state == QUEUED,
+            work_item.c.priority == head.priority,
+            work_item.c.id != head.id,
+            ~work_item.c.alone,
+        )
+        .limit(documents - 1)
+        .with_for_update(skip_locked=True)
+    )
+    longer = like.where(length >= head.estimated_tokens, length <= longest).order_by(length, work_item.c.id)
+    shorter = like.where(length < head.estimated_tokens, length >= shortest).order_by(
+        length.desc(), work_item.c.id.desc()
+    )
+    candidates = [*connection.execute(longer).all(), *connection.execute(shorter).all()]
+    candidates.sort(key=lambda row: (abs(row.estimated_tokens - head.estimated_tokens), row.id))
+    chosen: list[int] = []
+    widest = head.estimated_tokens
+    for candidate in candidates[: documents - 1]:
+        widest = max(widest, candidate.estimated_tokens)
+        if widest * (len(chosen) + 2) > token_budget:
+            break
+        chosen.append(candidate.id)
+    return chosen
+
+
+def _contents(item_ids: Sequence[int]) -> Select[Any]:
+    return (
+        select(
+            work_item.c.id,
+            work_item.c.tenant_id,
+            work_item.c.job_id,
+            work_item.c.document_id,
+            document.c.content,
+            work_item.c.options,
+            work_item.c.request_key,
+            work_item.c.priority,
+            work_item.c.estimated_tokens,
+            (job.c.kind != "comparison").label("listed"),
+            work_item.c.queued_at,
+            work_item.c.started_at,
+        )
+        .join_from(work_item, document, work_item.c.document_id == document.c.id)
+        .join(job, work_item.c.job_id == job.c.id)
+        .where(work_item.c.id.in_(item_ids))
+        .order_by(work_item.c.id)
+    )
+
+
+def _claimed(row: Row[Any]) -> ClaimedItem:
+    return ClaimedItem(**{**row._mapping, "options": WorkOptions.model_validate(row.options)})

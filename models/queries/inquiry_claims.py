@@ -1,0 +1,76 @@
+"""Inquiries from the worker's side: short interactive work that someone waits for, claimed like items."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, select, update
+
+from models.queries.claims import QUEUED, UNLEASED, new_lease_token
+from models.tables import inquiry
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedInquiry:
+    """A question to a model. For the kind `embedding` the request is {"content": a document's content}."""
+
+    id: str
+    token: int
+    kind: str
+    request: dict[str, Any]
+
+
+def claim_inquiries(
+    connection: Connection, model_id: str, worker_id: str, *, limit: int, lease_seconds: float
+) -> list[ClaimedInquiry]:
+    """Take up to `limit` inquiries of the model that somebody still waits for, oldest first."""
+    waiting = connection.execute(
+        select(inquiry.c.id, inquiry.c.kind, inquiry.c.request)
+        .where(inquiry.c.model_id == model_id, inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
+        .order_by(inquiry.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not waiting:
+        return []
+    token = new_lease_token(connection)
+    connection.execute(
+        update(inquiry)
+        .where(inquiry.c.id.in_([row.id for row in waiting]))
+        .values(
+            state="running",
+            lease_token=token,
+            leased_until=func.now() + timedelta(seconds=lease_seconds),
+            worker_id=worker_id,
+        )
+    )
+    return [ClaimedInquiry(row.id, token, row.kind, row.request) for row in waiting]
+
+
+def inquiries_wait(connection: Connection, model_ids: Sequence[str]) -> bool:
+    """Whether anybody waits for an answer of one of these models."""
+    waiting = exists().where(
+        inquiry.c.model_id.in_(model_ids), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now()
+    )
+    return bool(connection.execute(select(waiting)).scalar_one())
+
+
+def answer_inquiry(connection: Connection, claimed: ClaimedInquiry, response: dict[str, Any]) -> None:
+    """Store the response, if the inquiry is still this claim's, and announce it on `hearken_job`."""
+    _end(connection, claimed, {"state": "done", "response": response})
+
+
+def fail_inquiry(connection: Connection, claimed: ClaimedInquiry, reason: str, message: str) -> None:
+    """Store why there is no response, if the inquiry is still this claim's, and announce it on `hearken_job`."""
+    _end(connection, claimed, {"state": "failed", "reason": reason, "message": message})
+
+
+def _end(connection: Connection, claimed: ClaimedInquiry, values: dict[str, Any]) -> None:
+    ended = connection.execute(
+        update(inquiry)
+        .where(inquiry.c.id == claimed.id, inquiry.c.state == "running", inquiry.c.lease_token == claimed.token)
+        .values(**values, **UNLEASED)
+    )
+    if ended.rowcount:
+        connection.execute(select(func.pg_notify("hearken_job", claimed.id)))

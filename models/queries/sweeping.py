@@ -1,0 +1,160 @@
+"""What the sweeper does: work of lost workers goes back, forgotten things are deleted, stuck jobs are settled.
+
+Every function takes a bounded bite and passes over rows that others hold, so that sweepers may run side by side.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, exists, func, insert, literal, or_, select, update
+
+from models.queries.claims import QUEUED, RUNNING, UNLEASED
+from models.queries.jobs import cancel_jobs
+from models.queries.settling import SUMMARIES, model_queue, settle_jobs
+from models.tables import comparison, idempotency, inquiry, job, model, outbox, work_item, worker
+
+BITE = 500
+WORKER_LOST = "worker-lost"
+ITEM_LOST = (
+    "The worker was lost {losses} times while it measured this document alone. Send a shorter document, or ask the "
+    "operator for the worker's log."
+)
+SUMMARY_LOST = (
+    "The worker was lost {losses} times while it made this summary. Compare fewer documents, or ask the operator for "
+    "the worker's log."
+)
+
+
+def return_lost_items(connection: Connection, losses_alone: int) -> int:
+    """Put items back whose lease ran out; returns how many.
+
+    An item that lost its worker among others is claimed alone from now on and is charged nothing. One that was alone is
+    charged a loss, and fails at `losses_alone` of them. Items of cancelled jobs are cancelled.
+    """
+    expired = (
+        select(work_item.c.id)
+        .where(work_item.c.state == RUNNING, work_item.c.leased_until < func.now())
+        .order_by(work_item.c.id)
+        .limit(BITE)
+        .with_for_update(skip_locked=True)
+    )
+    lost = list(connection.execute(expired).scalars())
+    if not lost:
+        return 0
+    to_cancel = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
+    losses = work_item.c.losses + case((work_item.c.alone, 1), else_=0)
+    to_fail = losses >= losses_alone
+    returned = connection.execute(
+        update(work_item)
+        .where(work_item.c.id.in_(lost))
+        .values(
+            state=case((to_cancel, "cancelled"), (to_fail, "failed"), else_="queued"),
+            reason=case((~to_cancel & to_fail, WORKER_LOST)),
+            message=case((~to_cancel & to_fail, ITEM_LOST.format(losses=losses_alone))),
+            finished_at=case((or_(to_cancel, to_fail), func.now())),
+            started_at=None,
+            losses=losses,
+            alone=True,
+            **UNLEASED,
+        )
+        .returning(work_item.c.job_id, work_item.c.model_id, work_item.c.state)
+    ).all()
+    for model_id in sorted({row.model_id for row in returned if row.state == "queued"}):
+        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    settle_jobs(connection, [row.job_id for row in returned])
+    return len(lost)
+
+
+def return_lost_inquiries(connection: Connection) -> int:
+    """Put inquiries back whose lease ran out while somebody still waits."""
+    lost = connection.execute(
+        update(inquiry)
+        .where(inquiry.c.state == "running", inquiry.c.leased_until < func.now(), inquiry.c.expires_at > func.now())
+        .values(state="queued", **UNLEASED)
+        .returning(inquiry.c.model_id)
+    ).scalars()
+    queues = [model_queue(model_id) for model_id in lost]
+    for queue in sorted(set(queues)):
+        connection.execute(insert(outbox).values(queue=queue))
+    return len(queues)
+
+
+def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
+    """Queue summaries again whose lease ran out; at `losses_allowed` losses the comparison fails."""
+    expired = (
+        select(comparison.c.id)
+        .where(comparison.c.state == "running", comparison.c.leased_until < func.now())
+        .order_by(comparison.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    to_fail = comparison.c.losses + 1 >= losses_allowed
+    returned = connection.execute(
+        update(comparison)
+        .where(comparison.c.id.in_(expired.scalar_subquery()))
+        .values(state=case((to_fail, "failed"), else_="queued"), losses=comparison.c.losses + 1, **UNLEASED)
+        .returning(comparison.c.job_id, comparison.c.state)
+    ).all()
+    failed = [row.job_id for row in returned if row.state == "failed"]
+    if len(failed) < len(returned):
+        connection.execute(insert(outbox).values(queue=SUMMARIES))
+    connection.execute(
+        update(job)
+        .where(job.c.id.in_(failed))
+        .values(reason=WORKER_LOST, message=SUMMARY_LOST.format(losses=losses_allowed))
+    )
+    settle_jobs(connection, [row.job_id for row in returned])
+    return len(returned)
+
+
+def cancel_overdue_jobs(connection: Connection) -> list[str]:
+    """Cancel the jobs whose `Cancel-After` has passed; returns their ids."""
+    overdue = select(job.c.id).where(
+        job.c.cancel_after.is_not(None),
+        job.c.finished_at.is_(None),
+        job.c.cancel_after <= func.now(),
+        job.c.cancel_requested_at.is_(None),
+    )
+    jobs = list(connection.execute(overdue.order_by(job.c.id).limit(BITE)).scalars())
+    if jobs:
+        cancel_jobs(connection, jobs)
+    return jobs
+
+
+def settle_stuck_jobs(connection: Connection) -> int:
+    """Settle unfinished jobs of which no item is open any more; returns how many there were.
+
+    Jobs that wait for a summary which is on its way are left alone.
+    """
+    open_item = exists().where(work_item.c.job_id == job.c.id, work_item.c.state.in_(("queued", "running")))
+    summary = exists().where(comparison.c.job_id == job.c.id, comparison.c.state.in_(("queued", "running")))
+    stuck = select(job.c.id).where(job.c.finished_at.is_(None), ~open_item, ~summary).order_by(job.c.id).limit(BITE)
+    jobs = list(connection.execute(stuck).scalars())
+    settle_jobs(connection, jobs)
+    return len(jobs)
+
+
+def queues_with_work(connection: Connection) -> list[str]:
+    """The queues behind which something waits, whether or not a knock for it is on its way."""
+    items = exists().where(work_item.c.model_id == model.c.id, work_item.c.state == QUEUED)
+    inquiries = exists().where(
+        inquiry.c.model_id == model.c.id, inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now()
+    )
+    models = connection.execute(select(model.c.id).where(or_(items, inquiries)).order_by(model.c.id)).scalars()
+    queues = [model_queue(model_id) for model_id in models]
+    summaries = exists().where(comparison.c.state == literal("queued", literal_execute=True))
+    if connection.execute(select(summaries)).scalar_one():
+        queues.append(SUMMARIES)
+    return queues
+
+
+def delete_forgotten(connection: Connection, *, idempotency_hours: float, worker_seconds: float) -> dict[str, int]:
+    """Delete idempotency keys and inquiries past their time, and workers silent for `worker_seconds`; counts each."""
+    silent = worker.c.heartbeat_at < func.now() - timedelta(seconds=worker_seconds)
+    old: dict[str, Any] = {
+        "idempotency keys": delete(idempotency).where(
+            idempotency.c.created_at < func.now() - timedelta(hours=idempotency_hours)
+        ),
+        "inquiries": delete(inquiry).where(inquiry.c.expires_at < func.now()),
+        "workers": delete(worker).where(silent),
+    }
+    return {name: connection.execute(statement).rowcount for name, statement in old.items()}

@@ -1,0 +1,112 @@
+"""The vector indexes: per model version and scope, one partial HNSW index over an expression with a fixed dimension.
+
+Vectors of every model share a table, and HNSW needs one dimension. An index over `embedding::vector(d)` exists for up
+to 2,000 dimensions, over `halfvec(d)` up to 4,000, and over the vector's signs as bits above; the last two give
+candidates, which a query re-ranks by the exact distance. A query uses the index only when it writes the same cast.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Engine, text
+
+VECTOR_LIMIT, HALF_LIMIT, BIT_LIMIT = 2_000, 4_000, 16_000
+
+Scope = Literal["document", "turn"]
+SCOPES: tuple[Scope, ...] = ("document", "turn")
+Kind = Literal["vector", "halfvec", "bit"]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndex:
+    """The index of one model version and scope, and the expressions that a query must write to use it."""
+
+    version_key: int
+    dimension: int
+    scope: Scope
+
+    @property
+    def kind(self) -> Kind:
+        """How the vectors are kept in the index: exactly up to 2,000 dimensions."""
+        if self.dimension > BIT_LIMIT:
+            raise ValueError(f"a vector of {self.dimension} dimensions cannot be indexed; the most is {BIT_LIMIT}")
+        if self.dimension <= VECTOR_LIMIT:
+            return "vector"
+        return "halfvec" if self.dimension <= HALF_LIMIT else "bit"
+
+    @property
+    def name(self) -> str:
+        """The index's name in the database."""
+        return f"embedding_{self.scope}_v{self.version_key}"
+
+    @property
+    def expression(self) -> str:
+        """What is indexed, in SQL over a row of `embedding`."""
+        exact = f"embedding::vector({self.dimension})"
+        if self.kind == "bit":
+            return f"binary_quantize({exact})::bit({self.dimension})"
+        return exact if self.kind == "vector" else f"embedding::halfvec({self.dimension})"
+
+    @property
+    def operators(self) -> str:
+        """The operator class: cosine distance, or the number of differing signs."""
+        return "bit_hamming_ops" if self.kind == "bit" else f"{self.kind}_cosine_ops"
+
+    @property
+    def predicate(self) -> str:
+        """Which rows are indexed; a query must say the same, with the key written out and not as a parameter."""
+        return f"version_key = {self.version_key} AND turn IS {'' if self.scope == 'document' else 'NOT '}NULL"
+
+    @property
+    def statement(self) -> str:
+        """The statement that builds the index without holding up anybody's writes."""
+        return (
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {self.name} ON embedding "
+            f"USING hnsw (({self.expression}) {self.operators}) WHERE {self.predicate}"
+        )
+
+
+_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+_LOCK = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+_UNLOCK = text("SELECT pg_advisory_unlock(hashtext(:name))")
+
+
+def ensure_vector_indexes(engine: Engine, version_key: int, dimension: int, *, patience_seconds: float = 60.0) -> None:
+    """Make both indexes of a model version where they are missing or were left half built.
+
+    Outside any transaction, as concurrent building asks for. A second worker that wants the same looks again every
+    tenth of a second instead of waiting inside the database, which would hold up the first. Raises TimeoutError.
+    """
+    for scope in SCOPES:
+        index = VectorIndex(version_key, dimension, scope)
+        deadline = time.monotonic() + patience_seconds
+        while not _made(engine, index):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the index {index.name} was not ready within {patience_seconds:.0f} s")
+            time.sleep(0.1)
+
+
+def drop_vector_indexes(engine: Engine, version_key: int, dimension: int) -> None:
+    """Remove both indexes of a model version that nothing uses any more."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for scope in SCOPES:
+            name = VectorIndex(version_key, dimension, scope).name
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+
+
+def _made(engine: Engine, index: VectorIndex) -> bool:
+    """Whether the index stands; builds it unless somebody else is at it."""
+    named: dict[str, Any] = {"name": index.name}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.execute(_VALID, named).scalar_one_or_none():
+            return True
+        if not connection.execute(_LOCK, named).scalar_one():
+            return False
+        try:
+            if connection.execute(_VALID, named).scalar_one_or_none() is False:
+                connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}"))
+            connection.execute(text(index.statement))
+        finally:
+            connection.execute(_UNLOCK, named)
+        return True
