@@ -11,6 +11,22 @@ from numpy.typing import NDArray
 from attention.conversation import Window
 
 Floats = NDArray[np.float64]
+SHARES = ("cross_turn", "cross_speaker", "own_history")
+NAMES = (
+    "distance",
+    "distance_without_sink",
+    "distance_spread",
+    "entropy",
+    "entropy_without_sink",
+    "dispersion",
+    "interdependency",
+    "sink",
+    "scaffold",
+    "null_mass",
+    "turn_distance",
+    *(share + suffix for share in SHARES for suffix in ("", "_uniform", "_local")),
+    "left_out",
+)
 
 
 @dataclass
@@ -33,12 +49,7 @@ def rows_of(weights: Floats, seen: NDArray[np.bool_], window: Window) -> OracleR
     heads, n, _ = weights.shape
     turn, speaker, scaffold = np.asarray(window.turn), np.asarray(window.speaker), np.asarray(window.scaffold)
     turns = sorted({int(t) for t in turn if t >= 0})
-    names = (
-        "distance distance_without_sink distance_spread entropy entropy_without_sink dispersion interdependency sink "
-        "scaffold null_mass cross_turn cross_speaker own_history turn_distance cross_turn_uniform "
-        "cross_speaker_uniform own_history_uniform cross_turn_local cross_speaker_local own_history_local left_out"
-    ).split()
-    values: dict[str, list[list[float]]] = {name: [[] for _ in range(heads)] for name in names}
+    values: dict[str, list[list[float]]] = {name: [[] for _ in range(heads)] for name in NAMES}
     flow = np.zeros((heads, len(turns), len(turns) + 1))
     j = np.arange(n)
     for h in range(heads):
@@ -119,7 +130,7 @@ def heads_of(windows: list[list[OracleRows]]) -> dict[str, Floats]:
         name: np.array([[mean(name, layer, head) for head in range(heads)] for layer in range(layers)])
         for name in windows[0][0].values
     }
-    for share in ("cross_turn", "cross_speaker", "own_history"):
+    for share in SHARES:
         for suffix, kind in (("_lift", "uniform"), ("_lift_local", "local")):
             base = result.pop(f"{share}_{kind}")
             result[share + suffix] = np.divide(

@@ -1,0 +1,167 @@
+"""Row statistics on the CPU by a compiled sweep (`sweep.c`): the same numbers as `blocked`, at plain attention's speed.
+
+The library is built when Hearken is installed, once for each level of vector registers. Where there was no compiler
+there is no library, and `kernels.attend` stays with PyTorch.
+"""
+
+import ctypes
+import functools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
+from attention.kernels.sight import Sight
+
+log = logging.getLogger(__name__)
+
+FIXED_POINT: Final = 2.0**-32
+"""The unit of sums that several threads add to: whole numbers add up the same in any order."""
+LEVELS: Final = {"AVX512": ("avx512", "avx2", "plain"), "AVX2": ("avx2", "plain")}
+"""PyTorch's name of what the processor has, and the builds that run there, best first."""
+
+_ROWS: Final = (
+    *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
+    *("content", "cross_turn", "cross_speaker", "own_history", "turn_steps"),
+)
+_SIZES: Final = ("batch", "heads", "key_heads", "tokens", "width", "value_width")
+_SEQUENCES: Final = ("start", "length", "first", "last", "run_offset", "runs", "query_turn")
+_TURNS: Final = ("turn_offset", "turn_number", "turn_speaker")
+
+
+class _Sweep(ctypes.Structure):
+    """`struct sweep` of sweep.c, field by field."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("query", "key", "value")),
+        *((f"{name}_strides", ctypes.c_int64 * 3) for name in ("query", "key", "value")),
+        *((name, ctypes.c_int32) for name in _SIZES),
+        *((name, ctypes.c_float) for name in ("scaling", "softcap")),
+        *((name, ctypes.c_void_p) for name in ("sinks", *_SEQUENCES, *_TURNS, "output", *_ROWS)),
+        *((name, ctypes.c_void_p) for name in ("by_distance", "received", "flow")),
+        *((name, ctypes.c_int32) for name in ("flow_heads", "threads")),
+    )
+
+
+@functools.cache
+def library() -> tuple[str, ctypes.CDLL] | None:
+    """The level and the library that this processor runs best; None, said once in the log, where none was built."""
+    for level in LEVELS.get(torch.backends.cpu.get_cpu_capability(), ("plain",)):
+        for path in Path(__file__).parent.glob(f"_sweep_{level}.*"):
+            try:
+                loaded = ctypes.CDLL(str(path))
+            except OSError as error:
+                log.warning("the compiled kernel for %s cannot be loaded (%s)", level, error)
+                continue
+            loaded.hearken_sweep.argtypes = [ctypes.POINTER(_Sweep)]
+            loaded.hearken_sweep.restype = ctypes.c_int
+            return level, loaded
+    log.warning(
+        "no compiled kernel: attention is measured in PyTorch, with the same numbers but slower; "
+        "install a C compiler (GCC 12 or Clang 15, or newer) and install Hearken again"
+    )
+    return None
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    sights: Sequence[Sight],
+    groups: Sequence[KeyGroups],
+    request: RowRequest,
+    scaling: float,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in `value`'s dtype and the statistics of every row, on the CPU.
+
+    Arguments as for `blocked.attend`; every sight must be one run of keys. Raises RuntimeError where there is no
+    library, and MemoryError where the scores of one block of queries do not fit.
+    """
+    found = library()
+    if found is None:
+        raise RuntimeError("the compiled kernel was not built")
+    batch, heads, tokens, width = query.shape
+    q, k, v = (_unit_stride(tensor) for tensor in (query, key, value))
+    rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device)
+    output = torch.zeros(batch, tokens, heads, value.shape[-1])
+    sink_logits = None if sinks is None else sinks.float().contiguous()
+    layout = _layout(sights, groups, tokens)
+    by_distance = torch.zeros(batch, heads, tokens, dtype=torch.int64) if request.turns else None
+    received = torch.zeros(batch, heads, tokens, dtype=torch.int64) if request.received else None
+    flow = None if rows.flow is None else [torch.zeros(f.shape, dtype=torch.int64) for f in rows.flow]
+    flows = None if flow is None else (ctypes.c_void_p * batch)(*[f.data_ptr() for f in flow])
+    job = _Sweep(
+        **{name: tensor.data_ptr() for name, tensor in (("query", q), ("key", k), ("value", v))},
+        query_strides=q.stride()[:3],
+        key_strides=k.stride()[:3],
+        value_strides=v.stride()[:3],
+        **dict(zip(_SIZES, (batch, heads, key.shape[1], tokens, width, value.shape[-1]), strict=True)),
+        scaling=scaling,
+        softcap=softcap or 0.0,
+        sinks=_address(sink_logits),
+        **{name: array.ctypes.data for name, array in layout.items()},
+        output=output.data_ptr(),
+        **{name: _address(getattr(rows, name)) for name in _ROWS},
+        by_distance=_address(by_distance),
+        received=_address(received),
+        flow=None if flows is None else ctypes.addressof(flows),
+        flow_heads=int(request.flow_heads),
+        threads=torch.get_num_threads(),
+    )
+    if found[1].hearken_sweep(ctypes.byref(job)):
+        raise MemoryError(f"no memory for the scores of one block of queries over {tokens} tokens")
+    if by_distance is not None:
+        rows.by_distance = by_distance.double() * FIXED_POINT
+    if received is not None:
+        rows.received = received.double() * FIXED_POINT
+    if flow is not None:
+        rows.flow = [(f.double() * FIXED_POINT).float() for f in flow]
+    return output.to(value.dtype), rows
+
+
+def _unit_stride(tensor: Tensor) -> Tensor:
+    """The tensor in fp32, each head's numbers side by side; the same one where it is so already."""
+    tensor = tensor.detach().float()
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _layout(sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int) -> dict[str, NDArray[np.int32]]:
+    """What the sweep reads of the sequences: each row's keys, runs of keys of one group, turns and speakers."""
+
+    def padded(rows: list[NDArray[np.int32]]) -> NDArray[np.int32]:
+        table = np.zeros((len(rows), tokens), np.int32)
+        for target, row in zip(table, rows, strict=True):
+            target[: len(row)] = row
+        return table
+
+    def joined(parts: list[NDArray[np.int32]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        offset = np.cumsum([0, *map(len, parts)], dtype=np.int32)
+        return offset, np.ascontiguousarray(np.concatenate(parts), dtype=np.int32)
+
+    run_offset, runs = joined([group.runs() for group in groups])
+    turn_offset, turn_number = joined([group.turn_number for group in groups])
+    return {
+        "start": np.array([each.start for each in sights], np.int32),
+        "length": np.array([each.tokens for each in sights], np.int32),
+        "first": padded([each.first for each in sights]),
+        "last": padded([each.last for each in sights]),
+        "run_offset": run_offset,
+        "runs": runs,
+        "query_turn": padded([group.query_turn for group in groups]),
+        "turn_offset": turn_offset,
+        "turn_number": turn_number,
+        "turn_speaker": joined([group.turn_speaker for group in groups])[1],
+    }

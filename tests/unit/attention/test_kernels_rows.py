@@ -1,0 +1,136 @@
+"""Every kernel gives the oracle's row statistics under every mask, wherever padding is, however rows are blocked."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import assert_equals_dense, assert_same_rows, case
+
+from attention.kernels import RowRequest, blocked, dense
+
+MASKS = ("causal", "bidirectional", "sliding", "local", "holes", "blind")
+KERNELS: dict[str, Any] = {"blocked": blocked.attend}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("left", [False, True])
+def test_every_mask_on_either_padding_side(kernel: str, kind: str, left: bool) -> None:
+    assert_equals_dense(KERNELS[kernel], case(kind=kind, left=left))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"softcap": 2.0, "strength": 4.0},
+        {"sinks": True},
+        {"bias": True},
+        {"softcap": 3.0, "sinks": True, "bias": True},
+        {"shared": 1},
+        {"shared": 4},
+        {"heads": 6, "shared": 2, "width": 5, "value_width": 3},
+        {"turns": 0},
+        {"turns": 1},
+        {"turns": 40, "lengths": (130, 64)},
+        {"lengths": (1,)},
+        {"lengths": (2, 1)},
+        {"lengths": (301,), "width": 64, "value_width": 64, "heads": 2, "shared": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["causal", "bidirectional"])
+def test_every_form_of_attention(kernel: str, kind: str, changes: dict[str, Any]) -> None:
+    assert_equals_dense(KERNELS[kernel], case(kind=kind, **changes))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("strength", [0.0, 1e-3, 30.0, 300.0])
+def test_from_uniform_to_one_key_alone(kernel: str, strength: float) -> None:
+    """Also where almost all mass is on one key: sums without key 0 are accumulated, not subtracted."""
+    assert_equals_dense(KERNELS[kernel], case(strength=strength, lengths=(97, 33), width=16, on_grid=True))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_heavy_sink_leaves_the_rest_exact(kernel: str) -> None:
+    given_case = case(lengths=(257,), heads=2, shared=1)
+    given_case.key[:, :, 0] = 6.0
+    given_case.query[:] = given_case.query.abs()
+    assert_equals_dense(KERNELS[kernel], given_case)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_models_still_get_fp32_statistics(kernel: str, dtype: torch.dtype) -> None:
+    """The oracle reads the same rounded queries and keys."""
+    assert_equals_dense(KERNELS[kernel], case(dtype=dtype, lengths=(120, 31)))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    "request_",
+    [RowRequest(), RowRequest(received=True), RowRequest(turns=True), RowRequest(turns=True, flow=True)],
+    ids=str,
+)
+def test_only_what_is_asked_for(kernel: str, request_: RowRequest) -> None:
+    assert_equals_dense(KERNELS[kernel], case(), request=request_)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    kind=st.sampled_from(MASKS),
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    left=st.booleans(),
+    block=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+)
+def test_block_size_changes_nothing(kind: str, lengths: list[int], left: bool, block: int, seed: int) -> None:
+    given_case = case(kind=kind, lengths=tuple(lengths), left=left, seed=seed)
+    assert_equals_dense(blocked.attend, given_case, block_rows=block)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.permutations([3, 17, 40, 8]), seed=st.integers(0, 1000))
+def test_order_in_the_batch_and_padding_side_change_nothing(kernel: str, lengths: list[int], seed: int) -> None:
+    right = case(lengths=tuple(lengths), seed=seed)
+    left = case(lengths=tuple(lengths), seed=seed, left=True)
+    request = RowRequest(received=True)
+    _, rows = KERNELS[kernel](right.query, right.key, right.value, request=request, **right.arguments)
+    _, mirrored = KERNELS[kernel](left.query, left.key, left.value, request=request, **left.arguments)
+    assert_same_rows(rows, mirrored)
+    for item, n in enumerate(lengths):
+        alone = case(lengths=(n,), seed=seed)
+        alone.query[0] = right.query[item, :, :n]
+        alone.key[0] = right.key[item, :, :n]
+        alone.value[0] = right.value[item, :, :n]
+        _, single = KERNELS[kernel](alone.query, alone.key, alone.value, request=request, **alone.arguments)
+        np.testing.assert_allclose(single.distance[0], rows.distance[item, :, :n], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(single.entropy[0], rows.entropy[item, :, :n], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_rows_that_see_nothing_are_zero_and_never_nan(kernel: str) -> None:
+    given_case = case(kind="blind", lengths=(12,))
+    out, rows = KERNELS[kernel](
+        given_case.query, given_case.key, given_case.value, request=RowRequest(), **given_case.arguments
+    )
+    blind = [0, 2, 6, 10]
+    for values in (rows.distance, rows.entropy, rows.variance, rows.sink, rows.rest, rows.null_mass):
+        assert torch.equal(values[0, :, blind], torch.zeros(4, len(blind)))
+    assert torch.equal(out[0, blind], torch.zeros_like(out[0, blind]))
+
+
+def test_the_oracle_gives_uniform_attention_its_known_values() -> None:
+    given_case = case(strength=0.0, lengths=(10,), turns=0)
+    _, rows = dense.attend(
+        given_case.query, given_case.key, given_case.value, request=RowRequest(received=True), **given_case.arguments
+    )
+    i = torch.arange(10.0)
+    torch.testing.assert_close(rows.distance[0, 0], (i / 2).double())
+    torch.testing.assert_close(rows.entropy[0, 0], (i + 1).log().double())
+    torch.testing.assert_close(rows.variance[0, 0], (((i + 1) ** 2 - 1) / 12).double())
+    torch.testing.assert_close(rows.sink[0, 0], (1 / (i + 1)).double())
