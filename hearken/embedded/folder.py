@@ -18,6 +18,7 @@ from hearken.embedded.account import closed_step
 _SOCKET_PATH_BYTES = 107  # a longer path does not fit the kernel's sockaddr_un
 _LONGEST_SOCKET_NAME = len("/hearken-xxxxxxxx/.s.PGSQL.5432.lock")
 _LET_GO_SECONDS = 15.0
+_FACTS_BYTES = 4096
 
 
 class StartRefused(Exception):  # noqa: N818 - the name says what happened
@@ -68,51 +69,75 @@ def give_folder(folder: Path, account: int | None) -> None:
 class FolderLock:
     """At most one server on a folder at a time, for as long as any process that inherited `descriptor` lives.
 
-    The lock file also remembers the socket folder in use, so that the next owner can clear it after a crash.
+    The lock file also remembers facts about its owner; see `remember`.
     """
 
     def __init__(self, path: Path) -> None:
         """Take the lock, waiting only for an owner that has died and whose servers are still ending.
 
-        Raises `StartRefused` when a living process holds it.
+        Raises `StartRefused` when a living process holds it, or when it is not ours to open.
         """
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartRefused(
+                f"the data folder {path.parent} cannot be written: {path.name}: {error.strerror}"
+            ) from None
         deadline = time.monotonic() + _LET_GO_SECONDS
         while True:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                owner = self._read().get("pid")
-                if owner is None or psutil.pid_exists(owner) or time.monotonic() > deadline:
+                facts = _facts(os.pread(self.descriptor, _FACTS_BYTES, 0))
+                if _is_alive(facts) or time.monotonic() > deadline:
                     os.close(self.descriptor)
                     raise StartRefused(
-                        f"the data folder {path.parent} is in use by process {owner or 'unknown'}; "
-                        "stop that one first or choose another --data-dir"
+                        f"the data folder {path.parent} is in use by process {facts.get('pid', 'unknown')}; "
+                        "stop that one first or choose another folder"
                     ) from None
                 time.sleep(0.05)
             else:
                 break
-        left_over = self._read().get("sockets")
+        left_over = _facts(os.pread(self.descriptor, _FACTS_BYTES, 0)).get("sockets")
         if left_over is not None and Path(left_over).name.startswith("hearken-"):
             shutil.rmtree(left_over, ignore_errors=True)
 
-    def remember(self, sockets: Path) -> None:
-        """Write down who holds the lock and where its sockets are."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps({"pid": os.getpid(), "sockets": str(sockets)}).encode(), 0)
+    def remember(self, **facts: str) -> None:
+        """Write down who holds the lock, and `facts` about it; ``sockets`` is a folder to clear after a crash."""
+        started = psutil.Process().create_time()
+        content = json.dumps({"pid": os.getpid(), "started": started, **facts}).encode()
+        os.pwrite(self.descriptor, content, 0)
+        os.ftruncate(self.descriptor, len(content))
 
     def release(self) -> None:
         """Let go; a guard that still runs keeps the lock until it ends."""
         os.ftruncate(self.descriptor, 0)
         os.close(self.descriptor)
 
-    def _read(self) -> dict[str, Any]:
-        text = os.pread(self.descriptor, 4096, 0)
-        try:
-            content: dict[str, Any] = json.loads(text) if text else {}
-        except json.JSONDecodeError:  # its owner is writing it at this moment
-            return {}
-        return content
+
+def lock_facts(path: Path) -> dict[str, Any] | None:
+    """What the living owner of the lock file `path` remembers, `pid` included; None where nobody holds it."""
+    try:
+        facts = _facts(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return facts if _is_alive(facts) else None
+
+
+def _facts(content: bytes) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads(content) if content else {}
+    except json.JSONDecodeError:  # its owner is writing it at this moment
+        return {}
+    return facts
+
+
+def _is_alive(facts: dict[str, Any]) -> bool:
+    """Whether the process that wrote `facts` lives: the same number, and started at the same moment."""
+    try:
+        return bool(psutil.Process(facts["pid"]).create_time() == facts["started"])
+    except (KeyError, psutil.Error):
+        return False
 
 
 def new_socket_folder(account: int | None) -> Path:

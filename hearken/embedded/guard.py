@@ -77,6 +77,7 @@ def _start(request: dict[str, Any], prctl: Callable[..., int] | None) -> "subpro
         stdin=subprocess.DEVNULL,
         cwd=request["cwd"],
         start_new_session=True,
+        pass_fds=request["hand_over"],
         preexec_fn=die_with_the_guard,
         **taken,
     )

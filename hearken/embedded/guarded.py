@@ -43,6 +43,7 @@ class GuardedProcess:
         cwd: Path | None = None,
         remove: Sequence[Path] = (),
         inherit: Sequence[int] = (),
+        hand_over: Sequence[int] = (),
     ) -> "GuardedProcess":
         """Start `command`, appending what it says to `log`.
 
@@ -52,9 +53,14 @@ class GuardedProcess:
         account: the numeric user and group it runs as; None for our own.
         remove: folders that go when it ends.
         inherit: file descriptors that stay open until the guard ends (a lock).
+        hand_over: file descriptors that the command gets, under the same numbers (a listening socket).
 
         Raises `CommandNotStarted`.
         """
+        try:
+            output = log.open("ab")
+        except OSError as error:
+            raise CommandNotStarted(f"its log {log} cannot be written: {error.strerror}") from None
         reading, reporting = os.pipe()
         request = {
             "command": [str(part) for part in command],
@@ -64,16 +70,17 @@ class GuardedProcess:
             "cwd": None if cwd is None else str(cwd),
             "remove": [str(folder) for folder in remove],
             "report": reporting,
+            "hand_over": list(hand_over),
         }
         try:
-            with log.open("ab") as output:
+            with output:
                 guard = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(_GUARD), json.dumps(request)],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
                     env=None if environment is None else dict(environment),
-                    pass_fds=(reporting, *inherit),
+                    pass_fds=(reporting, *inherit, *hand_over),
                     start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in our order
                 )
         finally:

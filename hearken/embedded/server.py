@@ -126,7 +126,7 @@ class EmbeddedServer(ABC):
             self._sockets = new_socket_folder(self.account)
         elif not self._sockets.exists():
             give_folder(self._sockets, self.account)
-        lock.remember(self._sockets)
+        lock.remember(sockets=str(self._sockets))
 
     def _wait_until_it_answers(self, process: GuardedProcess) -> None:
         deadline = time.monotonic() + self.start_seconds

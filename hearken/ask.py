@@ -1,0 +1,183 @@
+"""The client commands: analyze, compare, search, jobs, against a server or a stack started for the moment."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from hearken.embedded.folder import StartRefused, default_data_folder
+
+if TYPE_CHECKING:
+    from hearken.client import Client
+
+Server = Annotated[
+    str | None, typer.Option(help="The service's URL. (default: HEARKEN_SERVER, or an embedded stack for the moment)")
+]
+Key = Annotated[str | None, typer.Option(help="hk_... where the service asks for one. (default: HEARKEN_KEY)")]
+DataDir = Annotated[Path | None, typer.Option(help="The embedded stack's data folder, where there is no --server.")]
+ModelId = Annotated[str | None, typer.Option("--model", help="Which of the service's models. (default: its default)")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+
+
+def analyze(
+    file: Annotated[
+        Path, typer.Argument(help="A .json conversation, a .vtt or .srt transcript, or a text; - for stdin.")
+    ],
+    model: ModelId = None,
+    domain: Annotated[str | None, typer.Option(help="What kind of text it is.")] = None,
+    lines: Annotated[
+        bool, typer.Option(help="Read a text file as a transcript of lines `Name: what was said`.")
+    ] = False,
+    server: Server = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one conversation or text and show its metrics."""
+    from hearken.display import console, job_progress, show_analysis, show_who_attends_to_whom
+
+    document = read_document(file, lines=lines)
+    with connected(server, key, data_dir) as client:
+        with job_progress(file.name) as follow:
+            analysis = client.analyze(document, model=model, domain=domain, include=("flow",), on_progress=follow)
+        if as_json:
+            console.print_json(analysis.model_dump_json())
+            return
+        show_analysis(analysis)
+        if isinstance(document, dict) and "turns" in document:
+            show_who_attends_to_whom(analysis, [turn["speaker"] for turn in document["turns"]])
+
+
+def compare(
+    groups: Annotated[list[str], typer.Argument(metavar="NAME=FILE...", help="Groups of documents, as JSON Lines.")],
+    out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("report.html"),
+    model: ModelId = None,
+    window_tokens: Annotated[int, typer.Option(help="Every document is read in windows of this size.")] = 256,
+    seed: int = 0,
+    server: Server = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare groups of documents and write the report, one self-contained page."""
+    from hearken.display import console, job_progress, show_comparison
+
+    files = [_named_file(group) for group in groups]
+    with connected(server, key, data_dir) as client:
+        sides = []
+        for name, path in files:
+            with console.status(f"sending {path}"):
+                dataset = client.upload_dataset(path, name=name)
+            sides.append({"name": name, "dataset_id": dataset.id})
+        job = client.compare(sides, model=model, window_tokens=window_tokens, seed=seed)
+        with job_progress("comparing") as follow:
+            job = client.wait(job.id, on_progress=follow)
+        assert job.result is not None
+        show_comparison(client.comparison(job.result))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(client.report(job.result), encoding="utf-8")
+    console.print(f"Report: [bold]{out}[/]")
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
+    turns: Annotated[bool, typer.Option(help="Search single turns instead of whole documents.")] = False,
+    domain: Annotated[str | None, typer.Option(help="Only documents of this domain.")] = None,
+    model: ModelId = None,
+    server: Server = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the stored documents or turns nearest to a text."""
+    from hearken.display import console, show_hits
+
+    with connected(server, key, data_dir) as client:
+        restriction = None if domain is None else {"domain": domain}
+        scope: Literal["documents", "turns"] = "turns" if turns else "documents"
+        with console.status("searching"):
+            answer = client.search(text, scope=scope, k=k, model=model, filter=restriction)
+        if as_json:
+            console.print_json(answer.model_dump_json())
+        else:
+            show_hits(answer)
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest.")] = 20,
+    server: Server = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List the newest jobs."""
+    from hearken.display import show_jobs
+
+    with connected(server, key, data_dir) as client:
+        show_jobs(list(islice(client.jobs(), limit)))
+
+
+@contextmanager
+def connected(server: str | None, key: str | None, data_dir: Path | None) -> "Iterator[Client]":
+    """A client of `server`, else of the stack that runs on the data folder, else of one started for the moment."""
+    from hearken.client import Client
+    from hearken.display import console, say_step
+    from hearken.stack import Stack, StackPlan, running_on
+    from models.settings import settings
+
+    key = key or os.environ.get("HEARKEN_KEY")
+    server = server or os.environ.get("HEARKEN_SERVER")
+    chosen = settings()
+    folder = data_dir or chosen.data_dir or default_data_folder()
+    if server is None:
+        running = running_on(folder)
+        server = None if running is None else running[0]
+    if server is not None:
+        with Client(server, key) as client:
+            yield client
+        return
+    plan = StackPlan(data_dir=folder, port=0, models=chosen.models, auth=chosen.auth)
+    with console.status(f"starting an embedded stack on {folder}"):
+        stack = Stack(plan, say_step if console.is_terminal else lambda _step, _seconds: None)
+        stack.start()
+    try:
+        with Client(stack.url, key) as client:
+            yield client
+    finally:
+        stack.stop()
+
+
+def read_document(file: Path, *, lines: bool = False) -> str | dict[str, Any]:
+    """A document as `Client.analyze` takes it, by the file's ending. Raises `StartRefused` with the file's fault."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StartRefused(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartRefused(f"{file} is not UTF-8 text") from None
+    transcripts = {".vtt": "webvtt", ".srt": "srt"}
+    if lines or file.suffix in transcripts:
+        return {"transcript": {"format": transcripts.get(file.suffix, "lines"), "content": text}}
+    if file.suffix != ".json":
+        return text
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StartRefused(f"{file} is not JSON: {error}") from None
+    if isinstance(document, dict) and not {"turns", "messages", "conversation", "text"}.isdisjoint(document):
+        return document
+    raise StartRefused(f"{file} has none of `turns`, `messages` and `text`")
+
+
+def _named_file(group: str) -> tuple[str, Path]:
+    name, _, path = group.partition("=")
+    if not name or not path:
+        raise StartRefused(f"{group!r} is no group; write NAME=FILE, such as calls=calls.jsonl")
+    if not Path(path).is_file():
+        raise StartRefused(f"{path} of group {name} is no file")
+    return name, Path(path)

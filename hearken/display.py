@@ -1,0 +1,207 @@
+"""What a person sees in the terminal: steps, progress, and results as tables. No number is made here."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from attention.definitions import METRICS
+from models.schemas.analyses import Analysis
+from models.schemas.comparisons import Comparison
+from models.schemas.jobs import Job
+from models.schemas.search import SearchAnswer
+
+UNITS = {metric.name: "" if metric.unit == "1" else metric.unit for metric in METRICS}
+SHOWN_OF_A_TEXT = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink", "scaffold")
+SHOWN_OF_TURNS = (
+    "cross_turn",
+    "cross_speaker",
+    "own_history",
+    "turn_distance",
+    "cross_turn_lift",
+    "cross_speaker_lift",
+)
+SHOWN_OF_A_COMPARISON = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink")
+
+console = Console(highlight=False)
+
+
+def say_step(step: str, seconds: float) -> None:
+    """One thing that is done, and how long it took."""
+    console.print(f"  [green]✓[/] {step} [dim]{seconds:.1f} s[/]")
+
+
+def refuse(message: str, status: int = 2) -> None:
+    """One line on stderr, then the exit status."""
+    print(f"hearken: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A value in three to four significant digits; a dash where it is undefined."""
+    if value is None:
+        return "–"
+    digits = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
+    return f"{value:.{digits}f}{f' {unit}' if unit else ''}"
+
+
+@contextmanager
+def job_progress(title: str) -> Iterator[Callable[[Job], None]]:
+    """A bar that follows a job: call what this gives with each state of it."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=None, speed="")
+
+        def follow(job: Job) -> None:
+            counts = job.progress
+            speed = "" if counts.tokens_per_second is None else f"{counts.tokens_per_second:,.0f} tokens/s"
+            doing = f"{title}: {job.state}" if job.state in ("queued", "summarizing") else title
+            finished = counts.done + counts.failed + counts.cancelled
+            progress.update(task, description=doing, total=counts.total, completed=finished, speed=speed)
+
+        yield follow
+
+
+def show_analysis(analysis: Analysis) -> None:
+    """The metrics of one document, and what was read."""
+    read = f"{analysis.tokens:,} tokens"
+    if analysis.turns is not None:
+        read += f", {analysis.turns} turns, {len(analysis.speakers)} speakers ({', '.join(analysis.speakers)})"
+    if analysis.windows > 1:
+        read += f", read in {analysis.windows} windows"
+    if analysis.truncated:
+        read += ", [yellow]truncated[/]"
+    console.print(f"[bold]{analysis.model.id}[/] read {read}")
+    names = SHOWN_OF_A_TEXT if analysis.turns is None else SHOWN_OF_A_TEXT + SHOWN_OF_TURNS
+    values = analysis.metrics.model_dump()
+    table = _table("metric", ">mean over layers", ">first layer", ">last layer", "unit")
+    first, last = (analysis.layers[at].model_dump() for at in (0, -1))
+    for name in names:
+        row = [number(source.get(name)) for source in (values, first, last)]
+        table.add_row(name.replace("_", " "), f"[bold]{row[0]}[/]", row[1], row[2], f"[dim]{UNITS[name]}[/]")
+    console.print(table)
+
+
+def show_who_attends_to_whom(analysis: Analysis, speaker_of_turn: Sequence[str]) -> None:
+    """Speakers by speakers: the share of a speaker's attention to content that goes to another's turns.
+
+    The flow's means over layers, weighted equally over the turns of a speaker; scaffold is left out and rows sum to 1.
+    """
+    if analysis.flow is None:
+        return
+    speakers = analysis.speakers
+    shares = _speaker_shares(analysis.flow.layers, speaker_of_turn, speakers)
+    table = _table("who attends", *(f">to {name}" for name in speakers))
+    for name in speakers:
+        cells = [shares.get((name, other)) for other in speakers]
+        shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in cells]
+        table.add_row(name, *shown)
+    console.print(table)
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Groups by metrics, each a mean with its interval over documents; then the clearest differences and caveats."""
+    found = comparison.model_dump()
+    groups = [str(group["name"]) for group in comparison.groups]
+    table = _table("metric", *(f">{name}" for name in groups), "unit")
+    for name in SHOWN_OF_A_COMPARISON:
+        cells = found["overall"].get(name)
+        if cells is not None:
+            row = [_interval(cells.get(group)) for group in groups]
+            table.add_row(name.replace("_", " "), *row, f"[dim]{UNITS[name]}[/]")
+    sizes = ", ".join(_documents(group) for group in comparison.groups)
+    table.caption = f"means over documents with {comparison.request.confidence:.0%} intervals; documents: {sizes}"
+    console.print(table)
+    _show_clearest_differences(found["pairs"])
+    for warned in found.get("warnings", []):
+        console.print(f"[yellow]note[/] {warned['message']}", style="dim")
+
+
+def show_hits(answer: SearchAnswer) -> None:
+    """What is nearest, the nearest first."""
+    table = _table(">score", "domain", "name", "begins")
+    for hit in answer.items:
+        name = hit.external_id or hit.analysis_id
+        place = name if hit.turn is None else f"{name} turn {hit.turn}"
+        table.add_row(
+            number(hit.score), hit.domain or "", place, Text(" ".join(hit.snippet.split()), overflow="ellipsis")
+        )
+    console.print(table if answer.items else "nothing is stored that could be near")
+
+
+def show_jobs(jobs: Sequence[Job]) -> None:
+    """Jobs, newest first."""
+    table = _table("job", "kind", "state", ">done", ">failed", "created", "result or reason")
+    for job in jobs:
+        counts = job.progress
+        end = job.message or job.reason or job.result or ""
+        created = f"{job.created_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(job.id, job.kind, job.state, f"{counts.done}/{counts.total}", str(counts.failed), created, end)
+    console.print(table if jobs else "no jobs yet")
+
+
+def _table(*columns: str) -> Table:
+    """A quiet table; a heading that begins with ``>`` is of a column of numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    for column in columns:
+        table.add_column(
+            column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=column[0] == ">"
+        )
+    return table
+
+
+def _speaker_shares(
+    layers: Sequence[Sequence[Sequence[float | None]]], speaker_of_turn: Sequence[str], speakers: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    mass: dict[tuple[str, str], float] = {}
+    for layer in layers:
+        for speaker, row in zip(speaker_of_turn, layer, strict=True):
+            for other, share in zip(speaker_of_turn, row[1:], strict=True):
+                mass[speaker, other] = mass.get((speaker, other), 0.0) + (share or 0.0)
+    totals = {speaker: sum(mass.get((speaker, other), 0.0) for other in speakers) for speaker in speakers}
+    return {pair: value / totals[pair[0]] for pair, value in mass.items() if totals[pair[0]] > 0}
+
+
+def _shade(share: float | None) -> str:
+    if share is None:
+        return "dim"
+    return "bold green" if share >= 0.5 else "green" if share >= 0.25 else ""
+
+
+def _show_clearest_differences(pairs: Sequence[Mapping[str, Any]], most: int = 5) -> None:
+    overall = [pair for pair in pairs if pair["layer"] is None and pair["metric"] in SHOWN_OF_A_COMPARISON]
+    clear = [pair for pair in overall if pair["p_adjusted"] is not None and pair["p_adjusted"] < 0.05]
+    clear.sort(key=lambda pair: -abs(pair["delta"]))
+    console.print(f"{len(clear)} of {len(overall)} pairwise differences above have an adjusted p below 0.05")
+    for pair in clear[:most]:
+        higher, lower = (pair["a"], pair["b"]) if pair["delta"] > 0 else (pair["b"], pair["a"])
+        console.print(
+            f"  {pair['metric'].replace('_', ' ')} is higher in [bold]{higher}[/] than in [bold]{lower}[/]: "
+            f"Cliff's delta {abs(pair['delta']):.2f}, adjusted p {pair['p_adjusted']:.2g}"
+        )
+
+
+def _interval(cell: Mapping[str, Any] | None) -> str:
+    if cell is None or cell["mean"] is None:
+        return "–"
+    if cell["low"] is None:
+        return number(cell["mean"])
+    return f"[bold]{number(cell['mean'])}[/] [dim]{number(cell['low'])} to {number(cell['high'])}[/]"
+
+
+def _documents(group: Mapping[str, Any]) -> str:
+    left_out = sum(group["skipped"].values())
+    return f"{group['name']} {group['documents']}" + (f" ({left_out} skipped)" if left_out else "")

@@ -1,0 +1,119 @@
+"""One part of the service in this process, with its addresses from the environment: what a cluster runs one of each."""
+
+import ipaddress
+import socket
+import sys
+from pathlib import Path
+
+from hearken.embedded.folder import StartRefused
+from models.settings import ModelEntry, ModelsFileError, load_models_file, settings
+
+
+def run_api(listening: int | None = None) -> None:
+    """Serve HTTP until SIGTERM or SIGINT, on `settings().host` and port or on an already listening descriptor.
+
+    Raises `StartRefused` when the address may not be served, or is taken.
+    """
+    import uvicorn
+
+    chosen = settings()
+    refuse_open_to_the_network(chosen.host, chosen.auth)
+    refuse_bad_models_file(chosen.models)
+    listener = listen(chosen.host, chosen.port) if listening is None else socket.socket(fileno=listening)
+    config = uvicorn.Config(
+        "service.app:create_app",
+        factory=True,
+        lifespan="on",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        log_level=chosen.log_level.lower(),
+    )
+    server = uvicorn.Server(config)
+    with listener:
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)
+
+
+def run_worker(name: str) -> None:
+    """Take work for every model of the models file, and summaries, until SIGTERM."""
+    from models.queries.settling import SUMMARIES
+    from workers.app import app, model_queue
+
+    entries = refuse_bad_models_file(settings().models)
+    queues = [model_queue(entry.id) for entry in entries] + [SUMMARIES]
+    app.worker_main(
+        [
+            "worker",
+            f"--hostname={name}@%h",
+            f"--loglevel={settings().log_level}",
+            f"--queues={','.join(queues)}",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
+
+
+def run_beat() -> None:
+    """Run the sweeper on its schedule until SIGTERM. One a cluster is enough; two do no harm."""
+    from workers.app import app
+
+    app.start(["beat", f"--loglevel={settings().log_level}", "--pidfile="])
+
+
+def run_migrations(database_url: str) -> None:
+    """Bring the database to this version's schema.
+
+    Raises `StartRefused` when a newer version has migrated it already, or it cannot be reached.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    from migrations.run import DatabaseIsNewerError, upgrade
+
+    try:
+        upgrade(database_url)
+    except DatabaseIsNewerError as error:
+        raise StartRefused(str(error)) from None
+    except OperationalError as error:
+        raise StartRefused(f"the database cannot be reached: {' '.join(str(error.orig).split())}") from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port`; port 0 takes any free one. Raises `StartRefused` when it cannot."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartRefused(f"the address {host} cannot be used: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        remedy = "stop what uses it, or choose another with --port" if port else "choose another with --host"
+        raise StartRefused(f"port {port} on {host} cannot be used: {error.strerror}; {remedy}") from None
+    return listener
+
+
+def refuse_open_to_the_network(host: str, auth: str) -> None:
+    """Raise `StartRefused` where everybody on a network could use a service that asks for no key."""
+    if auth != "open":
+        return
+    try:
+        found = {str(answer[4][0]) for answer in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise StartRefused(f"the address {host} cannot be used: {error.strerror}") from None
+    if not all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in found):
+        raise StartRefused(
+            f"{host} can be reached from other machines, and HEARKEN_AUTH=open asks nobody for a key; "
+            "set HEARKEN_AUTH=keys, make a key with `hearken keys create --tenant NAME`, or serve on 127.0.0.1"
+        )
+
+
+def refuse_bad_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
+    """The entries of the models file. Raises `StartRefused` with its fault."""
+    try:
+        return load_models_file(path)
+    except ModelsFileError as error:
+        raise StartRefused(str(error)) from None

@@ -1,0 +1,286 @@
+"""The whole service as one supervised process tree on one data folder: started in order, tended, stopped in order.
+
+Its parts are the same commands that a cluster runs one by one (`hearken api`, `worker`, `beat`). Each stands under a
+guard, so a kill of this process takes all of them along.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from hearken.embedded import PostgresServer, RedisServer, StartRefused
+from hearken.embedded.folder import FolderLock, lock_facts, make_folder
+from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
+from hearken.parts import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
+from models.settings import settings
+
+log = logging.getLogger(__name__)
+
+_LOCK = "hearken.lock"
+_LARGEST_LOG_BYTES = 16 << 20
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
+_HEALTHY_SECONDS = 60.0
+_DEATHS_BEFORE_READY = 4
+
+
+class StackFailed(Exception):  # noqa: N818 - the name says what happened
+    """A part keeps dying before the service was ever ready. The message is one line and names its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What to run and where. Port 0 takes any free one."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8321
+    models: Path | None = None
+    workers: int = 1
+    auth: str = "open"
+    ready_seconds: float = 120.0
+
+
+@dataclass(slots=True)
+class _Part:
+    """A command of ours, and how often it died lately."""
+
+    name: str
+    arguments: tuple[str, ...]
+    grace_seconds: float
+    process: GuardedProcess | None = None
+    started: float = 0.0
+    deaths: int = 0
+    restart_at: float | None = None
+
+
+@dataclass(slots=True)
+class Stack:
+    """`start`, then `tend` now and then, then `stop`; or a context manager that starts and stops.
+
+    `say` is told each step in a few words, with the seconds it took.
+    """
+
+    plan: StackPlan
+    say: Callable[[str, float], None] = lambda _step, _seconds: None
+    url: str = ""
+    _lock: FolderLock | None = None
+    _listener: socket.socket | None = None
+    _postgres: PostgresServer = field(init=False)
+    _redis: RedisServer = field(init=False)
+    _parts: list[_Part] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._postgres = PostgresServer(self.plan.data_dir)
+        self._redis = RedisServer(self.plan.data_dir)
+
+    def start(self) -> str:
+        """Start every part, wait until the service can take work, and return its URL.
+
+        Raises `StartRefused` (a wrong plan: nothing was changed) or `StackFailed`; nothing is left running then.
+        """
+        try:
+            self._claim()
+            self._start_servers()
+            self._start_parts()
+            with self._step("ready"):
+                self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self.url
+
+    def tend(self) -> None:
+        """Start again what died, after a pause that doubles with each death in a row."""
+        for server in (self._postgres, self._redis):
+            status = server.poll()
+            if status is not None:
+                log.warning("%s ended with status %s; starting it again", server.name, status)
+                server.start()
+        for part in self._parts:
+            self._tend_part(part, time.monotonic())
+
+    def stop(self) -> None:
+        """Stop the parts at once, then their servers. Work under way goes back to the queue. Safe to repeat."""
+        for part in self._parts:
+            if part.process is not None:
+                part.process.ask_to_stop()
+        for part in self._parts:
+            if part.process is not None:
+                part.process.stop()
+        self._parts.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self._redis.stop()
+        self._postgres.stop()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def database_url(self) -> str:
+        """The running database."""
+        return self._postgres.url
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _claim(self) -> None:
+        """Everything that can refuse a start without having started anything."""
+        plan = self.plan
+        refuse_open_to_the_network(plan.host, plan.auth)
+        refuse_bad_models_file(plan.models)
+        make_folder(plan.data_dir)
+        self._lock = FolderLock(plan.data_dir / _LOCK)
+        self._lock.remember()
+        self._listener = listen(plan.host, plan.port)
+        host = f"[{plan.host}]" if ":" in plan.host else plan.host
+        self.url = f"http://{host}:{self._listener.getsockname()[1]}"
+        _set_large_logs_aside(plan.data_dir / "logs")
+
+    def _start_servers(self) -> None:
+        with self._step("PostgreSQL 18 with pgvector"):
+            self._postgres.start()
+        with self._step("Redis"):
+            self._redis.start()
+        with self._step("database schema"):
+            run_migrations(self._postgres.url)
+        assert self._lock is not None
+        self._lock.remember(url=self.url, database_url=self._postgres.url)
+
+    def _start_parts(self) -> None:
+        assert self._listener is not None
+        worker_grace = _worker_shutdown_seconds() + 2
+        self._parts.append(_Part("api", ("api", "--listening", str(self._listener.fileno())), 5))
+        for number in range(1, self.plan.workers + 1):
+            self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
+        self._parts.append(_Part("beat", ("beat",), 3))
+        for part in self._parts:
+            self._start_part(part)
+
+    def _start_part(self, part: _Part) -> None:
+        assert self._listener is not None
+        assert self._lock is not None
+        try:
+            part.process = GuardedProcess.start(
+                part.name,
+                # -P: the folder we stand in must not lend its modules to ours
+                [sys.executable, "-P", "-m", "hearken", *part.arguments],
+                log=self.plan.data_dir / "logs" / f"{part.name}.log",
+                stop_signal=signal.SIGTERM,
+                grace_seconds=part.grace_seconds,
+                environment=self._environment(),
+                cwd=self.plan.data_dir,
+                inherit=(self._lock.descriptor,),
+                hand_over=(self._listener.fileno(),) if part.name == "api" else (),
+            )
+        except CommandNotStarted as error:
+            raise StackFailed(f"{part.name}: {error}") from None
+        part.started, part.restart_at = time.monotonic(), None
+
+    def _environment(self) -> dict[str, str]:
+        assert self._listener is not None
+        ours = {
+            "HEARKEN_DATABASE_URL": self._postgres.url,
+            "HEARKEN_BROKER_URL": self._redis.url,
+            "HEARKEN_DATA_DIR": str(self.plan.data_dir.absolute()),
+            "HEARKEN_AUTH": self.plan.auth,
+            "HEARKEN_HOST": self.plan.host,
+            "HEARKEN_PORT": str(self._listener.getsockname()[1]),
+            "HEARKEN_SHUTDOWN_SECONDS": str(_worker_shutdown_seconds()),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.plan.models is not None:
+            ours["HEARKEN_MODELS"] = str(self.plan.models.absolute())
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        shared = {"HEARKEN_THREADS": str(max(1, processors // max(1, self.plan.workers)))}
+        return shared | dict(os.environ) | ours
+
+    def _tend_part(self, part: _Part, now: float) -> None:
+        if part.restart_at is not None:
+            if now >= part.restart_at:
+                self._start_part(part)
+            return
+        status = None if part.process is None else part.process.poll()
+        if status is None or part.process is None:
+            return
+        part.process.stop()
+        part.deaths = 1 if now - part.started > _HEALTHY_SECONDS else part.deaths + 1
+        pause = min(_FIRST_PAUSE_SECONDS * 2 ** (part.deaths - 1), _LONGEST_PAUSE_SECONDS)
+        part.restart_at = now + pause
+        log.warning("%s ended with status %s; starting it again in %.1f s", part.name, status, pause)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.plan.ready_seconds
+        answer = "it did not answer"
+        with httpx.Client(base_url=_reachable(self.url), timeout=10.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                self.tend()
+                dying = next((part for part in self._parts if part.deaths >= _DEATHS_BEFORE_READY), None)
+                if dying is not None:
+                    raise StackFailed(f"{dying.name} keeps ending: {self._last_line(dying)}")
+                try:
+                    response = client.get("/readyz")
+                except httpx.HTTPError as error:
+                    answer = str(error)
+                else:
+                    if response.status_code == httpx.codes.OK:
+                        return
+                    answer = response.text
+                time.sleep(0.1)
+        raise StackFailed(f"not ready after {self.plan.ready_seconds:.0f} s: {answer}; see {self.plan.data_dir}/logs")
+
+    def _last_line(self, part: _Part) -> str:
+        path = self.plan.data_dir / "logs" / f"{part.name}.log"
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return f"{lines[-1] if lines else 'it said nothing'} (see {path})"
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.say(name, time.monotonic() - began)
+
+
+def running_on(data_dir: Path) -> tuple[str, str] | None:
+    """URL and database of the stack that runs on `data_dir` now, or None."""
+    facts = lock_facts(data_dir / _LOCK)
+    if facts is None or "url" not in facts:
+        return None
+    return facts["url"], facts["database_url"]
+
+
+def _worker_shutdown_seconds() -> float:
+    """How long a worker's pass may go on: the whole tree has to end within ten seconds."""
+    return min(settings().shutdown_seconds, 6.0)
+
+
+def _reachable(url: str) -> str:
+    return url.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
+
+
+def _set_large_logs_aside(folder: Path) -> None:
+    """One older generation of each log is kept, as NAME.log.old."""
+    for path in folder.glob("*.log"):
+        if path.stat().st_size > _LARGEST_LOG_BYTES:
+            path.replace(path.with_suffix(".log.old"))
+
+
+__all__ = ["Stack", "StackFailed", "StackPlan", "StartRefused", "running_on"]
