@@ -1,0 +1,131 @@
+"""Jobs as clients see them: progress counted from the work items, cancelling, failures."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, true, tuple_, update
+
+from models.queries.settling import settle_jobs
+from models.tables import analysis, comparison, document, job, measurement, work_item
+
+Position = tuple[datetime, str]
+"""Where a page of a list ends: the last row's time of making, and its id."""
+
+
+def job_view() -> Select[Any]:
+    """Every job with its counts, the tokens measured for it, and what it made. For `find_job` and `list_jobs`."""
+    state, estimate = work_item.c.state, work_item.c.estimated_tokens
+    items = (
+        select(
+            func.count().filter(state == "done").label("done"),
+            func.count().filter(state == "failed").label("failed"),
+            func.count().filter(state == "cancelled").label("cancelled"),
+            func.coalesce(func.sum(estimate).filter(state.in_(("queued", "running"))), 0).label("estimate_left"),
+            func.coalesce(func.sum(estimate).filter(state == "done"), 0).label("estimate_done"),
+        )
+        .where(work_item.c.job_id == job.c.id)
+        .lateral("items")
+    )
+    made = (
+        select(
+            func.count().filter(analysis.c.cached).label("cached"),
+            func.coalesce(func.sum(measurement.c.tokens).filter(~analysis.c.cached), 0).label("tokens_measured"),
+            func.min(analysis.c.id).label("analysis_id"),
+        )
+        .join_from(analysis, measurement)
+        .where(analysis.c.job_id == job.c.id)
+        .lateral("made")
+    )
+    until = func.coalesce(job.c.finished_at, func.clock_timestamp())
+    return (
+        select(
+            job,
+            items,
+            made,
+            func.extract("epoch", until - job.c.started_at).label("seconds"),
+            comparison.c.id.label("comparison_id"),
+        )
+        .join_from(job, items, onclause=true())
+        .join(made, onclause=true())
+        .outerjoin(comparison, comparison.c.job_id == job.c.id)
+    )
+
+
+def find_job(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | None:
+    """The tenant's job of this id, as `job_view` shows it."""
+    return connection.execute(job_view().where(job.c.tenant_id == tenant_id, job.c.id == job_id)).one_or_none()
+
+
+def list_jobs(
+    connection: Connection, tenant_id: str, *, kind: str | None, state: str | None, after: Position | None, limit: int
+) -> Sequence[Row[Any]]:
+    """The tenant's jobs, newest first, `limit` of them after the position."""
+    chosen = select(job.c.id).where(job.c.tenant_id == tenant_id)
+    if kind is not None:
+        chosen = chosen.where(job.c.kind == kind)
+    if state is not None:
+        chosen = chosen.where(job.c.state == state)
+    if after is not None:
+        chosen = chosen.where(tuple_(job.c.created_at, job.c.id) < after)
+    chosen = chosen.order_by(job.c.created_at.desc(), job.c.id.desc()).limit(limit)
+    page = list(connection.execute(chosen).scalars())
+    return connection.execute(
+        job_view().where(job.c.id.in_(page)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    ).all()
+
+
+def job_state(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | None:
+    """The bare state of a job, without counting anything: kind, state, reason, message."""
+    columns = (job.c.kind, job.c.state, job.c.reason, job.c.message)
+    return connection.execute(select(*columns).where(job.c.tenant_id == tenant_id, job.c.id == job_id)).one_or_none()
+
+
+def list_failures(connection: Connection, job_id: str, *, after: int | None, limit: int) -> Sequence[Row[Any]]:
+    """The failed items of a job, newest first, `limit` of them after the item id."""
+    failed = (
+        select(
+            work_item.c.id,
+            work_item.c.document_id,
+            document.c.dataset_id,
+            document.c.position,
+            document.c.external_id,
+            document.c.domain,
+            work_item.c.model_id,
+            work_item.c.reason,
+            work_item.c.message,
+            work_item.c.finished_at,
+        )
+        .join_from(work_item, document, isouter=True)
+        .where(work_item.c.job_id == job_id, work_item.c.state == "failed")
+    )
+    if after is not None:
+        failed = failed.where(work_item.c.id < after)
+    return connection.execute(failed.order_by(work_item.c.id.desc()).limit(limit)).all()
+
+
+def cancel_jobs(connection: Connection, job_ids: Sequence[str], reason: tuple[str, str] | None = None) -> None:
+    """Cancel unfinished jobs: what is queued at once, what runs when its worker next looks. Finished jobs stay.
+
+    `reason` is a problem type's name and a message, kept with the items that are cancelled here.
+    """
+    open_items = (
+        select(work_item.c.id)
+        .where(work_item.c.job_id.in_(job_ids), work_item.c.state == "queued")
+        .order_by(work_item.c.id)
+        .with_for_update()
+        .subquery()
+    )
+    name, message = reason or (None, None)
+    connection.execute(
+        update(work_item)
+        .where(work_item.c.id.in_(select(open_items.c.id)))
+        .values(state="cancelled", finished_at=func.now(), reason=name, message=message)
+    )
+    locked = select(job.c.id).where(job.c.id.in_(job_ids)).order_by(job.c.id).with_for_update(key_share=True).subquery()
+    connection.execute(
+        update(job)
+        .where(job.c.id.in_(select(locked.c.id)), job.c.finished_at.is_(None))
+        .values(cancel_requested_at=func.coalesce(job.c.cancel_requested_at, func.now()))
+    )
+    settle_jobs(connection, job_ids)

@@ -1,0 +1,109 @@
+"""Comparisons: groups of documents, or of models, against each other."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from attention.definitions import METRIC_NAMES
+from models.schemas.analyses import SpeakerLabels
+from models.schemas.jobs import JobState
+from models.schemas.strings import ModelId, Name, Request, Storable
+from models.work import Sampling, WorkOptions
+
+SMALLEST_GROUP = 8
+"""With fewer documents no interval or test says anything; the worker counts again after those that are too short."""
+
+
+class GroupRequest(Request):
+    """Documents of one data set (of one domain, where given) under one model."""
+
+    name: Name
+    dataset_id: Storable
+    domain: Name | None = None
+    model: Annotated[ModelId | None, Field(description="Instead of the comparison's model.")] = None
+    limit: Annotated[
+        int | None, Field(ge=SMALLEST_GROUP, le=1_000_000, description="At most so many, drawn by the seed.")
+    ] = None
+
+
+class ComparisonRequest(Request):
+    """Groups, and how to compare them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "groups": [
+                        {"name": "conversation", "dataset_id": "ds_01kb3v9q7d5m2x8rwn4t6ghj0c"},
+                        {"name": "code", "dataset_id": "ds_01kb3v9r2h6m2x8rwn4t6ghj0c", "domain": "code", "limit": 500},
+                    ],
+                    "window_tokens": 256,
+                    "seed": 0,
+                }
+            ]
+        },
+    )
+
+    groups: list[GroupRequest] = Field(min_length=2, max_length=20)
+    model: ModelId | None = None
+    window_tokens: int = Field(256, ge=8, le=131_072, description="Every document is read in windows of this size.")
+    windows: int = Field(2, ge=1, le=64, description="Windows a document, spread over it.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="The same seed gives the same answer.")
+    confidence: float = Field(0.95, ge=0.5, le=0.999)
+    metrics: Annotated[
+        list[str] | None, Field(min_length=1, description="Only these; by default all that every group has.")
+    ] = None
+    maps: list[Literal["embedding", "profile"]] = Field(["embedding", "profile"], description="t-SNE of these.")
+    by_head: bool = True
+    permutations: int = Field(1000, ge=200, le=20_000, description="Of the heads' familywise check.")
+    speaker_labels: SpeakerLabels = "keep"
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [group.name for group in self.groups]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two groups are called {', '.join(twice)}; give each its own name")
+        unknown = [name for name in self.metrics or () if name not in METRIC_NAMES]
+        if unknown:
+            raise ValueError(f"no such metric: {', '.join(unknown)}; known are {', '.join(METRIC_NAMES)}")
+        if len(set(self.maps)) < len(self.maps):
+            raise ValueError("a map is named twice")
+        return self
+
+    def options(self) -> WorkOptions:
+        """How each document is to be measured."""
+        sampling = Sampling(window_tokens=self.window_tokens, count=self.windows, seed=self.seed)
+        return WorkOptions(labels=self.speaker_labels, sampling=sampling)
+
+
+class ComparisonEntry(BaseModel):
+    """What was compared, and how far it is: what lists show."""
+
+    id: str = Field(examples=["cmp_01kb3v9q7d5m2x8rwn4t6ghj0c"])
+    job_id: str
+    state: JobState
+    created_at: datetime
+    finished_at: datetime | None
+    reason: str | None
+    message: str | None
+    request: ComparisonRequest
+
+
+class Comparison(ComparisonEntry):
+    """The comparison and, once it has succeeded, its result; the further fields are described in `docs/api.md`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    report: str | None = Field(default=None, description="Where the self-contained page is.")
+    figures: list[str] = Field(default=[], description="Where the figures are.")
+    groups: list[dict[str, Any]] = Field(default=[], description="Name, model, documents used, skipped and why.")
+    layers: list[dict[str, Any]] = Field(default=[], description="Mean and interval per metric, group and layer.")
+    overall: list[dict[str, Any]] | dict[str, Any] = Field(default={}, description="The same over all layers.")
+    pairs: list[dict[str, Any]] = Field(default=[], description="Cliff's delta and p per metric, layer and pair.")
+    heads: list[dict[str, Any]] | dict[str, Any] | None = Field(default=None, description="Epsilon squared as L x H.")
+    separability: list[dict[str, Any]] | dict[str, Any] = Field(default=[], description="Beside permuted labels.")
+    maps: list[dict[str, Any]] = Field(default=[], description="t-SNE points with seed and trustworthiness.")

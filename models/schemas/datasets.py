@@ -1,0 +1,17 @@
+"""Data sets: many documents that arrived together."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class Dataset(BaseModel):
+    """What arrived: how much of it, of which domains, and its digest."""
+
+    id: str = Field(examples=["ds_01kb3v9q7d5m2x8rwn4t6ghj0c"])
+    name: str
+    sha256: str = Field(description="Of the bytes as they were sent.")
+    documents: int
+    domains: dict[str, int] = Field(description="Documents of each domain; those without one are not listed.")
+    bytes: int
+    created_at: datetime

@@ -1,0 +1,62 @@
+"""Search: the nearest documents or turns."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from models.schemas.documents import Conversation, exactly_one
+from models.schemas.strings import Labels, ModelId, Name, Request, Said, Storable
+
+
+class SearchFilter(Request):
+    """Only documents that match all of these."""
+
+    domain: Name | None = None
+    dataset_id: Storable | None = None
+    labels: Labels = Field({}, description="All of these.")
+
+
+class SearchRequest(Request):
+    """Exactly one of `text`, `conversation`, `analysis_id` or `vector`."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"text": "who is late for dinner", "k": 5}]}
+    )
+    INPUTS: ClassVar[tuple[str, ...]] = ("text", "conversation", "analysis_id", "vector")
+
+    text: Said | None = None
+    conversation: Conversation | None = None
+    analysis_id: Annotated[
+        Storable | None, Field(description="Near to what this analysis measured; itself left out.")
+    ] = None
+    vector: Annotated[list[FiniteFloat] | None, Field(min_length=1, max_length=65_536)] = None
+    space: Literal["embedding"] = "embedding"
+    scope: Literal["documents", "turns"] = "documents"
+    model: ModelId | None = None
+    k: int = Field(10, ge=1, le=200)
+    filter: SearchFilter = SearchFilter()
+    job_id: Annotated[Storable | None, Field(description="Only analyses of this job, a comparison's too.")] = None
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        exactly_one({name: getattr(self, name) for name in self.INPUTS})
+        return self
+
+
+class Hit(BaseModel):
+    """One document or turn that is near."""
+
+    analysis_id: str
+    turn: int | None = Field(description="The turn's number from 0, where turns were searched.")
+    score: float = Field(description="Cosine similarity: 1 is the same direction.")
+    domain: str | None
+    external_id: str | None
+    snippet: str = Field(description="How it begins.")
+
+
+class SearchAnswer(BaseModel):
+    """The nearest first."""
+
+    items: list[Hit]
+    exact: bool = Field(description="True when every candidate was compared; false when an index was asked.")
+    model: str

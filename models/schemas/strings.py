@@ -1,0 +1,37 @@
+"""Strings that a client may send: whatever people write, but nothing that PostgreSQL cannot keep."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+
+def _storable(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("the character U+0000 cannot be stored; remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair stands alone; send whole characters") from None
+    return value
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise ValueError("nothing is said here; remove it or give it text")
+    return value
+
+
+Storable = Annotated[str, AfterValidator(_storable)]
+Said = Annotated[Storable, AfterValidator(_said)]
+"""Text that somebody said: at least one character that is no white space."""
+Name = Annotated[Said, StringConstraints(max_length=200)]
+ModelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+LabelKey = Annotated[Said, StringConstraints(max_length=100)]
+LabelValue = Annotated[Storable, StringConstraints(max_length=500)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=50)]
+
+
+class Request(BaseModel):
+    """A body that a client sends: a field that is not known is refused, so that no typing error goes unnoticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
