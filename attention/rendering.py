@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,15 @@ from attention.tokens import FastTokenizer, Tokens
 if TYPE_CHECKING:
     from attention.conversation import Document, Labels, Turn
 
-TEMPLATE_DATE = date(2024, 7, 26)
-"""The day a chat template is told it is: a document must read the same on any day."""
+TEMPLATE_DATE: Final = datetime(2024, 7, 26)
+"""The day that a chat template is told it is: a document must read the same on any day."""
+
+# Templates ask for the date through a function of this name; the macro takes its place and answers the fixed day.
+_CLOCK: Final = (
+    "{% macro strftime_now(format) %}{{ format"
+    + "".join(f" | replace('{code}', '{TEMPLATE_DATE.strftime(code)}')" for code in map("%{}".format, "YymdBbAaHMSjFp"))
+    + " }}{% endmacro %}\n"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +71,7 @@ def _check(turns: Sequence[Turn]) -> None:
             raise EmptyTurn(f"turn {index} has no text; leave it out or fill it", index)
         if not turn.speaker.strip():
             raise BadSpeaker(f"turn {index} names no speaker", index)
-        if len(turn.speaker.splitlines()) > 1 or "\n" in turn.speaker:
+        if turn.speaker != "".join(turn.speaker.splitlines()):
             raise BadSpeaker(f"the speaker of turn {index} has a line break in the name; names are one line", index)
 
 
@@ -141,11 +148,12 @@ def _apply(tokenizer: FastTokenizer, messages: Sequence[tuple[str, str]]) -> str
     from jinja2 import TemplateError
 
     try:
+        template = tokenizer.get_chat_template()
         written = tokenizer.apply_chat_template(
             [{"role": role, "content": content} for role, content in messages],
+            chat_template=_CLOCK + template if "strftime_now" in template else template,
             tokenize=False,
             add_generation_prompt=False,
-            strftime_now=TEMPLATE_DATE.strftime,
         )
     except (TemplateError, ValueError, TypeError, KeyError) as error:
         raise ChatTemplateRefused(

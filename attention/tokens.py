@@ -27,6 +27,8 @@ class FastTokenizer(Protocol):
     chat_template: Any
     unk_token_id: int | None
 
+    def get_chat_template(self) -> str: ...
+
     def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
 
 

@@ -132,7 +132,9 @@ def _trained(kind: str) -> tuple[str, dict[str, str]]:
             trainer = trainers.WordPieceTrainer(vocab_size=500, **settings)
         case _:
             raise ValueError(kind)
-    tokenizer.train_from_iterator(SENTENCES * 3, trainer)
+    # SentencePiece never lets a piece cross a line.
+    lines = [line for sentence in SENTENCES for line in sentence.split("\n")]
+    tokenizer.train_from_iterator((lines if kind in ("sentencepiece-bpe", "unigram") else list(SENTENCES)) * 3, trainer)
     text = tokenizer.to_str()
     if kind == "sentencepiece-bpe":  # bytes are vocabulary, not control tokens
         content = json.loads(text)
