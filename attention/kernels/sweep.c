@@ -37,7 +37,6 @@
 #define LANES (VECTOR_BYTES / 4)
 #define ROWS (ROW_VECTORS * LANES)
 #define KEY_BLOCK 64
-#define STEP 16
 
 #define HIDDEN -1e30f /* a score no query sees; finite, so that its weight is 0 and not no number */
 #define FIXED_POINT 4294967296.0
@@ -223,37 +222,31 @@ struct sums {
     vd mass, distance, score, mean, square;
 };
 
-/* Squared deviations are summed about the middle of STEP keys, and merged about the common mean (Chan, Golub & LeVeque)
-   in float inside a block, in double between blocks: a row that looks at one place gets a variance near 0. */
+/* Squared deviations are about each block's own mean, and merged about the common mean (Chan, Golub & LeVeque): a row
+   that looks at one place gets a variance near 0. float inside a block, double between blocks. */
 INLINE void weigh_block(const struct task *t, int r, float *scores, int from, int to, struct sums *sums) {
-    vf mass = splat(0), distance = splat(0), score = splat(0), mean = splat(0), square = splat(0);
+    vf mass = splat(0), distance = splat(0), score = splat(0), offset = splat(0), square = splat(0);
     const vf m = t->highest[r], place = t->place[r];
-    const float centre = 0.5f * (float)(from + to - 1);
-    float *row = scores + (int64_t)(from - t->first) * ROWS + r * LANES;
-    for (int begin = from; begin < to; begin += STEP) {
-        const int end = begin + STEP < to ? begin + STEP : to;
-        const float middle = 0.5f * (float)(begin + end - 1);
-        vf step_mass = splat(0), step_offset = splat(0), step_square = splat(0);
-        for (int j = begin; j < end; j++, row += ROWS) {
-            const vf x = load(row) - m, e = exponential(x);
-            store(row, e);
-            const float o = (float)j - middle;
-            step_mass += e;
-            score += e * x;
-            distance += e * absolute(place - (float)j);
-            step_offset += e * o;
-            step_square += e * (o * o);
-        }
-        const vf step_mean = step_offset / (step_mass + EMPTY_F);
-        const vf total = mass + step_mass, part = step_mass / (total + EMPTY_F);
-        const vf apart = step_mean + (middle - centre) - mean;
-        square += step_square - step_offset * step_mean + apart * apart * (mass * part);
-        mean += apart * part;
-        mass = total;
+    const float middle = 0.5f * (float)(from + to - 1);
+    float *const block = scores + (int64_t)(from - t->first) * ROWS + r * LANES;
+    float *row = block;
+    for (int j = from; j < to; j++, row += ROWS) {
+        const vf x = load(row) - m, e = exponential(x);
+        store(row, e);
+        mass += e;
+        score += e * x;
+        distance += e * absolute(place - (float)j);
+        offset += e * ((float)j - middle);
+    }
+    const vf mean = offset / (mass + EMPTY_F);
+    row = block;
+    for (int j = from; j < to; j++, row += ROWS) {
+        const vf apart = ((float)j - middle) - mean;
+        square += load(row) * (apart * apart);
     }
     const vd block_mass = __builtin_convertvector(mass, vd);
     const vd total = sums->mass + block_mass, part = block_mass / (total + EMPTY);
-    const vd apart = __builtin_convertvector(mean, vd) + centre - sums->mean;
+    const vd apart = __builtin_convertvector(mean, vd) + middle - sums->mean;
     sums->square += __builtin_convertvector(square, vd) + apart * apart * (sums->mass * part);
     sums->mean += apart * part;
     sums->mass = total;
