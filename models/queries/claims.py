@@ -132,6 +132,13 @@ def renew_leases(connection: Connection, tokens: Sequence[int], lease_seconds: f
     )
 
 
+def give_back_everything(connection: Connection, tokens: Sequence[int]) -> None:
+    """Put back whatever these claims still hold: what a worker does that has to end at once."""
+    for token in sorted(tokens):
+        held = select(work_item.c.id).where(work_item.c.state == RUNNING, work_item.c.lease_token == token)
+        give_back(connection, token, list(connection.execute(held).scalars()))
+
+
 def lock_held(connection: Connection, token: int, item_ids: Sequence[int]) -> set[int]:
     """Lock, in the order of their ids, the items of the claim that are still its own."""
     mine = select(work_item.c.id).where(

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from models.tables import model, model_version, work_item, worker
+from models.queries.claims import RUNNING
+from models.tables import comparison, model, model_version, work_item, worker
 
 
 def register_worker(
@@ -42,25 +43,32 @@ def workers_on_host(connection: Connection, host: str, alive_seconds: float) -> 
     return int(connection.execute(alive).scalar_one())
 
 
-def end_leases_of_predecessors(connection: Connection, *, host: str, parent: str) -> list[str]:
-    """The lost processes of one parent are dead for certain: let their leases end now, and remove their rows.
-
-    `host` and `parent` name the process that starts workers one after another; returns the dead workers' ids.
-    """
-    dead = list(
-        connection.execute(
-            delete(worker)
-            .where(worker.c.facts["host"].astext == host, worker.c.facts["parent"].astext == parent)
-            .returning(worker.c.id)
-        ).scalars()
-    )
-    if dead:
-        connection.execute(
-            update(work_item)
-            .where(work_item.c.state == "running", work_item.c.worker_id.in_(dead))
-            .values(leased_until=func.now())
+def workers_of_parent(connection: Connection, host: str, parent: str) -> dict[str, dict[str, Any]]:
+    """The rows of the processes that one parent process started on one machine: id to facts."""
+    rows = connection.execute(
+        select(worker.c.id, worker.c.facts).where(
+            worker.c.facts["host"].astext == host, worker.c.facts["parent"].astext == parent
         )
-    return dead
+    )
+    return {row.id: row.facts for row in rows}
+
+
+def end_leases(connection: Connection, worker_ids: Sequence[str]) -> None:
+    """These workers are known to be dead: their rows go, and the sweeper may take their work back now."""
+    connection.execute(delete(worker).where(worker.c.id.in_(worker_ids)))
+    held = (
+        select(work_item.c.id)
+        .where(work_item.c.state == RUNNING, work_item.c.worker_id.in_(worker_ids))
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(
+        update(work_item).where(work_item.c.id.in_(held.scalar_subquery())).values(leased_until=func.now())
+    )
+    connection.execute(
+        update(comparison)
+        .where(comparison.c.state == "running", comparison.c.worker_id.in_(worker_ids))
+        .values(leased_until=func.now())
+    )
 
 
 def register_models(connection: Connection, model_ids: Sequence[str]) -> None:
@@ -72,10 +80,14 @@ def register_models(connection: Connection, model_ids: Sequence[str]) -> None:
 def set_model_state(
     connection: Connection, model_id: str, state: str, reason: str | None = None, message: str | None = None
 ) -> None:
-    """`registered`, `loading`, `ready`, `refused` or `unavailable`, the last two with their reason."""
+    """`registered`, `loading`, `refused` or `unavailable`, the last two with their reason.
+
+    A model that another worker has ready does not go back to `loading`.
+    """
     values = {"state": state, "reason": reason, "message": message, "updated_at": func.now()}
     row = insert(model).values(id=model_id, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
+    unless_ready = model.c.state != "ready" if state == "loading" else None
+    connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values, where=unless_ready))
 
 
 def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]) -> int:

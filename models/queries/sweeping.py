@@ -6,11 +6,11 @@ Every function takes a bounded bite and passes over rows that others hold, so th
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
 
 from models.queries.claims import QUEUED, RUNNING, UNLEASED
 from models.queries.jobs import cancel_jobs
-from models.queries.settling import SUMMARIES, model_queue, settle_jobs
+from models.queries.settling import SUMMARIES, lock_jobs, model_queue, settle_jobs
 from models.tables import comparison, idempotency, inquiry, job, model, outbox, work_item, worker
 
 BITE = 500
@@ -81,16 +81,12 @@ def return_lost_inquiries(connection: Connection) -> int:
 
 def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
     """Queue summaries again whose lease ran out; at `losses_allowed` losses the comparison fails."""
-    expired = (
-        select(comparison.c.id)
-        .where(comparison.c.state == "running", comparison.c.leased_until < func.now())
-        .order_by(comparison.c.id)
-        .with_for_update(skip_locked=True)
-    )
+    expired = and_(comparison.c.state == "running", comparison.c.leased_until < func.now())
+    lock_jobs(connection, list(connection.execute(select(comparison.c.job_id).where(expired)).scalars()))
     to_fail = comparison.c.losses + 1 >= losses_allowed
     returned = connection.execute(
         update(comparison)
-        .where(comparison.c.id.in_(expired.scalar_subquery()))
+        .where(expired)
         .values(state=case((to_fail, "failed"), else_="queued"), losses=comparison.c.losses + 1, **UNLEASED)
         .returning(comparison.c.job_id, comparison.c.state)
     ).all()

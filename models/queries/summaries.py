@@ -1,0 +1,264 @@
+"""Summaries of comparisons: claimed and leased like items, with the numbers they are made from.
+
+The order of locks goes on from that of `settling`: a comparison's row is locked after its job's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from attention.definitions import METRIC_NAMES
+from models.queries.claims import UNLEASED, new_lease_token
+from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
+from models.tables import (
+    analysis,
+    comparison,
+    comparison_file,
+    document,
+    embedding,
+    job,
+    measurement,
+    measurement_layer,
+    outbox,
+    work_item,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSummary:
+    """A comparison whose documents are all settled. `request` is a models.schemas.comparisons.ComparisonRequest."""
+
+    id: str
+    job_id: str
+    token: int
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredGroup:
+    """What was measured of one group's n documents under a model of L layers with H heads; NaN is undefined.
+
+    Metrics that no document of the group has are left out. `clusters` is None where no document names one; a document
+    without a cluster is then one by itself. `skipped` counts the documents that failed, by reason.
+    """
+
+    analysis_ids: list[str]
+    documents: list[str]
+    clusters: list[str] | None
+    overall: dict[str, NDArray[np.float64]]  # (n,)
+    layers: dict[str, NDArray[np.float64]]  # (n, L)
+    heads: dict[str, NDArray[np.float32]]  # (n, L, H)
+    embeddings: NDArray[np.float32] | None  # (n, d)
+    skipped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryFile:
+    """A file made from a comparison's result."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) -> ClaimedSummary | None:
+    """Take the oldest comparison that waits for its summary."""
+    waiting = (
+        select(comparison.c.id)
+        .where(comparison.c.state == literal("queued", literal_execute=True))
+        .order_by(comparison.c.created_at, comparison.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    token = new_lease_token(connection)
+    row = connection.execute(
+        update(comparison)
+        .where(comparison.c.id == waiting.scalar_subquery())
+        .values(
+            state="running",
+            lease_token=token,
+            leased_until=func.now() + timedelta(seconds=lease_seconds),
+            worker_id=worker_id,
+        )
+        .returning(comparison.c.id, comparison.c.job_id, comparison.c.request)
+    ).one_or_none()
+    return None if row is None else ClaimedSummary(row.id, row.job_id, token, row.request)
+
+
+def renew_summaries(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:
+    """Push the end of these leases out."""
+    held = (
+        select(comparison.c.id)
+        .where(comparison.c.state == "running", comparison.c.lease_token.in_(tokens))
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(
+        update(comparison)
+        .where(comparison.c.id.in_(held.scalar_subquery()))
+        .values(leased_until=func.now() + timedelta(seconds=lease_seconds))
+    )
+
+
+def summary_wanted(connection: Connection, claimed: ClaimedSummary) -> bool:
+    """Whether the summary is still this claim's and its job is not to be cancelled."""
+    wanted = select(comparison.c.id).where(
+        comparison.c.id == claimed.id,
+        comparison.c.state == "running",
+        comparison.c.lease_token == claimed.token,
+        comparison.c.job_id == job.c.id,
+        job.c.cancel_requested_at.is_(None),
+    )
+    return connection.execute(wanted).one_or_none() is not None
+
+
+def give_back_summaries(connection: Connection, tokens: Sequence[int]) -> None:
+    """Queue the summaries under these tokens again, and knock."""
+    returned = connection.execute(
+        update(comparison)
+        .where(comparison.c.state == "running", comparison.c.lease_token.in_(tokens))
+        .values(state="queued", **UNLEASED)
+    )
+    if returned.rowcount:
+        connection.execute(insert(outbox).values(queue=SUMMARIES))
+
+
+def store_summary(
+    connection: Connection, claimed: ClaimedSummary, result: dict[str, Any], files: Sequence[SummaryFile]
+) -> bool:
+    """Store result and files, and settle the job; False, with nothing stored, when the claim was lost."""
+    if not _end(connection, claimed, {"state": "done", "result": result}):
+        return False
+    for file in files:
+        values = {"media_type": file.media_type, "body": file.body}
+        row = insert(comparison_file).values(comparison_id=claimed.id, name=file.name, **values)
+        connection.execute(row.on_conflict_do_update(index_elements=["comparison_id", "name"], set_=values))
+    settle_jobs(connection, [claimed.job_id])
+    return True
+
+
+def fail_summary(connection: Connection, claimed: ClaimedSummary, reason: str, message: str) -> bool:
+    """The summary cannot be made: the job fails with this reason. False when the claim was lost."""
+    if not _end(connection, claimed, {"state": "failed"}):
+        return False
+    connection.execute(update(job).where(job.c.id == claimed.job_id).values(reason=reason, message=message))
+    settle_jobs(connection, [claimed.job_id])
+    return True
+
+
+def _end(connection: Connection, claimed: ClaimedSummary, values: dict[str, Any]) -> bool:
+    lock_jobs(connection, [claimed.job_id])
+    ended = connection.execute(
+        update(comparison)
+        .where(
+            comparison.c.id == claimed.id,
+            comparison.c.state == "running",
+            comparison.c.lease_token == claimed.token,
+        )
+        .values(**values, **UNLEASED)
+    )
+    return ended.rowcount == 1
+
+
+def measured_group(connection: Connection, job_id: str, position: int) -> MeasuredGroup:
+    """The measured documents of the group at this position of the request, in the order they were asked for."""
+    rows = connection.execute(
+        select(
+            analysis.c.id,
+            analysis.c.measurement_id,
+            func.coalesce(analysis.c.document_id, analysis.c.id).label("document"),
+            document.c.cluster,
+            *(measurement.c[name] for name in METRIC_NAMES),
+        )
+        .join_from(work_item, analysis, analysis.c.work_item_id == work_item.c.id)
+        .join(measurement, analysis.c.measurement_id == measurement.c.id)
+        .outerjoin(document, analysis.c.document_id == document.c.id)
+        .where(work_item.c.job_id == job_id, work_item.c.group_position == position)
+        .order_by(work_item.c.id)
+    ).all()
+    ids = [row.measurement_id for row in rows]
+    overall = {name: _floats([row._mapping[name] for row in rows]) for name in METRIC_NAMES}
+    names = [name for name in METRIC_NAMES if not np.isnan(overall[name]).all()]
+    layers, heads = _layers(connection, ids, names)
+    return MeasuredGroup(
+        analysis_ids=[row.id for row in rows],
+        documents=[row.document for row in rows],
+        clusters=_clusters(rows),
+        overall={name: overall[name] for name in names},
+        layers=layers,
+        heads=heads,
+        embeddings=_embeddings(connection, ids),
+        skipped=_skipped(connection, job_id, position),
+    )
+
+
+def _layers(
+    connection: Connection, ids: Sequence[int], names: Sequence[str]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float32]]]:
+    """Per metric the values by document and layer, and by head; documents that share a measurement share its values."""
+    place = {measurement_id: number for number, measurement_id in enumerate(dict.fromkeys(ids))}
+    order = [place[measurement_id] for measurement_id in ids]
+    columns = [measurement_layer.c[name] for name in names]
+    columns += [measurement_layer.c[f"{name}_heads"] for name in names]
+    found = connection.execute(
+        select(measurement_layer.c.measurement_id, measurement_layer.c.layer, *columns)
+        .where(measurement_layer.c.measurement_id.in_(list(place)))
+        .execution_options(yield_per=256)
+    )
+    depth = 1 + int(
+        connection.execute(
+            select(func.coalesce(func.max(measurement_layer.c.layer), -1)).where(
+                measurement_layer.c.measurement_id.in_(list(place))
+            )
+        ).scalar_one()
+    )
+    layers = {name: np.full((len(place), depth), np.nan) for name in names}
+    heads: dict[str, NDArray[np.float32]] = {}
+    for row in found:
+        here = place[row.measurement_id], row.layer
+        for name in names:
+            value = row._mapping[name]
+            layers[name][here] = np.nan if value is None else value
+            by_head = row._mapping[f"{name}_heads"]
+            if name not in heads:
+                heads[name] = np.full((len(place), depth, len(by_head)), np.nan, np.float32)
+            heads[name][here] = by_head
+    return {name: layers[name][order] for name in names}, {name: heads[name][order] for name in heads}
+
+
+def _embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.float32] | None:
+    """The documents' vectors; a row of NaN where a document has none, None where no document has one."""
+    found = connection.execute(
+        select(embedding.c.measurement_id, embedding.c.embedding).where(
+            embedding.c.measurement_id.in_(set(ids)), embedding.c.turn.is_(None)
+        )
+    )
+    vectors: Mapping[int, Any] = {row.measurement_id: np.asarray(row.embedding, np.float32) for row in found}
+    if not vectors:
+        return None
+    missing = np.full_like(next(iter(vectors.values())), np.nan)
+    return np.stack([vectors.get(measurement_id, missing) for measurement_id in ids])
+
+
+def _clusters(rows: Sequence[Row[Any]]) -> list[str] | None:
+    if all(row.cluster is None for row in rows):
+        return None
+    return [row.document if row.cluster is None else row.cluster for row in rows]
+
+
+def _skipped(connection: Connection, job_id: str, position: int) -> dict[str, int]:
+    failed = (
+        select(work_item.c.reason, func.count())
+        .where(work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == "failed")
+        .group_by(work_item.c.reason)
+    )
+    return dict(connection.execute(failed).tuples().all())
+
+
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], np.float64)

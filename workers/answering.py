@@ -1,0 +1,143 @@
+"""Answering a knock: what a worker does behind the door of one model, or of the summaries."""
+
+import logging
+from functools import cache
+
+import torch
+from sqlalchemy import Engine
+
+from attention.errors import HearkenError
+from models.queries.claims import Claim, claim_items, fail_items, work_waits
+from models.queries.inquiry_claims import claim_inquiries, inquiries_wait
+from models.queries.summaries import claim_summary
+from models.settings import load_models_file
+from workers.database import engine
+from workers.inquiries import answer_inquiries, fail_inquiries
+from workers.measuring import ClaimRun
+from workers.outbox import send_knocks
+from workers.process import WorkerProcess, this_process
+from workers.serving import ServedModels
+from workers.summaries import SummaryRun
+
+log = logging.getLogger(__name__)
+
+
+class Answering:
+    """One worker's answers to knocks. While one runs, more urgent ones are answered between its passes."""
+
+    def __init__(self, process: WorkerProcess, models: ServedModels, engine: Engine) -> None:
+        self.process = process
+        self.models = models
+        self.engine = engine
+        self._giving_way = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is to end."""
+        return self.process.stopping
+
+    def answer_model(self, model_id: str) -> None:
+        """Answer the model's inquiries, then do one claim of its items; with nothing to do, warm the default model."""
+        if model_id not in self.models.entries:
+            log.warning("a knock for the model %s, which is not in this worker's models file", model_id)
+            return
+        torch.set_num_threads(self.process.threads)
+        busy = self._inquiries(model_id)
+        busy = self._claim(model_id, None) or busy
+        if not busy and model_id == self.models.default_id and not self.models.is_open(model_id):
+            self._warm(model_id)
+
+    def answer_summaries(self) -> None:
+        """Make the summary of one comparison."""
+        torch.set_num_threads(self.process.threads)
+        with self.engine.begin() as connection:
+            claimed = claim_summary(connection, self.process.id, self.process.settings.lease_seconds)
+        if claimed is not None:
+            with self.process.holding(claimed.token):
+                SummaryRun(self.engine, claimed, self).run()
+
+    def give_way(self, priority: int) -> None:
+        """Answer inquiries and one claim of a higher priority for each model that has them, between two passes.
+
+        What is answered here does not give way itself, so that the work underneath goes on after one pass.
+        """
+        if self._giving_way:
+            return
+        urgent = [model_id for model_id in self.models.ids if self._urgent(model_id, priority)]
+        if not urgent:
+            return
+        self._giving_way = True
+        try:
+            for model_id in urgent:
+                if not self.stopping:
+                    self._inquiries(model_id)
+                    self._claim(model_id, priority)
+        finally:
+            self._giving_way = False
+
+    def _urgent(self, model_id: str, priority: int) -> bool:
+        with self.engine.connect() as connection:
+            return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], priority)
+
+    def _inquiries(self, model_id: str) -> bool:
+        settings = self.process.settings
+        with self.engine.begin() as connection:
+            inquiries = claim_inquiries(
+                connection,
+                model_id,
+                self.process.id,
+                limit=settings.claim_documents,
+                lease_seconds=settings.lease_seconds,
+            )
+        if not inquiries:
+            return False
+        try:
+            served = self.models.open(model_id)
+        except HearkenError as error:
+            fail_inquiries(self.engine, inquiries, error.code, str(error))
+        else:
+            answer_inquiries(self.engine, served, inquiries)
+        return True
+
+    def _claim(self, model_id: str, above_priority: int | None) -> bool:
+        settings = self.process.settings
+        with self.engine.begin() as connection:
+            claim = claim_items(
+                connection,
+                model_id,
+                self.process.id,
+                documents=settings.claim_documents,
+                token_budget=settings.token_budget,
+                lease_seconds=settings.lease_seconds,
+                above_priority=above_priority,
+            )
+        if claim is None:
+            return False
+        with self.process.holding(claim.token):
+            send_knocks(self.engine)
+            self._run(claim)
+        return True
+
+    def _run(self, claim: Claim) -> None:
+        try:
+            served = self.models.open(claim.model_id)
+        except HearkenError as error:
+            failures = {item.id: (error.code, str(error)) for item in claim.items}
+            with self.engine.begin() as connection:
+                fail_items(connection, claim.token, failures)
+            return
+        ClaimRun(self.engine, self.models, served, claim, self).run()
+
+    def _warm(self, model_id: str) -> None:
+        try:
+            self.models.open(model_id)
+        except HearkenError as error:
+            log.warning("the default model cannot be served: %s", error)
+
+
+@cache
+def this_answering() -> Answering:
+    """The answers of this process, with the models of its models file."""
+    process = this_process()
+    entries = load_models_file(process.settings.models)
+    return Answering(process, ServedModels(engine(), entries, process.settings.token_budget), engine())

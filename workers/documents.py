@@ -1,0 +1,54 @@
+"""From a stored document to what a model reads, by the options of the work."""
+
+import hashlib
+from typing import Any
+
+from attention.conversation import Document, Rendered, Turn, render, sample_windows
+from attention.errors import TooLong
+from attention.model import Model
+from models.work import WorkOptions, work_key
+
+
+def read_content(content: dict[str, Any]) -> Document:
+    """The document in a row's `content`: {"text"}, {"turns": [{speaker, text}]} or {"messages": [{role, content}]}."""
+    if "text" in content:
+        return Document(text=content["text"])
+    if "turns" in content:
+        return Document(turns=tuple(Turn(turn["speaker"], turn["text"]) for turn in content["turns"]))
+    turns = tuple(Turn(message["role"], message["content"]) for message in content["messages"])
+    return Document(turns=turns, messages=True)
+
+
+def render_content(model: Model, content: dict[str, Any], options: WorkOptions) -> Rendered:
+    """Tokens and spans of a document under one model. Raises DocumentRefused."""
+    document = read_content(content)
+    if options.sampling is None:
+        return render(
+            model.tokenizer, document, context=model.facts.context, overflow=options.overflow, labels=options.labels
+        )
+    sampling = options.sampling
+    if sampling.window_tokens > model.facts.context:
+        raise TooLong(
+            f"windows of {sampling.window_tokens} tokens were asked for, and the model reads {model.facts.context} at "
+            "once; ask for smaller windows",
+            tokens=sampling.window_tokens,
+            limit=model.facts.context,
+        )
+    return sample_windows(
+        model.tokenizer,
+        document,
+        window_tokens=sampling.window_tokens,
+        count=sampling.count,
+        seed=sampling.seed,
+        labels=options.labels,
+    )
+
+
+def key_of(model: Model, rendered: Rendered) -> bytes:
+    """The name of the measurement that this rendering leads to.
+
+    The speakers' names enter it too: without labels the tokens do not tell them, and a measurement lists them.
+    """
+    names = "\0".join(rendered.speakers).encode()
+    digest = hashlib.sha256(rendered.digest() + names).digest()
+    return work_key(digest, model.facts.weights_sha256, model.facts.dtype)

@@ -1,0 +1,29 @@
+"""Which documents of a claim are measured together: as many as one forward pass takes."""
+
+from collections.abc import Sequence
+
+from attention.batches import passes
+
+
+def one_pass_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list[list[int]]:
+    """Group documents by the lengths of their windows, so that a group is one pass; indices, each once.
+
+    After each group the worker stores and looks around, so whoever waits, waits for one pass. Longest windows come
+    first, neighbours waste the least padding. A document that needs several passes is a group by itself.
+    """
+    groups: list[list[int]] = []
+    rows = longest = 0
+    for index in sorted(range(len(windows)), key=lambda document: -max(windows[document])):
+        if groups and (rows + len(windows[index])) * longest <= token_budget:
+            groups[-1].append(index)
+            rows += len(windows[index])
+        else:
+            groups.append([index])
+            rows, longest = len(windows[index]), max(windows[index])
+    return groups
+
+
+def padded_share(lengths: Sequence[int], token_budget: int) -> float:
+    """The share of padding among the tokens that the passes over rows of these lengths compute."""
+    padded = sum(len(rows) * max(lengths[row] for row in rows) for rows in passes(lengths, token_budget))
+    return 1 - sum(lengths) / padded

@@ -1,0 +1,74 @@
+"""Answering inquiries: the embedding of a text that somebody wants to search by, now."""
+
+import logging
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from attention.analysis import analyse
+from attention.capture import Want
+from attention.conversation import Rendered
+from attention.errors import HearkenError
+from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
+from models.work import WorkOptions
+from workers.documents import render_content
+from workers.serving import Served
+
+log = logging.getLogger(__name__)
+
+UNEXPECTED = (HearkenError.code, "The question failed in a way that was not foreseen; the operator's log tells more.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    inquiry: ClaimedInquiry
+    rendered: Rendered
+
+
+def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInquiry]) -> None:
+    """Embed the contents together and store each response: {"version_key", "embedding": d numbers}."""
+    read: list[_Read] = []
+    for inquiry in inquiries:
+        try:
+            read.append(_Read(inquiry, render_content(served.model, inquiry.request["content"], WorkOptions())))
+        except HearkenError as refusal:
+            fail_inquiries(engine, [inquiry], refusal.code, str(refusal))
+        except Exception:
+            log.exception("inquiry=%s could not be rendered", inquiry.id)
+            fail_inquiries(engine, [inquiry], *UNEXPECTED)
+    if read:
+        _embed(engine, served, read)
+
+
+def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str, message: str) -> None:
+    """Tell everybody who asked why there is no answer."""
+    with engine.begin() as connection:
+        for inquiry in inquiries:
+            fail_inquiry(connection, inquiry, reason, message)
+
+
+def _embed(engine: Engine, served: Served, read: list[_Read]) -> None:
+    """All in one batch, or each alone where the batch fails."""
+    try:
+        measured = analyse(
+            served.model,
+            [one.rendered for one in read],
+            token_budget=served.token_budget,
+            want=Want(flow=False, turn_embeddings=False),
+        )
+        with engine.begin() as connection:
+            for one, measurement in zip(read, measured, strict=True):
+                response = {"version_key": served.version_key, "embedding": measurement.embedding.tolist()}
+                answer_inquiry(connection, one.inquiry, response)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(read) > 1:
+            for one in read:
+                _embed(engine, served, [one])
+        elif isinstance(error, HearkenError):
+            fail_inquiries(engine, [read[0].inquiry], error.code, str(error))
+        else:
+            log.exception("inquiry=%s failed", read[0].inquiry.id)
+            fail_inquiries(engine, [read[0].inquiry], *UNEXPECTED)

@@ -1,0 +1,42 @@
+"""How Celery's processes begin and end: the pool's child takes work, its parent passes the wish to stop on to it."""
+
+import logging
+import os
+import signal
+from typing import Any
+
+from billiard import active_children  # type: ignore[import-untyped]
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.worker.state import active_requests
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.queries.settling import model_queue
+from models.settings import load_models_file, settings
+from workers.app import knock
+from workers.process import this_process
+
+log = logging.getLogger(__name__)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def begin(**_: Any) -> None:
+    """In the child: join the fleet, and knock for the default model, so that a worker opens it before anyone asks."""
+    this_process().start()
+    knock(model_queue(load_models_file(settings().models)[0].id))
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def end(**_: Any) -> None:
+    """In the child, at the end: leave the fleet."""
+    try:
+        this_process().end()
+    except SQLAlchemyError as error:
+        log.warning("the worker's row stays until the sweeper removes it: %s", error)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def pass_on(**_: Any) -> None:
+    """In the parent, on SIGTERM: a busy child ends its pass and gives the rest back; an idle one ends by itself."""
+    if active_requests:
+        for child in active_children():
+            os.kill(child.pid, signal.SIGTERM)

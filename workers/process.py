@@ -1,0 +1,157 @@
+"""The life of one worker process: its name, its heartbeat, the leases it holds, and how it ends."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+
+import psutil
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.identifiers import new_identifier
+from models.queries import claims, fleet, summaries
+from models.settings import Settings, load_models_file, settings
+from workers.database import engine
+
+log = logging.getLogger(__name__)
+
+EXIT_DELAY = 2.0
+"""Seconds after the work has ended in which Celery may end an asked-to-stop process before it ends itself."""
+
+
+class WorkerProcess:
+    """A process that takes work: registered in `worker`, renewing its leases from a thread of its own."""
+
+    def __init__(self, engine: Engine, chosen: Settings) -> None:
+        self.engine = engine
+        self.settings = chosen
+        self.id = new_identifier("wk")
+        self.host = socket.gethostname()
+        self.model_ids = [entry.id for entry in load_models_file(chosen.models)]
+        self.neighbours = 1
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._holding: set[int] = set()
+        self._guard = threading.Lock()
+        self._heart = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether SIGTERM has come: the running pass may end, no other begins."""
+        return self._stop.is_set()
+
+    @property
+    def threads(self) -> int:
+        """Processor threads for this worker: the setting, or its share of the machine's."""
+        return self.settings.threads or max(1, len(os.sched_getaffinity(0)) // self.neighbours)
+
+    def start(self) -> None:
+        """Begin the heartbeat, which also registers the worker."""
+        self._heart.start()
+
+    def end(self) -> None:
+        """Leave the fleet in good order."""
+        self._ended.set()
+        with self.engine.begin() as connection:
+            fleet.remove_worker(connection, self.id)
+
+    @contextmanager
+    def holding(self, token: int) -> Iterator[None]:
+        """Renew the leases under this token for as long as the context lasts."""
+        with self._guard:
+            self._holding.add(token)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._holding.discard(token)
+
+    @contextmanager
+    def busy(self) -> Iterator["WorkerProcess"]:
+        """While there is work, SIGTERM asks it to end instead of ending the process."""
+        before = signal.signal(signal.SIGTERM, self._asked_to_stop)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            if self.stopping:
+                _later(EXIT_DELAY, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    def _asked_to_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.stopping:
+            self._stop.set()
+            _later(self.settings.shutdown_seconds, self._abandon)
+
+    def _abandon(self) -> None:
+        """The running pass has taken too long to end: give its work back and end the process."""
+        with self._guard:
+            tokens = sorted(self._holding)
+        if not tokens:
+            return
+        log.warning("the running pass did not end within %.0f s; its work goes back", self.settings.shutdown_seconds)
+        with self.engine.begin() as connection:
+            claims.give_back_everything(connection, tokens)
+            summaries.give_back_summaries(connection, tokens)
+            fleet.remove_worker(connection, self.id)
+        os._exit(os.EX_TEMPFAIL)
+
+    def _beat_on(self) -> None:
+        registered = False
+        while not self._ended.is_set():
+            try:
+                registered = self._beat() if registered else self._register()
+            except SQLAlchemyError as error:
+                log.warning("no heartbeat, the database cannot be reached: %s", error)
+            self._ended.wait(self.settings.heartbeat_seconds if registered else 1.0)
+
+    def _register(self) -> bool:
+        parent = psutil.Process(os.getppid())
+        facts = {
+            "host": self.host,
+            "pid": os.getpid(),
+            "born": psutil.Process().create_time(),
+            "parent": f"{parent.pid}/{parent.create_time()}",
+        }
+        with self.engine.begin() as connection:
+            siblings = fleet.workers_of_parent(connection, self.host, facts["parent"])
+            fleet.end_leases(connection, [worker for worker, known in siblings.items() if not _alive(known)])
+            fleet.register_models(connection, self.model_ids)
+            fleet.register_worker(connection, self.id, models=self.model_ids, summaries=True, facts=facts)
+        return self._beat()
+
+    def _beat(self) -> bool:
+        with self._guard:
+            tokens = sorted(self._holding)
+        with self.engine.begin() as connection:
+            known = fleet.beat(connection, self.id)
+            if tokens:
+                claims.renew_leases(connection, tokens, self.settings.lease_seconds)
+                summaries.renew_summaries(connection, tokens, self.settings.lease_seconds)
+            self.neighbours = max(1, fleet.workers_on_host(connection, self.host, self.settings.worker_alive_seconds))
+        return bool(known)
+
+
+def _alive(facts: dict[str, object]) -> bool:
+    """Whether the process that a worker's row speaks of still runs on this machine."""
+    try:
+        return bool(psutil.Process(int(str(facts["pid"]))).create_time() == facts["born"])
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _later(seconds: float, action: object) -> None:
+    timer = threading.Timer(seconds, action)  # type: ignore[arg-type]
+    timer.daemon = True
+    timer.start()
+
+
+@cache
+def this_process() -> WorkerProcess:
+    """The one worker of this process."""
+    return WorkerProcess(engine(), settings())

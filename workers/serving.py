@@ -1,0 +1,112 @@
+"""The models that a worker serves: opened on first use, and what the fleet is told about them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from sqlalchemy import Engine
+
+from attention.errors import HearkenError, ModelRefused, ModelUnavailable
+from attention.model import Model, ModelSource, open_model, packaged_minilm
+from models.queries.fleet import set_model_ready, set_model_state
+from models.queries.vectors import ensure_vector_indexes
+from models.settings import ModelEntry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Served:
+    """An opened model, the key of its version, and how many padded tokens a pass may have (less after running out)."""
+
+    model: Model
+    model_id: str
+    version_key: int
+    token_budget: int
+
+
+def source_of(entry: ModelEntry) -> ModelSource:
+    """Where the weights of an entry of the models file are. Raises ModelUnavailable for a missing package."""
+    if entry.packaged:
+        return replace(
+            packaged_minilm(), id=entry.id, dtype=entry.dtype, device=entry.device, max_tokens=entry.max_tokens
+        )
+    return ModelSource(
+        id=entry.id,
+        path=entry.path,
+        hub=entry.hub,
+        revision=entry.revision,
+        dtype=entry.dtype,
+        device=entry.device,
+        max_tokens=entry.max_tokens,
+        sha256=entry.sha256,
+    )
+
+
+class ServedModels:
+    """The models of the models file, by id. A refusal is final for this process; an absence is tried again."""
+
+    def __init__(self, engine: Engine, entries: Sequence[ModelEntry], token_budget: int) -> None:
+        self.engine = engine
+        self.entries = {entry.id: entry for entry in entries}
+        self.token_budget = token_budget
+        self._open: dict[str, Served] = {}
+        self._refused: dict[str, ModelRefused] = {}
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids that clients may name."""
+        return sorted(self.entries)
+
+    @property
+    def default_id(self) -> str:
+        """The id of the default model, which is the first."""
+        return next(iter(self.entries))
+
+    def is_open(self, model_id: str) -> bool:
+        """Whether the model is loaded."""
+        return model_id in self._open
+
+    def open(self, model_id: str) -> Served:
+        """The opened model. Raises ModelRefused or ModelUnavailable, which the `model` table then tells as well."""
+        if model_id in self._refused:
+            raise self._refused[model_id]
+        if model_id not in self._open:
+            self._open[model_id] = self._load(model_id)
+        return self._open[model_id]
+
+    def refuse(self, model_id: str, refusal: ModelRefused) -> None:
+        """From now on the model is refused, because it turned out that it cannot be measured."""
+        self._refused[model_id] = refusal
+        self._open.pop(model_id, None)
+        self._tell(model_id, "refused", refusal)
+
+    def _load(self, model_id: str) -> Served:
+        self._tell(model_id, "loading")
+        try:
+            model = open_model(source_of(self.entries[model_id]))
+        except ModelRefused as refusal:
+            self.refuse(model_id, refusal)
+            raise
+        except ModelUnavailable as absence:
+            self._tell(model_id, "unavailable", absence)
+            raise
+        except Exception as error:
+            log.exception("model=%s could not be opened", model_id)
+            failure = ModelUnavailable(
+                f"the model {model_id} could not be loaded ({type(error).__name__}); the worker's log tells more"
+            )
+            self._tell(model_id, "unavailable", failure)
+            raise failure from error
+        with self.engine.begin() as connection:
+            key = set_model_ready(connection, model_id, asdict(model.facts))
+        ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
+        log.info("opened model=%s revision=%s device=%s", model_id, model.facts.revision, model.facts.device)
+        return Served(model, model_id, key, self.token_budget)
+
+    def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
+        if error is not None:
+            log.warning("model=%s is %s: %s", model_id, state, error)
+        reason, message = (None, None) if error is None else (error.code, str(error))
+        with self.engine.begin() as connection:
+            set_model_state(connection, model_id, state, reason, message)

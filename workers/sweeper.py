@@ -1,0 +1,74 @@
+"""The sweeper: makes up for lost workers, a lost broker and jobs that nobody settled."""
+
+import logging
+from collections.abc import Callable
+
+from amqp.exceptions import ChannelError  # type: ignore[import-untyped]
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy import Connection, Engine
+
+from models.queries import sweeping
+from models.settings import settings
+from workers.app import app, knock
+from workers.outbox import send_knocks
+
+log = logging.getLogger(__name__)
+
+WORKER_SILENCE = 5
+"""After this many times `worker_alive_seconds` without a heartbeat a worker's row is removed."""
+
+
+def sweep(engine: Engine) -> None:
+    """One sweep. Each step is a transaction of its own; sweeps may run side by side."""
+    chosen = settings()
+    steps: tuple[tuple[str, Callable[[Connection], object]], ...] = (
+        ("items of lost workers", lambda c: sweeping.return_lost_items(c, chosen.losses_alone)),
+        ("inquiries of lost workers", sweeping.return_lost_inquiries),
+        ("summaries of lost workers", lambda c: sweeping.return_lost_summaries(c, chosen.losses_alone)),
+        ("jobs cancelled by Cancel-After", sweeping.cancel_overdue_jobs),
+        ("jobs that nobody settled", sweeping.settle_stuck_jobs),
+        (
+            "forgotten rows",
+            lambda c: {
+                name: count
+                for name, count in sweeping.delete_forgotten(
+                    c,
+                    idempotency_hours=chosen.idempotency_hours,
+                    worker_seconds=WORKER_SILENCE * chosen.worker_alive_seconds,
+                ).items()
+                if count
+            },
+        ),
+    )
+    for what, step in steps:
+        with engine.begin() as connection:
+            swept = step(connection)
+        if swept:
+            log.info("swept %s: %s", what, swept)
+    send_knocks(engine)
+    _knock_again(engine)
+
+
+def _knock_again(engine: Engine) -> None:
+    """Knock where work waits and no knock does: the broker may have lost it."""
+    with engine.connect() as connection:
+        queues = sweeping.queues_with_work(connection)
+    if not queues:
+        return
+    try:
+        with app.connection_for_read() as broker:
+            silent = [queue for queue in queues if not _messages(broker, queue)]
+    except BrokerError as error:
+        log.warning("the broker cannot be reached, work waits in the database: %s", error)
+        return
+    for queue in silent:
+        knock(queue)
+
+
+def _messages(broker: object, queue: str) -> int:
+    """How many knocks wait in a queue; a queue that the broker does not know has none."""
+    channel = broker.default_channel  # type: ignore[attr-defined]
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:
+        return 0

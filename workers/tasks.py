@@ -1,0 +1,33 @@
+"""The two tasks: answering a knock, and sweeping. Imports no torch until there is a knock to answer."""
+
+import workers.lifetime  # noqa: F401 - connects the signals of a worker's start and end
+from models.queries.settling import MODEL_QUEUE
+from workers.app import ANSWER, SUMMARIES, SWEEP, app, knock
+from workers.database import engine
+from workers.outbox import send_knocks
+from workers.process import this_process
+from workers.sweeper import sweep as sweep_once
+
+
+@app.task(name=ANSWER)  # type: ignore[untyped-decorator]
+def answer(queue: str) -> None:
+    """See what there is to do behind a knock, do one claim of it, and pass further knocks on."""
+    with this_process().busy() as process:
+        if process.stopping:
+            knock(queue)  # for another worker, or for this one when it has started again
+            return
+        from workers.answering import this_answering
+
+        try:
+            if queue == SUMMARIES:
+                this_answering().answer_summaries()
+            else:
+                this_answering().answer_model(queue.removeprefix(MODEL_QUEUE))
+        finally:
+            send_knocks(engine())
+
+
+@app.task(name=SWEEP)  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """Run the sweeper once."""
+    sweep_once(engine())
