@@ -53,6 +53,8 @@ def main() -> None:
         sys.exit(_one_line(error, 2))
     except (ClientError, StackFailed) as error:
         sys.exit(_one_line(error, 1))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @app.command()
@@ -96,6 +98,22 @@ def serve(
             signal.signal(number, signal.SIG_IGN)
         stack.stop()
     console.print("Stopped.")
+
+
+@app.command()
+def demo(
+    model: Annotated[
+        str | None, typer.Option(help="A hub name (org/name) or a folder. (default: the packaged MiniLM)")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where the report, and where it can be the data, are kept.")] = Path(
+        "demo"
+    ),
+) -> None:
+    """Measure a sample conversation and compare four sample domains, from nothing to a report."""
+    from hearken.demo import run
+
+    _end_as_interrupted_on_sigterm()
+    run(folder, model)
 
 
 @app.command()
@@ -161,6 +179,15 @@ def _on_stop_signals(asked_to_stop: threading.Event) -> None:
 
     for number in _STOP_SIGNALS:
         signal.signal(number, stop)
+
+
+def _end_as_interrupted_on_sigterm() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that what it started is stopped."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _one_line(error: Exception, status: int) -> int:

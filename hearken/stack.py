@@ -230,7 +230,7 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.plan.ready_seconds
         answer = "it did not answer"
-        with httpx.Client(base_url=_reachable(self.url), timeout=10.0, trust_env=False) as client:
+        with httpx.Client(base_url=_reachable(self.url), timeout=2.0, trust_env=False) as client:
             while time.monotonic() < deadline:
                 self.tend()
                 dying = next((part for part in self._parts if part.deaths >= _DEATHS_BEFORE_READY), None)

@@ -1,0 +1,55 @@
+# Fresh clone to result: `make demo`. Fresh clone to green: `make test`.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.PHONY: help install demo serve test check test-slow bench clean
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+# The first of these that is 3.11 to 3.13; say `make install PYTHON=/path/to/python3` for another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
+
+help:
+	@echo 'make demo        one conversation and four domains, from fresh clone to demo/report.html'
+	@echo '                 (MODEL=org/name measures with that model from the hub, MODEL=/folder with one on disk)'
+	@echo 'make serve       the whole service in the foreground, until Ctrl-C'
+	@echo 'make test        everything that must hold: style, types, tests'
+	@echo 'make check       style and types alone'
+	@echo 'make test-slow   the tests that take minutes'
+	@echo 'make bench       side by side with other tools, one table'
+	@echo 'make install     $(VENV) with the pinned dependencies; the others call it'
+	@echo 'make clean       remove what the above made'
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n '$(PYTHON)' || { echo 'Hearken needs Python 3.11, 3.12 or 3.13, and none is on the PATH (or use PYTHON=/path/to/python3)' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo '$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@test -x $(VENV)/bin/python || { echo 'Making $(VENV) with $(PYTHON)'; $(PYTHON) -m venv $(VENV); }
+	@echo 'Installing the pinned dependencies (some minutes the first time)'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[embedded,test]'
+	@touch $@
+
+demo: install
+	@$(VENV)/bin/hearken demo $(if $(MODEL),--model '$(MODEL)')
+
+serve: install
+	@$(VENV)/bin/hearken serve
+
+check: install
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+test: check
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 -m 'not slow'
+
+test-slow: install
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 -m slow
+
+bench: install
+	@$(VENV)/bin/python -m benchmarks
+
+clean:
+	@rm -rf $(VENV) demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

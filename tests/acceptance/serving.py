@@ -1,0 +1,120 @@
+"""Running `hearken serve` as a person does, and looking at what it leaves behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+HEARKEN = [sys.executable, "-P", "-m", "hearken"]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition comes true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def refused(*arguments: str | Path, **environment: str) -> tuple[int, str]:
+    """Exit status and stderr of a `hearken` command that should end by itself."""
+    done = subprocess.run(
+        [*HEARKEN, *map(str, arguments)],
+        env=_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+class Serving:
+    """One `hearken serve` on a folder. `url` once it said so; `family` is every process of it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [*HEARKEN, "serve", "--data-dir", str(folder), "--port", "0", *arguments],
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+        self.url = self._wait_for_the_url()
+        self.seconds_to_ready = time.monotonic() - began
+
+    def family(self) -> list[psutil.Process]:
+        """The supervisor and everything under it."""
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The Celery worker and its pool, without their guard."""
+        found = [
+            member
+            for member in self.family()
+            if "worker" in member.cmdline() and "guard.py" not in str(member.cmdline())
+        ]
+        return found + [child for member in found for child in member.children(recursive=True) if child not in found]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send a signal and wait for the end; how many seconds that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.said += self.process.communicate(timeout=30)[0]
+        return time.monotonic() - began
+
+    def end(self) -> None:
+        """End it, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def _wait_for_the_url(self) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            found = re.search(r"Serving at (http://\S+)", line)
+            if found:
+                return found[1]
+        raise AssertionError(f"hearken serve ended with {self.process.wait()}:\n{self.said}")
+
+
+def living(family: list[psutil.Process]) -> list[str]:
+    """Those of the family that still run."""
+    alive = []
+    for member in family:
+        try:
+            if member.is_running() and member.status() != psutil.STATUS_ZOMBIE:
+                alive.append(" ".join(member.cmdline()))
+        except psutil.NoSuchProcess:
+            continue
+    return alive
+
+
+def socket_folders() -> set[Path]:
+    """The private socket folders that exist now."""
+    return set(Path("/tmp").glob("hearken-*"))
+
+
+def shared_memory(account: int) -> set[str]:
+    """Shared memory of a user: POSIX files and System V segments."""
+    files = {str(path) for path in Path("/dev/shm").iterdir() if path.stat().st_uid == account}
+    segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return files | {line.split()[1] for line in segments if int(line.split()[7]) == account}
+
+
+def _environment() -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")}
+    return plain | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,101 @@
+"""A start that cannot be: one clear line on stderr, exit status 2, and nothing half started."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from hearken.embedded import PostgresServer, temporary_folder
+from migrations.run import upgrade
+from tests.acceptance.serving import refused, socket_folders
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary_folder() as made:
+        yield made
+
+
+def assert_one_line(answer: tuple[int, str], *words: str) -> None:
+    status, stderr = answer
+    assert status == 2, stderr
+    assert stderr.startswith("hearken: ")
+    assert stderr.count("\n") == 1
+    for word in words:
+        assert word in stderr
+
+
+def test_a_taken_port_is_named_and_nothing_is_made_of_the_folder_but_its_lock(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_one_line(refused("serve", "--data-dir", folder / "data", "--port", str(port)), f"port {port}", "--port")
+    assert [path.name for path in (folder / "data").iterdir()] == ["hearken.lock"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(folder: Path) -> None:
+    (folder / "file").write_text("")
+    assert_one_line(
+        refused("serve", "--data-dir", folder / "file", "--port", "0"), str(folder / "file"), "cannot be written"
+    )
+
+
+def test_a_folder_in_use_names_the_process_that_uses_it(folder: Path) -> None:
+    with PostgresServer(folder, durable=False):
+        answer = refused("serve", "--data-dir", folder, "--port", "0")
+    assert_one_line(answer, f"in use by process {os.getpid()}")
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(folder: Path) -> None:
+    with PostgresServer(folder, durable=False) as server:
+        upgrade(server.url)
+        _set_revision(server.url, "9999_from_the_future")
+    before = socket_folders()
+    assert_one_line(refused("serve", "--data-dir", folder, "--port", "0"), "9999_from_the_future", "newer version")
+    assert socket_folders() - before == set()
+    with PostgresServer(folder, durable=False) as server:
+        engine = create_engine(server.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            assert (
+                connection.execute(text("select version_num from alembic_version")).scalar_one()
+                == "9999_from_the_future"
+            )
+
+
+def test_without_keys_only_loopback_is_served(folder: Path) -> None:
+    answer = refused("serve", "--data-dir", folder, "--host", "0.0.0.0", "--port", "0")
+    assert_one_line(answer, "HEARKEN_AUTH=keys", "hearken keys create")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_api_alone_keeps_the_same_rule() -> None:
+    assert_one_line(refused("api", HEARKEN_HOST="0.0.0.0", HEARKEN_PORT="1"), "HEARKEN_AUTH=keys")
+
+
+def test_a_models_file_with_a_fault_is_refused_with_the_fault(folder: Path) -> None:
+    (folder / "models.toml").write_text('[[model]]\nid = "small"\n')
+    answer = refused("serve", "--data-dir", folder / "data", "--models", folder / "models.toml", "--port", "0")
+    assert_one_line(answer, "number 1", "exactly one of `path`, `hub`")
+    assert not (folder / "data").exists()
+
+
+def test_migrating_an_unreachable_database_says_so() -> None:
+    answer = refused("migrate", HEARKEN_DATABASE_URL="postgresql+psycopg://nobody@/none?host=/nonexistent")
+    assert_one_line(answer, "the database cannot be reached")
+
+
+def test_a_client_says_when_nothing_serves_at_the_address() -> None:
+    status, stderr = refused("jobs", "--server", "http://127.0.0.1:9")
+    assert status == 1
+    assert "http://127.0.0.1:9 does not answer" in stderr
+    assert stderr.count("\n") == 1
+
+
+def _set_revision(url: str, revision: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("alter table alembic_version alter column version_num type text"))
+        connection.execute(text("update alembic_version set version_num = :revision"), {"revision": revision})

@@ -1,0 +1,145 @@
+"""`hearken serve` from start to end: it serves, survives its workers, leaves nothing, and finds everything again."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hearken.client import Client
+from hearken.embedded import temporary_folder
+from hearken.errors import ProblemError
+from tests.acceptance.serving import Serving, living, refused, shared_memory, socket_folders, until
+
+# One after the other on one folder: each test goes on where the one before it stopped.
+pytestmark = pytest.mark.xdist_group("serve")
+
+CONVERSATION = {
+    "turns": [
+        {"speaker": "Ana", "text": "Are you coming to the harbour tonight?"},
+        {"speaker": "Bo", "text": "Yes, at six, if the ferry runs."},
+        {"speaker": "Ana", "text": "Then bring the blue lantern, the path is dark."},
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with temporary_folder() as made:
+        yield made
+
+
+@pytest.fixture
+def serving(folder: Path) -> Iterator[Serving]:
+    running = Serving(folder)
+    yield running
+    running.end()
+    assert until(lambda: refused("keys", "create", "--tenant", "probe", "--data-dir", folder)[0] == 0, 30)
+
+
+def dataset(documents: int) -> bytes:
+    """Tales of different lengths, as JSON Lines."""
+    sentence = "The harbour lay quiet under a thin moon while the ferry turned its lamps toward the pier. "
+    lines = []
+    for number in range(documents):
+        tale = f"Tale {number}. " + sentence * (8 + number % 9)
+        lines.append(json.dumps({"id": f"d{number}", "domain": "tale", "text": tale}))
+    return "\n".join(lines).encode()
+
+
+def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(folder: Path) -> None:
+    first = Serving(folder)
+    try:
+        with Client(first.url) as client:
+            made = client.analyze(CONVERSATION, domain="talk", external_id="evening", include=("heads", "flow"))
+            assert made.turns == 3
+            assert made.speakers == ["Ana", "Bo"]
+            assert len(made.heads["distance"]) == 6
+            assert len(made.heads["distance"][0]) == 12
+            assert made.flow is not None
+            assert all(
+                abs(sum(value or 0.0 for value in row) - 1) < 1e-4 for layer in made.flow.layers for row in layer
+            )
+            with pytest.raises(ProblemError) as missing:
+                client.analysis("an_00000000000000000000000000")
+            assert missing.value.status == 404
+            with pytest.raises(ProblemError, match="line 2"):
+                client.upload_dataset(b'{"text": "a tale"}\n{"words": 1}\n', name="bad")
+        assert first.stop() < 10
+        assert first.process.returncode == 0
+    finally:
+        first.end()
+    second = Serving(folder)
+    try:
+        assert second.seconds_to_ready < 15
+        with Client(second.url) as client:
+            found = client.analysis(made.id)
+            assert found.metrics == made.metrics
+            assert client.analyze(CONVERSATION, domain="talk").cached
+        second.stop()
+    finally:
+        second.end()
+
+
+def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(folder: Path) -> None:
+    sockets = socket_folders()
+    serving = Serving(folder)
+    try:
+        family = serving.family()
+        account = next(member.uids().real for member in family if member.name() == "postgres")
+        assert len(family) > 8
+        assert len(shared_memory(account)) >= 1
+        assert serving.stop(signal.SIGINT) < 10
+        assert serving.process.returncode == 0
+        assert living(family) == []
+        assert socket_folders() - sockets == set()
+    finally:
+        serving.end()
+
+
+def test_a_batch_outlives_the_killing_of_its_worker(serving: Serving) -> None:
+    with Client(serving.url) as client:
+        stored = client.upload_dataset(dataset(120), name="tales")
+        job = client.batch(stored.id)
+        assert until(lambda: client.job(job.id).progress.done >= 1, 60)
+        victims = serving.worker_processes()
+        assert len(victims) >= 2
+        for victim in victims:
+            victim.kill()
+        finished = client.wait(job.id, timeout=150)
+        assert finished.state == "succeeded"
+        assert (finished.progress.done, finished.progress.failed, finished.progress.total) == (120, 0, 120)
+        names = [entry.external_id for entry in client.analyses(job_id=job.id)]
+        assert sorted(names, key=str) == sorted((f"d{number}" for number in range(120)), key=str)
+
+
+def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Serving) -> None:
+    with Client(serving.url) as client:
+        before = client.analyze(CONVERSATION)
+        for name in ("postgres", "redis-server"):
+            next(member for member in serving.family() if member.name() == name).kill()
+        next(member for member in serving.family() if "api" in member.cmdline()).kill()
+        assert until(lambda: _is_ready(serving.url), 60)
+        assert client.analysis(before.id).metrics == before.metrics
+        assert client.analyze({"turns": [*CONVERSATION["turns"], {"speaker": "Bo", "text": "I will."}]}).turns == 4
+
+
+def test_a_killed_supervisor_takes_everything_along(folder: Path) -> None:
+    sockets = socket_folders()
+    serving = Serving(folder)
+    family = serving.family()
+    serving.process.kill()
+    serving.process.communicate()
+    assert until(lambda: living(family) == [], 15)
+    assert until(lambda: socket_folders() - sockets == set(), 5)
+    again = Serving(folder)
+    assert again.stop() < 10
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
