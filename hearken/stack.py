@@ -209,9 +209,7 @@ class Stack:
         }
         if self.plan.models is not None:
             ours["HEARKEN_MODELS"] = str(self.plan.models.absolute())
-        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        shared = {"HEARKEN_THREADS": str(max(1, processors // max(1, self.plan.workers)))}
-        return shared | dict(os.environ) | ours
+        return dict(os.environ) | ours
 
     def _tend_part(self, part: _Part, now: float) -> None:
         if part.restart_at is not None:

@@ -117,4 +117,5 @@ def shared_memory(account: int) -> set[str]:
 
 def _environment() -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")}
-    return plain | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    quick = {"HEARKEN_LEASE_SECONDS": "6", "HEARKEN_HEARTBEAT_SECONDS": "1", "HEARKEN_SWEEP_SECONDS": "1"}
+    return plain | quick | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,53 @@
+"""The files that deploy a cluster agree with the code: their commands, settings, ports and folders exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from hearken.command_line import app
+from models.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+OURS = ("migrate", "api", "worker", "beat")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_part_of_a_cluster_runs_a_command_that_exists(name: str) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert COMPOSE["services"][name]["command"][0] in commands
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_part_is_given_only_settings_that_exist(name: str) -> None:
+    known = {f"HEARKEN_{field.upper()}" for field in Settings.model_fields}
+    assert set(COMPOSE["services"][name]["environment"]) <= known
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "beat"])
+def test_no_part_starts_before_the_database_has_its_tables(name: str) -> None:
+    assert COMPOSE["services"][name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_a_deployment_asks_for_keys_and_for_a_password_of_its_own() -> None:
+    for name in OURS:
+        environment = COMPOSE["services"][name]["environment"]
+        assert environment["HEARKEN_AUTH"] == "keys"
+        assert "${POSTGRES_PASSWORD:?" in environment["HEARKEN_DATABASE_URL"]
+
+
+def test_every_volume_that_is_mounted_is_declared() -> None:
+    mounted = {mount.split(":")[0] for service in COMPOSE["services"].values() for mount in service.get("volumes", ())}
+    assert mounted == set(COMPOSE["volumes"])
+
+
+def test_the_image_takes_every_package_and_runs_as_nobody_of_importance() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    copied = {source for line in re.findall(r"^COPY (.+)$", dockerfile, re.M) for source in line.split()[:-1]}
+    assert {"attention", "models", "migrations", "workers", "service", "hearken"} <= copied
+    assert all((ROOT / source).exists() for source in copied)
+    assert re.search(r"^USER hearken$", dockerfile, re.M)
