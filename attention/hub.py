@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,7 @@ def _complete(name: str, folder: Path) -> bool:
 
 
 def _download(name: str, revision: str) -> Path:
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -64,13 +65,16 @@ def _download(name: str, revision: str) -> Path:
 
     try:
         # One plain request first: unlike the download it does not try again for half a minute.
-        found = HfApi().model_info(name, revision=revision, timeout=ANSWER_WITHIN)
+        hub = HfApi()
+        found = hub.model_info(name, revision=revision, timeout=ANSWER_WITHIN)
         files = [entry.rfilename for entry in found.siblings or ()]
         if SINGLE not in files and INDEX not in files:
             raise no_safe_weights(name, files)
         commit = found.sha or revision
-        proven_family(name, configuration(name, Path(hf_hub_download(name, CONFIG, revision=commit)).parent))
-        folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(NEEDED)))
+        proven_family(name, configuration(name, Path(hub.hf_hub_download(name, CONFIG, revision=commit)).parent))
+        for file in files:
+            if "/" not in file and any(fnmatch(file, pattern) for pattern in NEEDED):
+                fetched = Path(hub.hf_hub_download(name, file, revision=commit))
     except OfflineModeIsEnabled as error:
         raise HubUnreachable(
             f"{name} is not in the hub's cache and HF_HUB_OFFLINE forbids fetching it; unset it, or download the model "
@@ -90,8 +94,8 @@ def _download(name: str, revision: str) -> Path:
         if _from_the_network(error):
             raise _unreachable(name) from error
         raise
-    weight_files(name, folder)
-    return folder
+    weight_files(name, fetched.parent)
+    return fetched.parent
 
 
 def _unreachable(name: str) -> HubUnreachable:

@@ -7,6 +7,7 @@ transformers, and an architecture is measured only once it is proven (`families.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,10 +175,9 @@ def _device(source: ModelSource) -> torch.device:
     name = source.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
         raise DeviceMissing(f"{source.id} asks for the device {name}; write auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise DeviceMissing(
             f"{source.id} asks for the device {name}, and this machine has {torch.cuda.device_count()} CUDA devices; "
             "set device to `auto` or `cpu`"
