@@ -7,7 +7,7 @@ id. Job rows are locked `FOR NO KEY UPDATE`, which leaves foreign keys to them f
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from models.tables import comparison, job, outbox, work_item
 
@@ -47,6 +47,20 @@ def lock_jobs(connection: Connection, job_ids: Sequence[str]) -> Sequence[Row[An
     ).all()
 
 
+def has_items(connection: Connection, job_id: str, states: Sequence[str]) -> bool:
+    """Whether the job has an item in one of these states.
+
+    Asked in the order of the index on job and state; an EXISTS may read the whole table where a job is large.
+    """
+    first = (
+        select(work_item.c.id)
+        .where(work_item.c.job_id == job_id, work_item.c.state.in_(states))
+        .order_by(work_item.c.job_id, work_item.c.state)
+        .limit(1)
+    )
+    return connection.execute(first).first() is not None
+
+
 def mark_started(connection: Connection, job_ids: Sequence[str]) -> None:
     """Queued jobs of which an item was claimed are now running. Skips rows that another transaction holds.
 
@@ -66,14 +80,11 @@ def mark_started(connection: Connection, job_ids: Sequence[str]) -> None:
 
 
 def _settle(connection: Connection, row: Row[Any]) -> None:
-    still_open = connection.execute(
-        select(exists().where(work_item.c.job_id == row.id, work_item.c.state.in_(("queued", "running"))))
-    ).scalar_one()
-    if still_open:
+    if has_items(connection, row.id, ("queued", "running")):
         _settle_open(connection, row)
         return
     by_state = select(work_item.c.state, func.count()).where(work_item.c.job_id == row.id).group_by(work_item.c.state)
-    counts: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+    counts: dict[str, int] = dict(connection.execute(by_state).all())
     cancelling = row.cancel_requested_at is not None and (counts.get("cancelled", 0) or row.kind == "comparison")
     if cancelling:
         _finish(connection, row, "cancelled")
@@ -87,8 +98,7 @@ def _settle(connection: Connection, row: Row[Any]) -> None:
 
 def _settle_open(connection: Connection, row: Row[Any]) -> None:
     """The job has begun as soon as any of its items was claimed."""
-    begun = exists().where(work_item.c.job_id == row.id, work_item.c.state.in_(("running", "done", "failed")))
-    if row.state == "queued" and connection.execute(select(begun)).scalar_one():
+    if row.state == "queued" and has_items(connection, row.id, ("running", "done", "failed")):
         connection.execute(
             update(job)
             .where(job.c.id == row.id)

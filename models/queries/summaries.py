@@ -257,7 +257,7 @@ def _skipped(connection: Connection, job_id: str, position: int) -> dict[str, in
         .where(work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == "failed")
         .group_by(work_item.c.reason)
     )
-    return dict(connection.execute(failed).tuples().all())
+    return dict(connection.execute(failed).all())
 
 
 def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:

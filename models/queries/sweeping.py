@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
 
-from models.queries.claims import QUEUED, RUNNING, UNLEASED
+from models.queries.claims import RUNNING, UNLEASED, work_waits
+from models.queries.inquiry_claims import inquiries_wait
 from models.queries.jobs import cancel_jobs
-from models.queries.settling import SUMMARIES, lock_jobs, model_queue, settle_jobs
+from models.queries.settling import SUMMARIES, has_items, lock_jobs, model_queue, settle_jobs
 from models.tables import comparison, idempotency, inquiry, job, model, outbox, work_item, worker
 
 BITE = 500
@@ -119,24 +120,27 @@ def cancel_overdue_jobs(connection: Connection) -> list[str]:
 def settle_stuck_jobs(connection: Connection) -> int:
     """Settle unfinished jobs of which no item is open any more; returns how many there were.
 
-    Jobs that wait for a summary which is on its way are left alone.
+    Jobs that wait for a summary which is on its way are left alone. A sweep looks at a random bite of the open jobs.
     """
-    open_item = exists().where(work_item.c.job_id == job.c.id, work_item.c.state.in_(("queued", "running")))
     summary = exists().where(comparison.c.job_id == job.c.id, comparison.c.state.in_(("queued", "running")))
-    stuck = select(job.c.id).where(job.c.finished_at.is_(None), ~open_item, ~summary).order_by(job.c.id).limit(BITE)
-    jobs = list(connection.execute(stuck).scalars())
+    unfinished = select(job.c.id).where(job.c.finished_at.is_(None), ~summary).order_by(func.random()).limit(BITE)
+    jobs = [
+        job_id
+        for job_id in connection.execute(unfinished).scalars().all()
+        if not has_items(connection, job_id, ("queued", "running"))
+    ]
     settle_jobs(connection, jobs)
     return len(jobs)
 
 
 def queues_with_work(connection: Connection) -> list[str]:
     """The queues behind which something waits, whether or not a knock for it is on its way."""
-    items = exists().where(work_item.c.model_id == model.c.id, work_item.c.state == QUEUED)
-    inquiries = exists().where(
-        inquiry.c.model_id == model.c.id, inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now()
-    )
-    models = connection.execute(select(model.c.id).where(or_(items, inquiries)).order_by(model.c.id)).scalars()
-    queues = [model_queue(model_id) for model_id in models]
+    models = connection.execute(select(model.c.id).order_by(model.c.id)).scalars().all()
+    queues = [
+        model_queue(model_id)
+        for model_id in models
+        if work_waits(connection, [model_id]) or inquiries_wait(connection, [model_id])
+    ]
     summaries = exists().where(comparison.c.state == literal("queued", literal_execute=True))
     if connection.execute(select(summaries)).scalar_one():
         queues.append(SUMMARIES)
