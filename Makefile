@@ -21,6 +21,7 @@ help:
 	@echo 'make clean       remove what the above made'
 
 install: $(INSTALLED)
+	@:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n '$(PYTHON)' || { echo 'Hearken needs Python 3.11, 3.12 or 3.13, and none is on the PATH (or use PYTHON=/path/to/python3)' >&2; exit 1; }

@@ -24,11 +24,11 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def refused(*arguments: str | Path, **environment: str) -> tuple[int, str]:
+def refused(*arguments: str | Path, **settings: str) -> tuple[int, str]:
     """Exit status and stderr of a `hearken` command that should end by itself."""
     done = subprocess.run(
         [*HEARKEN, *map(str, arguments)],
-        env=_environment() | environment,
+        env=environment(**settings),
         capture_output=True,
         text=True,
         timeout=60,
@@ -45,7 +45,7 @@ class Serving:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [*HEARKEN, "serve", "--data-dir", str(folder), "--port", "0", *arguments],
-            env=_environment(),
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -115,7 +115,8 @@ def shared_memory(account: int) -> set[str]:
     return files | {line.split()[1] for line in segments if int(line.split()[7]) == account}
 
 
-def _environment() -> dict[str, str]:
+def environment(**settings: str) -> dict[str, str]:
+    """Ours without any HEARKEN_ setting but these, and with leases short enough for a test to wait for."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")}
     quick = {"HEARKEN_LEASE_SECONDS": "6", "HEARKEN_HEARTBEAT_SECONDS": "1", "HEARKEN_SWEEP_SECONDS": "1"}
-    return plain | quick | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    return plain | quick | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"} | settings
