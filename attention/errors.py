@@ -15,7 +15,8 @@ HearkenError
 ├── ModelUnavailable        the model is not at hand
 │   ├── HubUnreachable      the hub cannot be reached, or does not know the name
 │   ├── FolderMissing       the folder of the models file does not exist or holds no model
-│   └── DeviceMissing       the device of the models file is not there
+│   ├── DeviceMissing       the device of the models file is not there
+│   └── TooLittleMemory     the device has not the memory that the model needs
 ├── DocumentRefused         the document cannot be measured as it was given
 │   ├── EmptyDocument       no text, no turns, or zero tokens
 │   ├── EmptyTurn           a turn without text
@@ -26,6 +27,7 @@ HearkenError
 │   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
 │   └── SpansUnclear        the tokens could not be given to turns exactly
+├── ComparisonRefused       the groups cannot be compared as they are
 └── Interrupted             the caller stopped the work between two passes
 
 `code` becomes the problem type in the service and the reason of a failed document. A message is for the person who sent
@@ -133,6 +135,12 @@ class DeviceMissing(ModelUnavailable):
     code = "model-device-missing"
 
 
+class TooLittleMemory(ModelUnavailable):
+    """The device has not the memory that the model needs."""
+
+    code = "model-too-little-memory"
+
+
 class DocumentRefused(HearkenError):
     """The document cannot be measured as it was given."""
 
@@ -208,6 +216,16 @@ class SpansUnclear(DocumentRefused):
     """The tokens could not be given to turns exactly."""
 
     code = "document-spans-unclear"
+
+
+class ComparisonRefused(HearkenError):
+    """The groups cannot be compared as they are. `group` names the one at fault, None where it is not one alone."""
+
+    code = "comparison-refused"
+
+    def __init__(self, message: str, group: str | None = None) -> None:
+        super().__init__(message)
+        self.group = group
 
 
 class Interrupted(HearkenError):

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attention.errors import DeviceMissing, FolderMissing, IncompleteModel, ModelUnavailable, SlowTokenizer, WrongDigest
+from attention.errors import (
+    DeviceMissing,
+    FolderMissing,
+    IncompleteModel,
+    ModelUnavailable,
+    SlowTokenizer,
+    TooLittleMemory,
+    WrongDigest,
+)
 from attention.families import Family, proven_family
 from attention.hub import hub_folder
 from attention.tokens import FastTokenizer, token_reader
@@ -138,10 +146,10 @@ def open_model(source: ModelSource) -> Model:
             f"the weights of {source.id} have the SHA-256 {digest}, not {source.sha256} as the models file asks; "
             "fetch them again from where that digest was published"
         )
-    device = _device(source)
+    device = chosen_device(source)
     with _quiet():
         tokenizer = _tokenizer(source.id, folder)
-        network = _network(source, folder, family).to(device)
+        network = _placed(source, _network(source, folder, family), device)
     settings: Any = network.config
     limit = int(settings.max_position_embeddings)
     layers = int(settings.num_hidden_layers)
@@ -169,7 +177,8 @@ def _revision(folder: Path, digest: str) -> str:
     return hashlib.sha256((folder / CONFIG).read_bytes() + digest.encode()).hexdigest()[:16]
 
 
-def _device(source: ModelSource) -> torch.device:
+def chosen_device(source: ModelSource) -> torch.device:
+    """The device that a model is to run on; raises DeviceMissing where it is not there."""
     import torch
 
     name = source.device
@@ -177,12 +186,15 @@ def _device(source: ModelSource) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
         raise DeviceMissing(f"{source.id} asks for the device {name}; write auto, cpu, cuda or cuda:N")
-    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+    if name == "cpu":
+        return torch.device(name)
+    number = int(name.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
         raise DeviceMissing(
             f"{source.id} asks for the device {name}, and this machine has {torch.cuda.device_count()} CUDA devices; "
             "set device to `auto` or `cpu`"
         )
-    return torch.device(name)
+    return torch.device("cuda", number)
 
 
 def _tokenizer(model: str, folder: Path) -> FastTokenizer:
@@ -234,6 +246,17 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
         )
     network.eval().requires_grad_(False)
     return network  # type: ignore[no-any-return]
+
+
+def _placed(source: ModelSource, network: nn.Module, device: torch.device) -> nn.Module:
+    import torch
+
+    try:
+        return network.to(device)
+    except torch.OutOfMemoryError as error:
+        raise TooLittleMemory(
+            f"{source.id} does not fit into the memory of {device}; choose another device or a smaller dtype"
+        ) from error
 
 
 def _lacking(loaded: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -85,6 +86,26 @@ def files_digest(files: list[Path]) -> str:
         return digests[0]
     lines = (f"{file.name} {digest}\n" for file, digest in zip(files, digests, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def count_weights(model: str, files: list[Path]) -> int:
+    """How many numbers the safetensors files hold, from their headers alone.
+
+    Raises IncompleteModel for a file without a valid header.
+    """
+    return sum(_count(model, file) for file in files)
+
+
+def _count(model: str, file: Path) -> int:
+    with file.open("rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        if size > LARGEST_JSON:
+            raise IncompleteModel(f"the weights' file {file.name} of {model} is damaged: its header has {size} bytes")
+        try:
+            tensors = json.loads(opened.read(size))
+            return sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise IncompleteModel(f"the weights' file {file.name} of {model} is damaged: it has no header") from error
 
 
 def _json_object(model: str, file: Path) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_a_tokenizers_own_limit_does_not_shorten_the_context(tmp_path: Path) -> 
 
 def test_auto_is_the_gpu_where_there_is_one(tmp_path: Path) -> None:
     model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path)))
-    assert model.facts.device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert model.facts.device == ("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
 def test_opening_twice_gives_the_same_facts_and_numbers(tmp_path: Path) -> None:

@@ -128,9 +128,7 @@ def test_turns_written_as_webvtt_by_another_tool_are_read_back(said: list[tuple[
     turns = [Turn(*turn) for index, turn in enumerate(said) if index == 0 or turn[0] != said[index - 1][0]]
     written = webvtt.WebVTT()
     for index, turn in enumerate(turns):
-        escaped = [
-            part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in (turn.speaker, turn.text)
-        ]
+        name, speech = (escape(part, quote=False) for part in (turn.speaker, turn.text))
         times = (f"00:00:{second:02}.000" for second in (index, index + 1))
         written.captions.append(webvtt.Caption(*times, f"<v {name}>{speech}</v>"))
     content = StringIO()
