@@ -77,7 +77,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("dataset_tenant_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("dataset_pkey")),
     )
-    op.create_index(op.f("dataset_tenant_id_id"), "dataset", ["tenant_id", "id"], unique=False)
+    op.create_index(op.f("dataset_tenant_id_created_at_id"), "dataset", ["tenant_id", "created_at", "id"], unique=False)
     op.create_table(
         "idempotency",
         sa.Column("tenant_id", sa.Text(), nullable=False),
@@ -145,7 +145,8 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("cancel_after IS NOT NULL AND finished_at IS NULL"),
     )
-    op.create_index(op.f("job_tenant_id_id"), "job", ["tenant_id", "id"], unique=False)
+    op.create_index("job_open", "job", ["id"], unique=False, postgresql_where=sa.text("finished_at IS NULL"))
+    op.create_index(op.f("job_tenant_id_created_at_id"), "job", ["tenant_id", "created_at", "id"], unique=False)
     op.create_table(
         "measurement",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -229,7 +230,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running')"),
     )
-    op.create_index(op.f("comparison_tenant_id_id"), "comparison", ["tenant_id", "id"], unique=False)
+    op.create_index(
+        op.f("comparison_tenant_id_created_at_id"), "comparison", ["tenant_id", "created_at", "id"], unique=False
+    )
     op.create_table(
         "document",
         sa.Column("id", sa.Text(), nullable=False),
@@ -273,6 +276,7 @@ def upgrade() -> None:
     op.create_table(
         "embedding",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("measurement_id", sa.BigInteger(), nullable=False),
         sa.Column("version_key", sa.BigInteger(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=True),
@@ -280,11 +284,28 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["measurement_id"], ["measurement.id"], name=op.f("embedding_measurement_id_fkey"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenant.id"], name=op.f("embedding_tenant_id_fkey"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["version_key"], ["model_version.key"], name=op.f("embedding_version_key_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("embedding_pkey")),
         sa.UniqueConstraint(
             "measurement_id", "turn", name=op.f("embedding_measurement_id_turn_key"), postgresql_nulls_not_distinct=True
         ),
+    )
+    op.create_index(
+        "embedding_document",
+        "embedding",
+        ["tenant_id", "version_key"],
+        unique=False,
+        postgresql_where=sa.text("turn IS NULL"),
+    )
+    op.create_index(
+        "embedding_turn",
+        "embedding",
+        ["tenant_id", "version_key"],
+        unique=False,
+        postgresql_where=sa.text("turn IS NOT NULL"),
     )
     op.create_table(
         "known_request",
@@ -371,7 +392,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("document_id", sa.Text(), nullable=False),
+        sa.Column("document_id", sa.Text(), nullable=True),
         sa.Column("model_id", sa.Text(), nullable=False),
         sa.Column("group_position", sa.SmallInteger(), nullable=True),
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -393,7 +414,7 @@ def upgrade() -> None:
             "state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("work_item_state")
         ),
         sa.ForeignKeyConstraint(
-            ["document_id"], ["document.id"], name=op.f("work_item_document_id_fkey"), ondelete="CASCADE"
+            ["document_id"], ["document.id"], name=op.f("work_item_document_id_fkey"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("work_item_job_id_fkey"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -409,6 +430,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
     )
+    op.create_index(
+        "work_item_held", "work_item", ["lease_token"], unique=False, postgresql_where=sa.text("state = 'running'")
+    )
     op.create_index(op.f("work_item_job_id_state"), "work_item", ["job_id", "state"], unique=False)
     op.create_index(
         "work_item_leases", "work_item", ["leased_until"], unique=False, postgresql_where=sa.text("state = 'running'")
@@ -419,6 +443,9 @@ def upgrade() -> None:
         ["model_id", "priority", "estimated_tokens", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "work_item_waiting", "work_item", ["tenant_id"], unique=False, postgresql_where=sa.text("state = 'queued'")
     )
     op.create_table(
         "analysis",
@@ -446,21 +473,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("work_item_id", name=op.f("analysis_work_item_id_key")),
     )
     op.create_index(op.f("analysis_document_id"), "analysis", ["document_id"], unique=False)
-    op.create_index(op.f("analysis_job_id_id"), "analysis", ["job_id", "id"], unique=False)
+    op.create_index(op.f("analysis_job_id_created_at_id"), "analysis", ["job_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "analysis_listed",
+        "analysis",
+        ["tenant_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("listed"),
+    )
     op.create_index(op.f("analysis_measurement_id"), "analysis", ["measurement_id"], unique=False)
-    op.create_index(op.f("analysis_tenant_id_id"), "analysis", ["tenant_id", "id"], unique=False)
     op.execute("INSERT INTO tenant (id, name) VALUES ('local', 'local')")
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("analysis_tenant_id_id"), table_name="analysis")
     op.drop_index(op.f("analysis_measurement_id"), table_name="analysis")
-    op.drop_index(op.f("analysis_job_id_id"), table_name="analysis")
+    op.drop_index("analysis_listed", table_name="analysis", postgresql_where=sa.text("listed"))
+    op.drop_index(op.f("analysis_job_id_created_at_id"), table_name="analysis")
     op.drop_index(op.f("analysis_document_id"), table_name="analysis")
     op.drop_table("analysis")
+    op.drop_index("work_item_waiting", table_name="work_item", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index("work_item_like_length", table_name="work_item", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index("work_item_leases", table_name="work_item", postgresql_where=sa.text("state = 'running'"))
     op.drop_index(op.f("work_item_job_id_state"), table_name="work_item")
+    op.drop_index("work_item_held", table_name="work_item", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("work_item_head", table_name="work_item", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index(op.f("work_item_document_id"), table_name="work_item")
     op.drop_table("work_item")
@@ -468,6 +503,8 @@ def downgrade() -> None:
     op.drop_table("measurement_layer")
     op.drop_index(op.f("known_request_measurement_id"), table_name="known_request")
     op.drop_table("known_request")
+    op.drop_index("embedding_turn", table_name="embedding", postgresql_where=sa.text("turn IS NOT NULL"))
+    op.drop_index("embedding_document", table_name="embedding", postgresql_where=sa.text("turn IS NULL"))
     op.drop_table("embedding")
     op.drop_index(
         op.f("document_labels"),
@@ -480,14 +517,15 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("document_dataset_id_domain_position"), table_name="document")
     op.drop_table("document")
-    op.drop_index(op.f("comparison_tenant_id_id"), table_name="comparison")
+    op.drop_index(op.f("comparison_tenant_id_created_at_id"), table_name="comparison")
     op.drop_index(
         "comparison_open", table_name="comparison", postgresql_where=sa.text("state IN ('queued', 'running')")
     )
     op.drop_table("comparison")
     op.drop_table("model")
     op.drop_table("measurement")
-    op.drop_index(op.f("job_tenant_id_id"), table_name="job")
+    op.drop_index(op.f("job_tenant_id_created_at_id"), table_name="job")
+    op.drop_index("job_open", table_name="job", postgresql_where=sa.text("finished_at IS NULL"))
     op.drop_index(
         op.f("job_cancel_after"),
         table_name="job",
@@ -499,7 +537,7 @@ def downgrade() -> None:
     op.drop_table("inquiry")
     op.drop_index(op.f("idempotency_created_at"), table_name="idempotency")
     op.drop_table("idempotency")
-    op.drop_index(op.f("dataset_tenant_id_id"), table_name="dataset")
+    op.drop_index(op.f("dataset_tenant_id_created_at_id"), table_name="dataset")
     op.drop_table("dataset")
     op.drop_table("api_key")
     op.drop_table("worker")
