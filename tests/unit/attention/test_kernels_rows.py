@@ -9,10 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases import assert_equals_dense, assert_same_rows, case
 
-from attention.kernels import RowRequest, blocked, dense
+from attention.kernels import RowRequest, attend, blocked, compiled, dense
 
 MASKS = ("causal", "bidirectional", "sliding", "local", "holes", "blind")
-KERNELS: dict[str, Any] = {"blocked": blocked.attend}
+
+
+def compiled_attend(*tensors: torch.Tensor, bias: torch.Tensor | None = None, **arguments: Any) -> Any:
+    if compiled.library() is None:
+        pytest.skip("the compiled kernel is not built here")
+    if bias is not None or any(each.seen is not None for each in arguments["sights"]):
+        return attend(*tensors, bias=bias, **arguments)  # which has to choose another kernel
+    return compiled.attend(*tensors, **arguments)
+
+
+KERNELS: dict[str, Any] = {"blocked": blocked.attend, "compiled": compiled_attend}
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
