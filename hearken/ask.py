@@ -142,14 +142,9 @@ def connected(server: str | None, key: str | None, data_dir: Path | None) -> "It
             yield client
         return
     plan = StackPlan(data_dir=folder, port=0, models=chosen.models, auth=chosen.auth)
-    with console.status(f"starting an embedded stack on {folder}"):
-        stack = Stack(plan, say_step if console.is_terminal else lambda _step, _seconds: None)
-        stack.start()
-    try:
-        with Client(stack.url, key) as client:
-            yield client
-    finally:
-        stack.stop()
+    say = say_step if console.is_terminal else lambda _step, _seconds: None
+    with Stack(plan, say) as stack, Client(stack.url, key) as client:
+        yield client
 
 
 def read_document(file: Path, *, lines: bool = False) -> str | dict[str, Any]:

@@ -4,15 +4,16 @@ Its parts are the same commands that a cluster runs one by one (`hearken api`, `
 guard, so a kill of this process takes all of them along.
 """
 
-import logging
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,15 +24,13 @@ from hearken.embedded import PostgresServer, RedisServer, StartRefused
 from hearken.embedded.folder import FolderLock, lock_facts, make_folder
 from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
 from hearken.parts import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
+from hearken.tending import Tended
 from models.settings import settings
-
-log = logging.getLogger(__name__)
 
 _LOCK = "hearken.lock"
 _LARGEST_LOG_BYTES = 16 << 20
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
-_HEALTHY_SECONDS = 60.0
 _DEATHS_BEFORE_READY = 4
+_TEND_SECONDS = 0.5
 
 
 class StackFailed(Exception):  # noqa: N818 - the name says what happened
@@ -53,20 +52,17 @@ class StackPlan:
 
 @dataclass(slots=True)
 class _Part:
-    """A command of ours, and how often it died lately."""
+    """A command of ours that runs under a guard."""
 
     name: str
     arguments: tuple[str, ...]
     grace_seconds: float
     process: GuardedProcess | None = None
-    started: float = 0.0
-    deaths: int = 0
-    restart_at: float | None = None
 
 
 @dataclass(slots=True)
 class Stack:
-    """`start`, then `tend` now and then, then `stop`; or a context manager that starts and stops.
+    """`start`, then `tend` now and then, then `stop`; or a context manager that does all three.
 
     `say` is told each step in a few words, with the seconds it took.
     """
@@ -79,6 +75,9 @@ class Stack:
     _postgres: PostgresServer = field(init=False)
     _redis: RedisServer = field(init=False)
     _parts: list[_Part] = field(init=False, default_factory=list)
+    _children: list[Tended] = field(init=False, default_factory=list)
+    _tending: threading.Thread | None = field(init=False, default=None)
+    _leaving: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._postgres = PostgresServer(self.plan.data_dir)
@@ -102,13 +101,8 @@ class Stack:
 
     def tend(self) -> None:
         """Start again what died, after a pause that doubles with each death in a row."""
-        for server in (self._postgres, self._redis):
-            status = server.poll()
-            if status is not None:
-                log.warning("%s ended with status %s; starting it again", server.name, status)
-                server.start()
-        for part in self._parts:
-            self._tend_part(part, time.monotonic())
+        for child in self._children:
+            child.tend()
 
     def stop(self) -> None:
         """Stop the parts at once, then their servers. Work under way goes back to the queue. Safe to repeat."""
@@ -119,6 +113,7 @@ class Stack:
             if part.process is not None:
                 part.process.stop()
         self._parts.clear()
+        self._children.clear()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -135,12 +130,21 @@ class Stack:
 
     def __enter__(self) -> Self:
         self.start()
+        self._tending = threading.Thread(target=self._tend_on, name="tending", daemon=True)
+        self._tending.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._leaving.set()
+        if self._tending is not None:
+            self._tending.join()
         self.stop()
+
+    def _tend_on(self) -> None:
+        while not self._leaving.wait(_TEND_SECONDS):
+            self.tend()
 
     def _claim(self) -> None:
         """Everything that can refuse a start without having started anything."""
@@ -156,10 +160,11 @@ class Stack:
         _set_large_logs_aside(plan.data_dir / "logs")
 
     def _start_servers(self) -> None:
-        with self._step("PostgreSQL 18 with pgvector"):
-            self._postgres.start()
-        with self._step("Redis"):
-            self._redis.start()
+        for name, server in (("PostgreSQL 18 with pgvector", self._postgres), ("Redis", self._redis)):
+            child = Tended(server.name, server.start, server.poll)
+            with self._step(name):
+                child.begin()
+            self._children.append(child)
         with self._step("database schema"):
             run_migrations(self._postgres.url)
         assert self._lock is not None
@@ -173,27 +178,30 @@ class Stack:
             self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
         self._parts.append(_Part("beat", ("beat",), 3))
         for part in self._parts:
-            self._start_part(part)
+            child = Tended(part.name, partial(self._start_part, part), partial(_status, part))
+            try:
+                child.begin()
+            except CommandNotStarted as error:
+                raise StackFailed(f"{part.name}: {error}") from None
+            self._children.append(child)
 
     def _start_part(self, part: _Part) -> None:
         assert self._listener is not None
         assert self._lock is not None
-        try:
-            part.process = GuardedProcess.start(
-                part.name,
-                # -P: the folder we stand in must not lend its modules to ours
-                [sys.executable, "-P", "-m", "hearken", *part.arguments],
-                log=self.plan.data_dir / "logs" / f"{part.name}.log",
-                stop_signal=signal.SIGTERM,
-                grace_seconds=part.grace_seconds,
-                environment=self._environment(),
-                cwd=self.plan.data_dir,
-                inherit=(self._lock.descriptor,),
-                hand_over=(self._listener.fileno(),) if part.name == "api" else (),
-            )
-        except CommandNotStarted as error:
-            raise StackFailed(f"{part.name}: {error}") from None
-        part.started, part.restart_at = time.monotonic(), None
+        if part.process is not None:
+            part.process.stop()
+        part.process = GuardedProcess.start(
+            part.name,
+            # -P: the folder we stand in must not lend its modules to ours
+            [sys.executable, "-P", "-m", "hearken", *part.arguments],
+            log=self.plan.data_dir / "logs" / f"{part.name}.log",
+            stop_signal=signal.SIGTERM,
+            grace_seconds=part.grace_seconds,
+            environment=self._environment(),
+            cwd=self.plan.data_dir,
+            inherit=(self._lock.descriptor,),
+            hand_over=(self._listener.fileno(),) if part.name == "api" else (),
+        )
 
     def _environment(self) -> dict[str, str]:
         assert self._listener is not None
@@ -211,29 +219,15 @@ class Stack:
             ours["HEARKEN_MODELS"] = str(self.plan.models.absolute())
         return dict(os.environ) | ours
 
-    def _tend_part(self, part: _Part, now: float) -> None:
-        if part.restart_at is not None:
-            if now >= part.restart_at:
-                self._start_part(part)
-            return
-        status = None if part.process is None else part.process.poll()
-        if status is None or part.process is None:
-            return
-        part.process.stop()
-        part.deaths = 1 if now - part.started > _HEALTHY_SECONDS else part.deaths + 1
-        pause = min(_FIRST_PAUSE_SECONDS * 2 ** (part.deaths - 1), _LONGEST_PAUSE_SECONDS)
-        part.restart_at = now + pause
-        log.warning("%s ended with status %s; starting it again in %.1f s", part.name, status, pause)
-
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.plan.ready_seconds
         answer = "it did not answer"
         with httpx.Client(base_url=_reachable(self.url), timeout=2.0, trust_env=False) as client:
             while time.monotonic() < deadline:
                 self.tend()
-                dying = next((part for part in self._parts if part.deaths >= _DEATHS_BEFORE_READY), None)
+                dying = next((child for child in self._children if child.deaths >= _DEATHS_BEFORE_READY), None)
                 if dying is not None:
-                    raise StackFailed(f"{dying.name} keeps ending: {self._last_line(dying)}")
+                    raise StackFailed(f"{dying.name} keeps ending: {self._last_line(dying.name)}")
                 try:
                     response = client.get("/readyz")
                 except httpx.HTTPError as error:
@@ -245,8 +239,8 @@ class Stack:
                 time.sleep(0.1)
         raise StackFailed(f"not ready after {self.plan.ready_seconds:.0f} s: {answer}; see {self.plan.data_dir}/logs")
 
-    def _last_line(self, part: _Part) -> str:
-        path = self.plan.data_dir / "logs" / f"{part.name}.log"
+    def _last_line(self, name: str) -> str:
+        path = self.plan.data_dir / "logs" / f"{name}.log"
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else 'it said nothing'} (see {path})"
 
@@ -255,6 +249,10 @@ class Stack:
         began = time.monotonic()
         yield
         self.say(name, time.monotonic() - began)
+
+
+def _status(part: _Part) -> int | None:
+    return None if part.process is None else part.process.poll()
 
 
 def running_on(data_dir: Path) -> tuple[str, str] | None:

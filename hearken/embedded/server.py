@@ -50,10 +50,12 @@ class EmbeddedServer(ABC):
     def start(self) -> str:
         """Start, or start again after it died, wait until it serves, and return `url`.
 
-        Raises `StartRefused`; nothing is left running then.
+        Raises `StartRefused`; nothing is left running then. A server that was up before keeps its folder and address.
         """
+        again = self._lock is not None
         if self._process is not None:
             self._process.stop()
+            self._process = None
         if self._lock is None:
             make_folder(self.data_dir)
             make_folder(self.log.parent)
@@ -75,11 +77,14 @@ class EmbeddedServer(ABC):
                 inherit=(self._lock.descriptor,),
             )
             self._wait_until_it_answers(self._process)
-        except CommandNotStarted as error:
-            self.stop()
-            raise StartRefused(f"{self.name}: {error}") from None
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            if not again:
+                self.stop()
+            elif self._process is not None:
+                self._process.stop()
+                self._process = None
+            if isinstance(error, CommandNotStarted):
+                raise StartRefused(f"{self.name}: {error}") from None
             raise
         return self.url
 

@@ -14,7 +14,9 @@ from hearken.errors import JobFailed, ProblemError, ServiceUnreachable
 JOB = {
     "id": "job_1", "kind": "batch", "state": "queued", "reason": None, "message": None, "result": None,
     "created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None,
-    "progress": {"total": 2, "done": 0, "cached": 0, "failed": 0, "cancelled": 0, "tokens_per_second": None, "eta_seconds": None},
+    "progress": {
+        "total": 2, "done": 0, "cached": 0, "failed": 0, "cancelled": 0, "tokens_per_second": None, "eta_seconds": None,
+    },
 }  # fmt: skip
 
 

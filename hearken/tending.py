@@ -1,0 +1,52 @@
+"""Keeping one child alive: noticing that it died, and starting it again after a pause that grows with each death."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hearken.embedded.folder import StartRefused
+from hearken.embedded.guarded import CommandNotStarted
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+HEALTHY_SECONDS = 60.0
+"""A child that lived so long has recovered from its earlier deaths."""
+
+
+@dataclass(slots=True)
+class Tended:
+    """A child that `start` starts and whose end `poll` reports as an exit status. `deaths` counts those in a row."""
+
+    name: str
+    start: Callable[[], object]
+    poll: Callable[[], int | None]
+    started: float = 0.0
+    deaths: int = 0
+    restart_at: float | None = None
+
+    def begin(self) -> None:
+        """Start it for the first time. Raises what `start` raises."""
+        self.start()
+        self.started = time.monotonic()
+
+    def tend(self) -> None:
+        """Look after it once: note a death, or start it again when the pause after one is over."""
+        now = time.monotonic()
+        if self.restart_at is None:
+            status = self.poll()
+            if status is not None:
+                self._note_death(now, f"ended with status {status}")
+        elif now >= self.restart_at:
+            self.restart_at = None
+            try:
+                self.begin()
+            except (StartRefused, CommandNotStarted) as error:
+                self._note_death(now, f"could not be started: {error}")
+
+    def _note_death(self, now: float, how: str) -> None:
+        self.deaths = 1 if now - self.started > HEALTHY_SECONDS else self.deaths + 1
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.deaths - 1), LONGEST_PAUSE_SECONDS)
+        self.restart_at = now + pause
+        log.warning("%s %s; starting it again in %.1f s", self.name, how, pause)
