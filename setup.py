@@ -4,6 +4,7 @@ Each build is optional: without a compiler Hearken installs all the same and mea
 """
 
 import platform
+import sys
 
 from setuptools import Extension, setup
 
@@ -12,6 +13,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     LEVELS["avx2"] = ["-mavx2", "-mfma"]
     LEVELS["avx512"] = ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma"]
 
+THREADS = ["-fopenmp"] if sys.platform == "linux" else ["-pthread"]  # PyTorch for Linux brings OpenMP
 FLAGS = [
     "-std=gnu11",
     "-O3",
@@ -27,8 +29,8 @@ setup(
         Extension(
             f"attention.kernels._sweep_{level}",
             sources=["attention/kernels/sweep.c"],
-            extra_compile_args=[*FLAGS, "-Wno-psabi", "-Wno-unknown-pragmas", *registers],
-            extra_link_args=["-pthread"],
+            extra_compile_args=[*FLAGS, *THREADS, "-Wno-psabi", "-Wno-unknown-pragmas", *registers],
+            extra_link_args=THREADS,
             libraries=["m"],
             optional=True,
         )

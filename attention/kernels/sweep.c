@@ -11,7 +11,9 @@
    Plain C11 with vector extensions (GCC 12, Clang 15 or newer); compiled once for each level of vector registers. */
 
 #include <math.h>
+#ifndef _OPENMP
 #include <pthread.h>
+#endif
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -529,6 +531,23 @@ static void *take(void *argument) {
     return NULL;
 }
 
+#ifdef _OPENMP
+/* PyTorch's own pool, since the process has one OpenMP library: threads of another pool would fight its waiting ones. */
+static void run_threads(struct queue *queue, int threads) {
+#pragma omp parallel num_threads(threads)
+    take(queue);
+}
+#else
+static void run_threads(struct queue *queue, int threads) {
+    pthread_t others[256];
+    int started = 0;
+    for (; started + 1 < threads && started < 256; started++)
+        if (pthread_create(&others[started], NULL, take, queue)) break; /* fewer threads, the same result */
+    take(queue);
+    for (int index = 0; index < started; index++) pthread_join(others[index], NULL);
+}
+#endif
+
 /* Returns 0, or 1 where memory ran out (then the results are incomplete and must be thrown away). */
 __attribute__((visibility("default"))) int hearken_sweep(const struct sweep *s) {
     struct queue queue = {.sweep = s};
@@ -544,13 +563,8 @@ __attribute__((visibility("default"))) int hearken_sweep(const struct sweep *s) 
                 task[1] = head;
                 task[2] = low;
             }
-    int64_t threads = s->threads < queue.count ? s->threads : queue.count;
-    pthread_t others[256];
-    int started = 0;
-    for (; started + 1 < threads && started < 256; started++)
-        if (pthread_create(&others[started], NULL, take, &queue)) break; /* fewer threads, the same result */
-    take(&queue);
-    for (int index = 0; index < started; index++) pthread_join(others[index], NULL);
+    const int64_t threads = s->threads < queue.count ? s->threads : queue.count;
+    run_threads(&queue, (int)threads);
     free(queue.tasks);
     return atomic_load(&queue.failed);
 }
