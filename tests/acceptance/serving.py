@@ -45,7 +45,7 @@ class Serving:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [*HEARKEN, "serve", "--data-dir", str(folder), "--port", "0", *arguments],
-            env=environment(),
+            env=environment(**temporary_place(folder.parent)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -103,9 +103,17 @@ def living(family: list[psutil.Process]) -> list[str]:
     return alive
 
 
-def socket_folders() -> set[Path]:
+def temporary_place(folder: Path) -> dict[str, str]:
+    """A setting that puts the sockets of what is started into ``sockets`` of `folder`, where `sockets` finds them."""
+    place = folder / "sockets"
+    place.mkdir(exist_ok=True)
+    place.chmod(0o711)
+    return {"TMPDIR": str(place)}
+
+
+def sockets(folder: Path) -> list[str]:
     """The private socket folders that exist now."""
-    return set(Path("/tmp").glob("hearken-*"))
+    return [path.name for path in (folder / "sockets").iterdir()]
 
 
 def shared_memory(account: int) -> set[str]:

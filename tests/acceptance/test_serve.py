@@ -11,7 +11,7 @@ import pytest
 from hearken.client import Client
 from hearken.embedded import temporary_folder
 from hearken.errors import ProblemError
-from tests.acceptance.serving import Serving, living, refused, shared_memory, socket_folders, until
+from tests.acceptance.serving import Serving, living, refused, shared_memory, sockets, until
 
 # One after the other on one folder: each test goes on where the one before it stopped.
 pytestmark = pytest.mark.xdist_group("serve")
@@ -28,7 +28,7 @@ CONVERSATION = {
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with temporary_folder() as made:
-        yield made
+        yield made / "data"
 
 
 @pytest.fixture
@@ -84,7 +84,6 @@ def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(fo
 
 
 def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(folder: Path) -> None:
-    sockets = socket_folders()
     serving = Serving(folder)
     try:
         family = serving.family()
@@ -94,7 +93,7 @@ def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(folder: Path) -
         assert serving.stop(signal.SIGINT) < 10
         assert serving.process.returncode == 0
         assert living(family) == []
-        assert socket_folders() - sockets == set()
+        assert sockets(folder.parent) == []
     finally:
         serving.end()
 
@@ -127,13 +126,12 @@ def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Servi
 
 
 def test_a_killed_supervisor_takes_everything_along(folder: Path) -> None:
-    sockets = socket_folders()
     serving = Serving(folder)
     family = serving.family()
     serving.process.kill()
     serving.process.communicate()
     assert until(lambda: living(family) == [], 15)
-    assert until(lambda: socket_folders() - sockets == set(), 5)
+    assert until(lambda: sockets(folder.parent) == [], 5)
     again = Serving(folder)
     assert again.stop() < 10
 
