@@ -102,6 +102,10 @@ class Collector:
         _, sights, expected = self._sights[key]
         return sights, expected
 
+    def seen(self) -> list[Sight]:
+        """Every mask met in the pass, for its first sequence."""
+        return [sights[0] for _, sights, _ in self._sights.values()]
+
     def take(self, layer: int | None, rows: RowStatistics, expected: Expectation) -> None:
         """Reduce one layer's rows."""
         self.layers.append(layer)
@@ -297,12 +301,13 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
 
 
 def run(
-    network: nn.Module, windows: Sequence[Window], collector: Collector, *, hidden_states: bool = False
+    network: Any, windows: Sequence[Window], collector: Collector, *, hidden_states: bool = False
 ) -> tuple[Tensor, list[Tensor]]:
     """One forward pass over right-padded windows: last hidden state (B, N, d), on request each layer's output."""
     device = next(network.parameters()).device
     longest = max(len(window) for window in windows)
-    ids = np.zeros((len(windows), longest), np.int64)
+    padding = getattr(network.config, "pad_token_id", None)
+    ids = np.full((len(windows), longest), padding if isinstance(padding, int) and padding >= 0 else 0, np.int64)
     real = np.zeros((len(windows), longest), np.int64)
     for index, window in enumerate(windows):
         ids[index, : len(window)] = window.ids

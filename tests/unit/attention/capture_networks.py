@@ -29,6 +29,7 @@ SHAPE: dict[str, Any] = {
     "eos_token_id": 2,
 }
 GROUPED = SHAPE | {"num_key_value_heads": 2}
+LOCAL_GLOBAL = ["sliding_attention", "full_attention"]
 
 CONFIGURATIONS: dict[str, Callable[[], Any]] = {
     "bert": lambda: transformers.BertConfig(**SHAPE),
@@ -39,6 +40,67 @@ CONFIGURATIONS: dict[str, Callable[[], Any]] = {
     "mistral": lambda: transformers.MistralConfig(**GROUPED, sliding_window=7),
     "qwen2": lambda: transformers.Qwen2Config(**GROUPED),
     "qwen3": lambda: transformers.Qwen3Config(**GROUPED, head_dim=8),
+    "deepseek_v3": lambda: transformers.DeepseekV3Config(
+        **SHAPE,
+        num_key_value_heads=4,
+        moe_intermediate_size=16,
+        n_routed_experts=4,
+        n_shared_experts=1,
+        num_experts_per_tok=2,
+        n_group=1,
+        topk_group=1,
+        first_k_dense_replace=1,
+        kv_lora_rank=16,
+        q_lora_rank=None,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=12,
+    ),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **GROUPED, head_dim=8, sliding_window=6, attn_logit_softcapping=3.0, query_pre_attn_scalar=8
+    ),
+    "gemma3_text": lambda: transformers.Gemma3TextConfig(
+        **GROUPED, head_dim=8, sliding_window=6, query_pre_attn_scalar=8, layer_types=LOCAL_GLOBAL
+    ),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(**SHAPE, rotary_pct=0.5),
+    "gpt_oss": lambda: transformers.GptOssConfig(
+        **GROUPED,
+        head_dim=8,
+        sliding_window=6,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        layer_types=LOCAL_GLOBAL,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+    ),
+    "mixtral": lambda: transformers.MixtralConfig(**GROUPED, num_local_experts=4, num_experts_per_tok=2),
+    "modernbert": lambda: transformers.ModernBertConfig(
+        **SHAPE, local_attention=8, global_attn_every_n_layers=2, cls_token_id=1, sep_token_id=2
+    ),
+    "olmo2": lambda: transformers.Olmo2Config(**GROUPED),
+    "opt": lambda: transformers.OPTConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        ffn_dim=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        word_embed_proj_dim=32,
+    ),
+    "phi3": lambda: transformers.Phi3Config(**GROUPED, sliding_window=9),
+    "qwen3_next": lambda: transformers.Qwen3NextConfig(
+        **(GROUPED | {"num_hidden_layers": 4}),
+        head_dim=8,
+        linear_num_value_heads=4,
+        linear_num_key_heads=2,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=16,
+        shared_expert_intermediate_size=16,
+        layer_types=["linear_attention", "full_attention", "linear_attention", "full_attention"],
+    ),
+    "roberta": lambda: transformers.RobertaConfig(**SHAPE),
 }
 
 
@@ -94,12 +156,17 @@ def twin_of(configuration: Callable[[], Any], **changes: Any) -> Twin:
 def model_of(network: Any, **changes: Any) -> Model:
     """A network dressed as an opened model; it has no tokenizer, as its windows are made of ids."""
     config = network.config
+    attending = tuple(
+        index
+        for index, kind in enumerate(getattr(config, "layer_types", None) or ["full"] * config.num_hidden_layers)
+        if kind != "linear_attention"
+    )
     facts = ModelFacts(
         architecture=config.model_type,
         revision="random",
         weights_sha256="0" * 64,
-        layers=config.num_hidden_layers,
-        attending_layers=tuple(range(config.num_hidden_layers)),
+        layers=len(attending),
+        attending_layers=attending,
         heads=config.num_attention_heads,
         key_value_heads=getattr(config, "num_key_value_heads", config.num_attention_heads),
         hidden_size=config.hidden_size,

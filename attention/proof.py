@@ -1,0 +1,171 @@
+"""The self-check of a model when it is loaded: its captured rows against its own eager attention weights.
+
+Two short sequences of different lengths are read together through the capture and each alone through eager attention.
+Every statistic of every row, the count of attention calls, and the last hidden states must agree; a model for which
+they do not is refused by name. The check is of the architecture, so its outcome is kept for the process by
+configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attention.capture import CAPTURE, Collector, key_groups, run
+from attention.conversation import Window
+from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
+from attention.kernels import RowRequest, RowStatistics, Sight
+from attention.kernels.dense import fill_from_weights
+
+LENGTHS: Final = (48, 17)
+"""Tokens of the two sequences. A model with a short sliding window reads a longer one, to go past its edge."""
+LONGEST: Final = 600
+WITHOUT_ATTENTION: Final = ("linear_attention", "mamba", "conv", "recurrent", "moe", "mlp")
+"""Kinds of layer, in a configuration's `layer_types`, that attend to nothing."""
+TOLERANCES: Final = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+"""Relative to the largest value of a statistic. Eager attention itself rounds its weights to the model's dtype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the check found: the layers that attend, by their index in the network, and how."""
+
+    attending_layers: tuple[int, ...]
+    heads: int
+    causal: bool
+
+
+_proofs: dict[str, Proof] = {}
+
+
+def prove(network: nn.Module, name: str) -> Proof:
+    """Check a network in evaluation mode, loaded with the capturing attention; `name` is what messages call it.
+
+    The network's attention implementation is switched for the check and switched back, so it must not be in use.
+    Raises AttentionFree or FamilyNotProven with the reason.
+    """
+    config: Any = network.config
+    dtype = next(network.parameters()).dtype
+    key = f"{config.to_json_string(use_diff=False)} {dtype}"
+    if key not in _proofs:
+        _proofs[key] = _check(network, f"{name} ({config.model_type})", dtype)
+    return _proofs[key]
+
+
+def attending_layers(config: Any) -> tuple[int, ...]:
+    """The layers that should attend, from a network's configuration."""
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return tuple(range(config.num_hidden_layers))
+    return tuple(index for index, kind in enumerate(kinds) if kind not in WITHOUT_ATTENTION)
+
+
+def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
+    config: Any = network.config
+    windows = _windows(config)
+    expected = attending_layers(config)
+    if not expected:
+        raise AttentionFree(f"{name} has no attention to measure")
+    collector = Collector(
+        tuple((0, len(window)) for window in windows),
+        tuple(key_groups(window) for window in windows),
+        RowRequest(received=True),
+        keep_rows=True,
+    )
+    try:
+        captured, _ = run(network, windows, collector)
+    except ModelRefused:
+        raise
+    except Exception as error:  # an unknown network's own code may raise anything
+        raise FamilyNotProven(f"{name} cannot be measured: its attention fails under capture ({error})") from error
+    calls = len(collector.layers)
+    if calls != len(expected):
+        raise FamilyNotProven(
+            f"{name} cannot be measured: {calls} of its {len(expected)} attending layers call the attention interface"
+        )
+    indices = tuple(expected[call] if layer is None else layer for call, layer in enumerate(collector.layers))
+    if indices != expected:
+        raise FamilyNotProven(f"{name} cannot be measured: its layers attend in an order that is not its own")
+    heads = {rows.distance.shape[1] for rows in collector.rows}
+    if len(heads) != 1:
+        raise FamilyNotProven(f"{name} cannot be measured: its layers have different numbers of heads")
+    for place, window in enumerate(windows):
+        hidden, weights = _eager(network, window, name)
+        if len(weights) != calls:
+            raise FamilyNotProven(f"{name} cannot be measured: eager attention gives {len(weights)} maps, not {calls}")
+        _compare(f"{name}: last hidden state", captured[place, : len(window)], hidden, TOLERANCES[dtype])
+        for layer, (rows, a) in enumerate(zip(collector.rows, weights, strict=True)):
+            _compare_rows(name, layer, rows, place, window, a, TOLERANCES[dtype])
+    return Proof(expected, heads.pop(), all(map(_causal, collector.seen())))
+
+
+def _windows(config: Any) -> list[Window]:
+    """Two texts of seeded random tokens."""
+    edges = [getattr(config, name, None) for name in ("sliding_window", "local_attention", "attention_chunk_size")]
+    longest = max([LENGTHS[0], *(edge + 8 for edge in edges if isinstance(edge, int) and edge + 8 <= LONGEST)])
+    longest = min(longest, getattr(config, "max_position_embeddings", longest) - 2)
+    rng = np.random.default_rng(0)
+    windows = []
+    for tokens in (longest, min(LENGTHS[1], longest)):
+        nothing = np.full(tokens, -1, np.int32)
+        special = np.zeros(tokens, np.bool_)
+        special[0] = True
+        ids = rng.integers(min(10, config.vocab_size - 1), config.vocab_size, tokens)
+        windows.append(Window(ids, nothing, nothing, special, special))
+    return windows
+
+
+def _eager(network: Any, window: Window, name: str) -> tuple[Tensor, list[Tensor]]:
+    """Last hidden state (n, d) and every layer's weights (H, n, n) of one sequence under eager attention."""
+    ids = torch.from_numpy(window.ids)[None].to(next(network.parameters()).device)
+    try:
+        network.set_attn_implementation("eager")
+        with torch.inference_mode():
+            output = network(input_ids=ids, attention_mask=torch.ones_like(ids), output_attentions=True)
+    except Exception as error:  # an unknown network's own code may raise anything
+        raise FamilyNotProven(f"{name} cannot be checked: it has no eager attention ({error})") from error
+    finally:
+        network.set_attn_implementation(CAPTURE)
+    return output.last_hidden_state[0], [a[0] for a in output.attentions or () if a is not None]
+
+
+def _compare_rows(
+    name: str, layer: int, rows: RowStatistics, item: int, window: Window, a: Tensor, tolerance: float
+) -> None:
+    """One layer's captured rows of one sequence against those of its eager weights `a` (H, n, n)."""
+    n = len(window)
+    if a.shape != (rows.distance.shape[1], n, n):
+        raise FamilyNotProven(f"{name} cannot be checked: eager maps have the shape {tuple(a.shape)}")
+    groups = key_groups(window)
+    expected = RowStatistics.empty(
+        a.shape[0], n, [groups], RowRequest(received=True), device=a.device, dtype=torch.float64
+    )
+    fill_from_weights(expected, 0, a.double(), groups)
+    for field in fields(RowStatistics):
+        wanted, found = getattr(expected, field.name), getattr(rows, field.name)
+        if isinstance(wanted, Tensor) and isinstance(found, Tensor):
+            found, wanted = found[item, :, :n].double(), wanted[0]
+            if field.name in ("distance_rest", "entropy_rest"):  # loose where hardly anything is left beside the sink
+                well = expected.rest[0] > 0.05
+                found, wanted = torch.where(well, found, 0), torch.where(well, wanted, 0)
+            if field.name == "variance":
+                found, wanted = found.clamp(min=0).sqrt(), wanted.clamp(min=0).sqrt()
+            _compare(f"{name}: {field.name} in layer {layer}", found, wanted, tolerance)
+
+
+def _compare(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None:
+    wanted = wanted.double()
+    error = float((found.double() - wanted).abs().max())
+    scale = max(1.0, float(wanted.abs().max()))
+    if not error <= tolerance * scale:  # also where it is no number
+        raise FamilyNotProven(
+            f"{what} differs from eager attention by {error:.2g} where at most {tolerance * scale:.2g} is rounding"
+        )
+
+
+def _causal(sight: Sight) -> bool:
+    return bool((sight.last <= np.arange(1, sight.tokens + 1)).all())

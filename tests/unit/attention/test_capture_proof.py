@@ -1,0 +1,75 @@
+"""The self-check proves what can be measured, and refuses by name what cannot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from capture_networks import CONFIGURATIONS, SHAPE, VOCABULARY, build
+
+from attention.capture import CAPTURE
+from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
+from attention.proof import Proof, prove
+
+BIDIRECTIONAL = {"bert", "roberta", "modernbert"}
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_every_family_proves_itself_and_is_left_capturing(family: str) -> None:
+    network: Any = build(CONFIGURATIONS[family](), CAPTURE)
+    layers = (1, 3) if family == "qwen3_next" else (0, 1)
+    assert prove(network, "tiny") == Proof(layers, 4, family not in BIDIRECTIONAL)
+    assert network.config._attn_implementation == CAPTURE
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("family", ["bert", "llama", "gemma2", "gpt_oss"])
+def test_half_precision_proves_itself_within_its_rounding(family: str, dtype: torch.dtype) -> None:
+    network = build(CONFIGURATIONS[family](), CAPTURE).to(dtype)
+    assert prove(network, "tiny").heads == 4
+
+
+OTHERS: dict[str, Callable[[], Any]] = {
+    "bloom": lambda: transformers.BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4),
+    "gptj": lambda: transformers.GPTJConfig(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, rotary_dim=8),
+    "falcon": lambda: transformers.FalconConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4
+    ),
+    "deberta-v2": lambda: transformers.DebertaV2Config(**SHAPE),
+}
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_a_family_outside_the_attention_interface_is_refused_by_name(family: str) -> None:
+    config = OTHERS[family]()
+    try:
+        network = build(config, CAPTURE)
+    except (ValueError, KeyError) as error:
+        pytest.skip(f"transformers itself refuses it: {error}")
+    with pytest.raises(ModelRefused, match=f"tiny.*{family}"):
+        prove(network, "tiny")
+
+
+def test_a_network_whose_layers_all_do_without_attention_is_refused() -> None:
+    config = CONFIGURATIONS["qwen3_next"]()
+    config.layer_types = ["linear_attention"] * 4
+    with pytest.raises(AttentionFree):
+        prove(build(config, CAPTURE), "tiny")
+
+
+def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
+    network: Any = build(CONFIGURATIONS["llama"](), CAPTURE)
+    network.layers[1].self_attn.scaling *= 1.0
+    config = network.config
+    config.vocab_size_marker = 1  # a configuration of its own, so that no earlier proof is found
+    attention = network.layers[1].self_attn
+    original = attention.forward
+
+    def skewed(*arguments: Any, **keywords: Any) -> Any:
+        attention.scaling = 0.35 if config._attn_implementation == CAPTURE else 8**-0.5 * 1.5
+        return original(*arguments, **keywords)
+
+    attention.forward = skewed
+    with pytest.raises(FamilyNotProven, match="differs from eager attention"):
+        prove(network, "tiny")
