@@ -19,8 +19,8 @@ __all__ = ["KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "att
 def kernel_name(device: torch.device) -> str:
     """The kernel that ordinary attention takes on a device, as the model's facts show it."""
     if device.type == "cpu":
-        found = compiled.library()
-        return "blocked" if found is None else f"compiled-{found[0]}"
+        level = compiled.best_level()
+        return "blocked" if level is None else f"compiled-{level}"
     return "blocked"
 
 
@@ -43,7 +43,7 @@ def attend(
     query's keys are not one run.
     """
     runs_only = all(each.seen is None for each in sights)
-    if query.device.type == "cpu" and runs_only and bias is None and compiled.library() is not None:
+    if query.device.type == "cpu" and runs_only and bias is None and compiled.best_level() is not None:
         return compiled.attend(
             query,
             key,

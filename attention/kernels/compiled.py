@@ -50,8 +50,9 @@ class _Sweep(ctypes.Structure):
 
 
 @functools.cache
-def library() -> tuple[str, ctypes.CDLL] | None:
-    """The level and the library that this processor runs best; None, said once in the log, where none was built."""
+def builds() -> dict[str, ctypes.CDLL]:
+    """The builds that this processor runs, by their level, best first. Where there is none, the log says so once."""
+    found: dict[str, ctypes.CDLL] = {}
     for level in LEVELS.get(torch.backends.cpu.get_cpu_capability(), ("plain",)):
         for path in Path(__file__).parent.glob(f"_sweep_{level}.*"):
             try:
@@ -61,12 +62,18 @@ def library() -> tuple[str, ctypes.CDLL] | None:
                 continue
             loaded.hearken_sweep.argtypes = [ctypes.POINTER(_Sweep)]
             loaded.hearken_sweep.restype = ctypes.c_int
-            return level, loaded
-    log.warning(
-        "no compiled kernel: attention is measured in PyTorch, with the same numbers but slower; "
-        "install a C compiler (GCC 12 or Clang 15, or newer) and install Hearken again"
-    )
-    return None
+            found[level] = loaded
+    if not found:
+        log.warning(
+            "no compiled kernel: attention is measured in PyTorch, with the same numbers but slower; "
+            "install a C compiler (GCC 12 or Clang 15, or newer) and install Hearken again"
+        )
+    return found
+
+
+def best_level() -> str | None:
+    """The level `attend` runs at unless told otherwise; None where nothing was built."""
+    return next(iter(builds()), None)
 
 
 def attend(
@@ -80,15 +87,16 @@ def attend(
     scaling: float,
     softcap: float | None = None,
     sinks: Tensor | None = None,
+    level: str | None = None,
 ) -> tuple[Tensor, RowStatistics]:
     """Attention's output (B, N, Hq, Dv) in `value`'s dtype and the statistics of every row, on the CPU.
 
-    Arguments as for `blocked.attend`; every sight must be one run of keys. Raises RuntimeError where there is no
-    library, and MemoryError where the scores of one block of queries do not fit.
+    Arguments as for `blocked.attend`; every sight must be one run of keys. `level` is one of `builds()`, the best
+    unless given. Raises MemoryError where the scores of one block of queries do not fit.
     """
-    found = library()
-    if found is None:
-        raise RuntimeError("the compiled kernel was not built")
+    level = level or best_level()
+    if level is None:
+        raise RuntimeError("the compiled kernel was not built; `kernels.attend` asks before it chooses")
     batch, heads, tokens, width = query.shape
     q, k, v = (_unit_stride(tensor) for tensor in (query, key, value))
     rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device)
@@ -117,7 +125,7 @@ def attend(
         flow_heads=int(request.flow_heads),
         threads=torch.get_num_threads(),
     )
-    if found[1].hearken_sweep(ctypes.byref(job)):
+    if builds()[level].hearken_sweep(ctypes.byref(job)):
         raise MemoryError(f"no memory for the scores of one block of queries over {tokens} tokens")
     if by_distance is not None:
         rows.by_distance = by_distance.double() * FIXED_POINT

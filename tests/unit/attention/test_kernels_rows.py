@@ -1,5 +1,6 @@
 """Every kernel gives the oracle's row statistics under every mask, wherever padding is, however rows are blocked."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,18 @@ from attention.kernels import RowRequest, attend, blocked, compiled, dense
 MASKS = ("causal", "bidirectional", "sliding", "local", "holes", "blind")
 
 
-def compiled_attend(*tensors: torch.Tensor, bias: torch.Tensor | None = None, **arguments: Any) -> Any:
-    if compiled.library() is None:
-        pytest.skip("the compiled kernel is not built here")
+def compiled_attend(*tensors: torch.Tensor, level: str, bias: torch.Tensor | None = None, **arguments: Any) -> Any:
+    if level not in compiled.builds():
+        pytest.skip(f"the compiled kernel for {level} is not built, or does not run on this processor")
     if bias is not None or any(each.seen is not None for each in arguments["sights"]):
         return attend(*tensors, bias=bias, **arguments)  # which has to choose another kernel
-    return compiled.attend(*tensors, **arguments)
+    return compiled.attend(*tensors, level=level, **arguments)
 
 
-KERNELS: dict[str, Any] = {"blocked": blocked.attend, "compiled": compiled_attend}
+KERNELS: dict[str, Any] = {
+    "blocked": blocked.attend,
+    **{f"compiled-{level}": partial(compiled_attend, level=level) for level in ("avx512", "avx2", "plain")},
+}
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
