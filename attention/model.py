@@ -1,7 +1,7 @@
 """Open a model safely and say what it can do.
 
 Nothing that comes with a model is run: weights are read from safetensors files, the network's code is that of
-transformers, and an architecture is measured only once it is proven (`families.py`).
+transformers, and a model is measured only once its attention is proven (`families.py`, `proof.py`).
 """
 
 from __future__ import annotations
@@ -138,6 +138,8 @@ def open_model(source: ModelSource) -> Model:
     ModelUnavailable (no folder, no hub, no device), each saying what to do.
     """
     folder = model_folder(source)
+    from attention.proof import prove
+
     config = configuration(source.id, folder)
     family = proven_family(source.id, config)
     digest = files_digest(weight_files(source.id, folder))
@@ -150,26 +152,40 @@ def open_model(source: ModelSource) -> Model:
     with _quiet():
         tokenizer = _tokenizer(source.id, folder)
         network = _placed(source, _network(source, folder, family), device)
+        proof = prove(network, source.id)
     settings: Any = network.config
-    limit = int(settings.max_position_embeddings)
-    layers = int(settings.num_hidden_layers)
+    limit = _positions(source, network)
     facts = ModelFacts(
         architecture=str(config["model_type"]),
         revision=source.revision or _revision(folder, digest),
         weights_sha256=digest,
-        layers=layers,
-        attending_layers=tuple(range(layers)),
-        heads=int(settings.num_attention_heads),
+        layers=len(proof.attending_layers),
+        attending_layers=proof.attending_layers,
+        heads=proof.heads,
         key_value_heads=int(getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads),
         hidden_size=int(settings.hidden_size),
         context=limit if source.max_tokens is None else min(limit, source.max_tokens),
-        causal=family.causal,
+        causal=proof.causal,
         parameters=sum(weight.numel() for weight in network.parameters()),
         dtype=source.dtype,
         device=str(device),
         vocabulary=int(settings.vocab_size),
     )
     return Model(source=source, facts=facts, tokenizer=tokenizer, network=network)
+
+
+def _positions(source: ModelSource, network: nn.Module) -> int:
+    """Tokens the network reads at once: as configured, less what learned positions keep for padding."""
+    from torch import nn
+
+    settings: Any = network.config
+    limit = getattr(settings, "max_position_embeddings", None) or source.max_tokens
+    if not isinstance(limit, int):
+        raise IncompleteModel(f"the configuration of {source.id} names no context; set max_tokens in the models file")
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Embedding) and "position" in name and module.padding_idx is not None:
+            limit = min(limit, module.num_embeddings - module.padding_idx - 1)
+    return limit
 
 
 def _revision(folder: Path, digest: str) -> str:
@@ -216,7 +232,6 @@ def _tokenizer(model: str, folder: Path) -> FastTokenizer:
 
 def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
 
     from attention.capture import CAPTURE
@@ -225,6 +240,7 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
         raise IncompleteModel(f"{source.id} asks for the dtype {source.dtype}; write one of {', '.join(DTYPES)}")
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        _check_sizes(config)
         network, loaded = AutoModel.from_pretrained(
             folder,
             config=config,
@@ -236,7 +252,9 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
             output_loading_info=True,
             **family.options,
         )
-    except (SafetensorError, ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+    except MemoryError as error:
+        raise _too_large(source, torch.device("cpu")) from error
+    except Exception as error:  # the files decide what the libraries stumble over
         raise IncompleteModel(f"{source.id} cannot be loaded: {_reason(error, folder)}") from error
     lacking = _lacking(loaded)
     if lacking:
@@ -254,9 +272,20 @@ def _placed(source: ModelSource, network: nn.Module, device: torch.device) -> nn
     try:
         return network.to(device)
     except torch.OutOfMemoryError as error:
-        raise TooLittleMemory(
-            f"{source.id} does not fit into the memory of {device}; choose another device or a smaller dtype"
-        ) from error
+        raise _too_large(source, device) from error
+
+
+def _too_large(source: ModelSource, device: torch.device) -> TooLittleMemory:
+    return TooLittleMemory(
+        f"{source.id} does not fit into the memory of {device}; choose another device or a smaller dtype"
+    )
+
+
+def _check_sizes(config: Any) -> None:
+    for name in ("num_hidden_layers", "num_attention_heads", "hidden_size", "max_position_embeddings", "vocab_size"):
+        size = getattr(config, name, None)
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"its configuration has {size} as {name}")
 
 
 def _lacking(loaded: Mapping[str, Any]) -> list[str]:
