@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attention.errors import (
     DeviceMissing,
+    FamilyNotProven,
     FolderMissing,
     IncompleteModel,
     ModelUnavailable,
@@ -137,9 +138,9 @@ def open_model(source: ModelSource) -> Model:
     Raises ModelRefused (unsafe files, wrong digest, missing weights, an architecture that is not proven) or
     ModelUnavailable (no folder, no hub, no device), each saying what to do.
     """
-    folder = model_folder(source)
     from attention.proof import prove
 
+    folder = model_folder(source)
     config = configuration(source.id, folder)
     family = proven_family(source.id, config)
     digest = files_digest(weight_files(source.id, folder))
@@ -154,7 +155,7 @@ def open_model(source: ModelSource) -> Model:
         network = _placed(source, _network(source, folder, family), device)
         proof = prove(network, source.id)
     settings: Any = network.config
-    limit = _positions(source, network)
+    limit = _positions(network)
     facts = ModelFacts(
         architecture=str(config["model_type"]),
         revision=source.revision or _revision(folder, digest),
@@ -174,14 +175,12 @@ def open_model(source: ModelSource) -> Model:
     return Model(source=source, facts=facts, tokenizer=tokenizer, network=network)
 
 
-def _positions(source: ModelSource, network: nn.Module) -> int:
+def _positions(network: nn.Module) -> int:
     """Tokens the network reads at once: as configured, less what learned positions keep for padding."""
     from torch import nn
 
     settings: Any = network.config
-    limit = getattr(settings, "max_position_embeddings", None) or source.max_tokens
-    if not isinstance(limit, int):
-        raise IncompleteModel(f"the configuration of {source.id} names no context; set max_tokens in the models file")
+    limit = int(settings.max_position_embeddings)
     for name, module in network.named_modules():
         if isinstance(module, nn.Embedding) and "position" in name and module.padding_idx is not None:
             limit = min(limit, module.num_embeddings - module.padding_idx - 1)
@@ -255,6 +254,10 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
     except MemoryError as error:
         raise _too_large(source, torch.device("cpu")) from error
     except Exception as error:  # the files decide what the libraries stumble over
+        if isinstance(error, KeyError) and CAPTURE in error.args:  # no attention function but its own will do
+            raise FamilyNotProven(
+                f"{source.id} ({config.model_type}) computes attention in code of its own that cannot be measured"
+            ) from error
         raise IncompleteModel(f"{source.id} cannot be loaded: {_reason(error, folder)}") from error
     lacking = _lacking(loaded)
     if lacking:

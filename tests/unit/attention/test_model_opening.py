@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from capture_networks import CONFIGURATIONS
 from safetensors.torch import load_file, save_file
 from tiny_models import KIND_OF_FAMILY, tiny_model
 
@@ -29,7 +30,7 @@ def test_the_packaged_minilm_has_its_published_weights_and_its_own_512_positions
     assert json.loads(json.dumps(asdict(facts)))["architecture"] == "bert"
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("family", sorted(KIND_OF_FAMILY))
 def test_every_proven_family_opens_quietly_without_gradients_or_dropout(
     family: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,8 +51,26 @@ def test_every_proven_family_opens_quietly_without_gradients_or_dropout(
     assert model.network.config._attn_implementation == CAPTURE  # type: ignore[union-attr]
 
 
-def test_the_families_for_which_there_are_tiny_models_are_the_proven_ones() -> None:
-    assert set(KIND_OF_FAMILY) == set(FAMILIES)
+def test_every_listed_family_is_held_to_its_eager_attention() -> None:
+    assert set(CONFIGURATIONS) == set(FAMILIES)
+    assert set(KIND_OF_FAMILY) < set(FAMILIES)
+
+
+def test_a_family_that_is_not_listed_opens_if_it_proves_itself(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path, "llama")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"model_type": "granite"}))
+    model = open_model(ModelSource(id="tiny", path=folder))
+    assert (model.facts.architecture, model.facts.layers, model.facts.causal) == ("granite", 2, True)
+
+
+def test_learned_positions_kept_for_padding_are_no_context(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path, "bert")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"model_type": "roberta", "pad_token_id": 1}))
+    model = open_model(ModelSource(id="tiny", path=folder))
+    assert model.facts.context == 128 - 2
+    assert (model.facts.architecture, model.facts.causal) == ("roberta", False)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

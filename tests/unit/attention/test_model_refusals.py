@@ -24,9 +24,9 @@ def change(source: ModelSource, name: str, **settings: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | settings))
 
 
-@pytest.mark.parametrize("kind", ["bloom", "falcon", "gptj", "gpt_neo", "deberta-v2", "gemma2", "made_up"])
-def test_a_family_that_is_not_proven_is_refused_by_name(kind: str) -> None:
-    with pytest.raises(errors.FamilyNotProven, match=f"tiny is of the family {kind}.*proven are bert, gpt2, llama"):
+@pytest.mark.parametrize("kind", ["bloom", "falcon", "gptj", "gpt_neo", "deberta-v2"])
+def test_a_family_with_attention_of_its_own_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(errors.FamilyNotProven, match=f"tiny is of the family {kind}.*proven are bert, .*gpt2, .*llama"):
         proven_family("tiny", {"model_type": kind})
 
 
