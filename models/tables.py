@@ -120,7 +120,7 @@ model_version = Table(
     Column("dimension", Integer, nullable=False),
     Column("facts", JSONB, nullable=False),
     _created_at(),
-    UniqueConstraint("model_id", "weights_sha256", "dtype"),
+    UniqueConstraint("model_id", "revision", "weights_sha256", "dtype"),
 )
 
 # A worker process that is alive while its heartbeat is young.

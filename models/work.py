@@ -47,7 +47,10 @@ def request_key(content_sha256: bytes, options: WorkOptions, max_tokens: int | N
     return hashlib.sha256(content_sha256 + settings.encode()).digest()
 
 
-def work_key(rendered_digest: bytes, weights_sha256: str, dtype: str) -> bytes:
-    """Names a measurement: rendered token ids and spans, exact weights, dtype and definitions."""
-    parts = [DEFINITIONS.encode(), weights_sha256.encode(), dtype.encode(), rendered_digest]
+def work_key(rendered_digest: bytes, revision: str, weights_sha256: str, dtype: str) -> bytes:
+    """Names a measurement: rendered token ids and spans, exact weights and configuration, dtype and definitions.
+
+    The revision stands for the configuration: the same weights under another rotary base are another model.
+    """
+    parts = [DEFINITIONS.encode(), revision.encode(), weights_sha256.encode(), dtype.encode(), rendered_digest]
     return hashlib.sha256(b"\0".join(parts)).digest()

@@ -51,4 +51,4 @@ def key_of(model: Model, rendered: Rendered) -> bytes:
     """
     names = "\0".join(rendered.speakers).encode()
     digest = hashlib.sha256(rendered.digest() + names).digest()
-    return work_key(digest, model.facts.weights_sha256, model.facts.dtype)
+    return work_key(digest, model.facts.revision, model.facts.weights_sha256, model.facts.dtype)

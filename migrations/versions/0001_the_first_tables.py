@@ -26,7 +26,11 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("model_version_pkey")),
         sa.UniqueConstraint(
-            "model_id", "weights_sha256", "dtype", name=op.f("model_version_model_id_weights_sha256_dtype_key")
+            "model_id",
+            "revision",
+            "weights_sha256",
+            "dtype",
+            name=op.f("model_version_model_id_revision_weights_sha256_dtype_key"),
         ),
     )
     op.create_table(

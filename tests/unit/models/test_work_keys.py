@@ -25,11 +25,12 @@ def test_options_that_change_the_numbers_change_the_request_key(other: WorkOptio
     assert request_key(digest, WorkOptions()) != request_key(digest, other)
 
 
-def test_weights_dtype_and_rendering_change_the_work_key() -> None:
+def test_revision_weights_dtype_and_rendering_change_the_work_key() -> None:
     keys = {
-        work_key(b"rendered", "weights", "float32"),
-        work_key(b"rendered", "weights", "bfloat16"),
-        work_key(b"rendered", "others", "float32"),
-        work_key(b"different", "weights", "float32"),
+        work_key(b"rendered", "revision", "weights", "float32"),
+        work_key(b"rendered", "another", "weights", "float32"),
+        work_key(b"rendered", "revision", "weights", "bfloat16"),
+        work_key(b"rendered", "revision", "others", "float32"),
+        work_key(b"different", "revision", "weights", "float32"),
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
