@@ -106,7 +106,7 @@ def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]
     key = connection.execute(
         version.on_conflict_do_update(
             index_elements=["model_id", "revision", "weights_sha256", "dtype"],
-            set_={"revision": version.excluded.revision, "facts": version.excluded.facts},
+            set_={"facts": version.excluded.facts},
         ).returning(model_version.c.key)
     ).scalar_one()
     values = {

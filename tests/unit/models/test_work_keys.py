@@ -21,8 +21,10 @@ def test_the_order_of_fields_does_not_change_a_contents_digest() -> None:
 )
 def test_options_that_change_the_numbers_change_the_request_key(other: WorkOptions) -> None:
     digest = content_digest({"text": "hello"})
-    assert request_key(digest, WorkOptions()) == request_key(digest, WorkOptions())
-    assert request_key(digest, WorkOptions()) != request_key(digest, other)
+    key = request_key(digest, WorkOptions(), None)
+    assert key == request_key(digest, WorkOptions(), None)
+    assert key != request_key(digest, other, None)
+    assert key != request_key(digest, WorkOptions(), 128)
 
 
 def test_revision_weights_dtype_and_rendering_change_the_work_key() -> None:
