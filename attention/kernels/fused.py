@@ -1,0 +1,208 @@
+"""Row statistics on CUDA in one pass: a flash-style Triton kernel that keeps more sums beside the output.
+
+Scores, weights and every accumulator are fp32 registers; the weights meet the values in the values' dtype, as in any
+attention kernel. A row's maximum may move as the keys go by, so all its sums are linear in the weights and rescale
+with them. Column and diagonal sums, and masses by turn, are left to `blocked`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from attention.definitions import SINK_LIMIT
+from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
+from attention.kernels.sight import Sight
+
+HIDDEN = tl.constexpr(-1e30)
+"""Stands for minus infinity where minus infinity times zero would be no number."""
+
+
+def takes(sights: Sequence[Sight], request: RowRequest) -> bool:
+    """Whether this kernel gives all that is asked for."""
+    return all(each.seen is None for each in sights) and request == RowRequest()
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _sweep(  # type: ignore[no-untyped-def]
+    Q, K, V, Out, Rows,
+    First, Last, Start, Length, Scaffold, Sinks,
+    q_b, q_h, q_n, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d, o_b, o_n, o_h, rows_kind, rows_b, rows_h,
+    tokens, group, scaling, softcap,
+    D: tl.constexpr, DV: tl.constexpr, WIDE: tl.constexpr, WIDE_V: tl.constexpr,
+    M: tl.constexpr, N: tl.constexpr, HAS_SOFTCAP: tl.constexpr, HAS_SINKS: tl.constexpr, SINK_MASS: tl.constexpr,
+    INTERPRETED: tl.constexpr,
+):  # fmt: skip
+    """M queries of one head against all keys they see, N at a time."""
+    block, head, item = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    length, start = tl.load(Length + item), tl.load(Start + item)
+    i = block * M + tl.arange(0, M)
+    real = i < length
+    first = tl.load(First + item * tokens + i, mask=real, other=0)
+    last = tl.load(Last + item * tokens + i, mask=real, other=0)
+    sees = last > first
+    low = tl.min(tl.where(sees, first, 2147483647))
+    high = tl.max(tl.where(sees, last, 0))
+    d, dv = tl.arange(0, WIDE), tl.arange(0, WIDE_V)
+    q = tl.load(
+        Q + item * q_b + head * q_h + (start + i)[:, None] * q_n + d[None, :] * q_d,
+        mask=real[:, None] & (d < D)[None, :],
+        other=0.0,
+    )  # (M, D)
+    if INTERPRETED:  # the interpreter multiplies no bfloat16
+        q = q.to(tl.float32)
+    key_base = K + item * k_b + (head // group) * k_h
+    value_base = V + item * v_b + (head // group) * v_h
+
+    m = tl.full([M], HIDDEN, tl.float32)
+    L_rest = tl.zeros([M], tl.float32)  # sums over the keys but 0
+    S_rest = tl.zeros([M], tl.float32)  # of e (s - m)
+    A_rest = tl.zeros([M], tl.float32)  # of e |i-j|
+    W = tl.zeros([M], tl.float32)  # over all keys: weight, mean place, squares about it, mass on scaffold
+    mean = tl.zeros([M], tl.float32)
+    squares = tl.zeros([M], tl.float32)
+    scaffold = tl.zeros([M], tl.float32)
+    s_0 = tl.full([M], HIDDEN, tl.float32)
+    output = tl.zeros([M, WIDE_V], tl.float32)
+    for base in range(low // N * N, high, N):
+        j = base + tl.arange(0, N)
+        inside = j < length
+        k = tl.load(
+            key_base + (start + j)[None, :] * k_n + d[:, None] * k_d,
+            mask=inside[None, :] & (d < D)[:, None],
+            other=0.0,
+        )  # (D, N)
+        if INTERPRETED:
+            k = k.to(tl.float32)
+        s = tl.dot(q, k, input_precision="ieee") * scaling  # (M, N)
+        if HAS_SOFTCAP:
+            bounded = 2 / (1 + tl.exp(-2 * s / softcap)) - 1  # tanh
+            s = softcap * bounded
+        seen = (j[None, :] >= first[:, None]) & (j[None, :] < last[:, None])
+        s = tl.where(seen, s, HIDDEN)
+        m_new = tl.maximum(m, tl.max(s, 1))
+        alpha = tl.exp(m - m_new)
+        t = s - m_new[:, None]
+        e = tl.where(seen, tl.exp(t), 0.0)
+        # Where the row looks in this block, and how widely about that; merged with what came before.
+        w = tl.sum(e, 1)
+        some = w > 0
+        x = tl.arange(0, N).to(tl.float32)
+        centre = tl.where(some, tl.sum(e * x[None, :], 1) / tl.where(some, w, 1.0), 0.0)
+        about = x[None, :] - centre[:, None]
+        W = W * alpha
+        total = W + w
+        step = centre + base - mean
+        share = tl.where(total > 0, w / tl.where(total > 0, total, 1.0), 0.0)
+        squares = squares * alpha + tl.sum(e * about * about, 1) + step * step * W * share
+        mean += step * share
+        W = total
+        # The sums without key 0, whose score is kept apart.
+        S_rest = alpha * (S_rest + tl.where(L_rest > 0, L_rest * (m - m_new), 0.0))
+        zero = (j == 0)[None, :]
+        s_0 = tl.where(first == 0, tl.maximum(s_0, tl.max(tl.where(zero, s, HIDDEN), 1)), s_0)
+        e_rest = tl.where(zero, 0.0, e)
+        span = tl.abs(i[:, None] - j[None, :]).to(tl.float32)
+        L_rest = L_rest * alpha + tl.sum(e_rest, 1)
+        A_rest = A_rest * alpha + tl.sum(e_rest * span, 1)
+        S_rest += tl.sum(e_rest * tl.where(seen, t, 0.0), 1)
+        marked = tl.load(Scaffold + item * tokens + j, mask=inside, other=0.0)
+        scaffold = scaffold * alpha + tl.sum(e * marked[None, :], 1)
+        v = tl.load(
+            value_base + (start + j)[:, None] * v_n + dv[None, :] * v_d,
+            mask=inside[:, None] & (dv < DV)[None, :],
+            other=0.0,
+        )  # (N, DV)
+        if INTERPRETED:
+            v = v.to(tl.float32)
+        output = output * alpha[:, None] + tl.dot(e.to(v.dtype), v, input_precision="ieee")
+        m = m_new
+
+    e_0 = tl.where(s_0 > HIDDEN, tl.exp(s_0 - m), 0.0)
+    t_0 = tl.where(s_0 > HIDDEN, s_0 - m, 0.0)
+    L = tl.where(sees, L_rest + e_0, 1.0)
+    rest = L_rest / L
+    measurable = rest >= SINK_MASS
+    L_safe = tl.where(measurable, L_rest, 1.0)
+    taken = tl.zeros([M], tl.float32)
+    if HAS_SINKS:
+        taken = 1 / (1 + tl.exp(m + tl.log(L) - tl.load(Sinks + head)))
+    row = Rows + item * rows_b + head * rows_h + i
+    here = real & sees
+    tl.store(row, (A_rest + e_0 * i.to(tl.float32)) / L, mask=here)
+    tl.store(row + rows_kind, squares / L, mask=here)
+    tl.store(row + 2 * rows_kind, tl.log(L) - (S_rest + e_0 * t_0) / L, mask=here)
+    tl.store(row + 3 * rows_kind, e_0 / L, mask=here)
+    tl.store(row + 4 * rows_kind, rest, mask=here)
+    tl.store(row + 5 * rows_kind, tl.where(measurable, A_rest / L_safe, 0.0), mask=here)
+    tl.store(row + 6 * rows_kind, tl.where(measurable, tl.log(L_safe) - S_rest / L_safe, 0.0), mask=here)
+    tl.store(row + 7 * rows_kind, taken, mask=here)
+    tl.store(row + 8 * rows_kind, scaffold / L, mask=here)
+    output = output * ((1 - taken) / L)[:, None]
+    tl.store(
+        Out + item * o_b + (start + i)[:, None] * o_n + head * o_h + dv[None, :],
+        output.to(Out.dtype.element_ty),
+        mask=here[:, None] & (dv < DV)[None, :],
+    )
+
+
+KINDS = (
+    *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
+)
+"""The order in which the kernel writes row statistics."""
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    sights: Sequence[Sight],
+    groups: Sequence[KeyGroups],
+    request: RowRequest,
+    scaling: float,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+    block: tuple[int, int] = (64, 64),
+) -> tuple[Tensor, RowStatistics]:
+    """The same as `blocked.attend` for what `takes` says yes to; `block` is queries and keys at a time.
+
+    Raises ValueError for anything else.
+    """
+    if not takes(sights, request):
+        raise ValueError("the fused attention takes only queries that see one run of keys, and rows alone")
+    batch, heads, tokens, width = query.shape
+    device = query.device
+    first, last = np.zeros((batch, tokens), np.int32), np.zeros((batch, tokens), np.int32)
+    scaffold = np.zeros((batch, tokens), np.float32)
+    for item, (sight, group) in enumerate(zip(sights, groups, strict=True)):
+        first[item, : sight.tokens], last[item, : sight.tokens] = sight.first, sight.last
+        scaffold[item, : sight.tokens] = group.column == 0
+
+    def there(array: Any) -> Tensor:
+        return torch.as_tensor(array).to(device)
+
+    output = value.new_zeros(batch, tokens, heads, value.shape[-1])
+    kept = torch.zeros(len(KINDS), batch, heads, tokens, device=device)
+    logits = torch.zeros(heads, device=device) if sinks is None else sinks.float().contiguous()
+    _sweep[(triton.cdiv(tokens, block[0]), heads, batch)](
+        query, key, value, output, kept,
+        there(first), there(last),
+        there(np.array([each.start for each in sights], np.int32)),
+        there(np.array([each.tokens for each in sights], np.int32)),
+        there(scaffold), logits,
+        *query.stride(), *key.stride(), *value.stride(), *output.stride()[:3], *kept.stride()[:3],
+        tokens, heads // key.shape[1], float(scaling), float(softcap or 1.0),
+        D=width, DV=value.shape[-1],
+        WIDE=max(16, triton.next_power_of_2(width)), WIDE_V=max(16, triton.next_power_of_2(value.shape[-1])),
+        M=block[0], N=block[1], HAS_SOFTCAP=softcap is not None, HAS_SINKS=sinks is not None, SINK_MASS=SINK_LIMIT,
+        INTERPRETED=device.type == "cpu",
+    )  # fmt: skip
+    rows = RowStatistics.empty(heads, tokens, groups, request, device=device)
+    for name, values in zip(KINDS, kept, strict=True):
+        setattr(rows, name, values)
+    return output, rows
