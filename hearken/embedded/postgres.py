@@ -122,7 +122,8 @@ class PostgresServer(EmbeddedServer):
         if done.returncode != 0:
             shutil.rmtree(making, ignore_errors=True)
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise StartRefused(f"the database cannot be made in {self.home}: {last}")
+            remedy = "; PostgreSQL wants this user in /etc/passwd" if "effective user ID" in last else ""
+            raise StartRefused(f"the database cannot be made in {self.home}: {last}{remedy}")
         if self.account is not None:
             for place in (making / "cluster", *(making / "cluster").rglob("*")):
                 os.chown(place, self.account, self.account, follow_symlinks=False)
