@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_LIMIT
+from attention.kernels.recency import by_distance_alone
 from attention.kernels.rows import KeyGroups, RowStatistics
 from attention.kernels.sight import Sight
-from attention.kernels.uniform import Uniform, by_distance_alone, uniform
+from attention.kernels.uniform import Uniform, uniform
 
 Floats = NDArray[np.float64]
 
@@ -148,14 +149,14 @@ def _shares(rows: RowStatistics, expected: Expectation) -> dict[str, tuple[Tenso
     parts = {name: (mass.double() / safe, defined) for name, mass in masses.items()}
     for name in SHARES:
         parts[f"{name}_uniform"] = (expected.shares[name].expand_as(content), asks)
-    local = content.new_zeros(5, *content.shape)
+    local = content.new_zeros(4, *content.shape)
     for index, (each, sight, groups) in enumerate(zip(expected.each, expected.sights, expected.groups, strict=True)):
         if groups.turns > 1:
             n = sight.tokens
             local[:, index, :, :n] = by_distance_alone(rows.by_distance[index, :, :n], each, sight, groups)
     possible = asks & (local[0] > 0)
     safe = torch.where(possible, local[0], 1.0)
-    for name, mass in zip(SHARES, local[1:4], strict=True):
+    for name, mass in zip(SHARES, local[1:], strict=True):
         parts[f"{name}_local"] = (mass / safe, possible)
     return parts
 

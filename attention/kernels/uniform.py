@@ -1,4 +1,4 @@
-"""What uniform attention would give over the same visible keys, and what attention by distance alone would.
+"""What uniform attention would give over the same visible keys.
 
 Where each query's keys are one run, everything comes from running counts in time linear in the tokens.
 """
@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from attention.kernels.blocked import turn_kinds
 from attention.kernels.rows import KeyGroups
 from attention.kernels.sight import Sight
 
 Floats = NDArray[np.float64]
 Number = TypeVar("Number", np.int64, np.float64)
-BLOCK_MASSES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,49 +162,3 @@ def _counts_in_matrix(groups: KeyGroups, seen: NDArray[np.bool_]) -> Counts:
         (both & (own[:, None] == own)).sum(1, dtype=np.int64),
         (both & (speaker[:, None] == speaker)).sum(1, dtype=np.int64),
     )
-
-
-def by_distance_alone(by_distance: Tensor, expectation: Uniform, sight: Sight, groups: KeyGroups) -> Tensor:
-    """Masses that a head's own mean attention at each distance would put on content, other turns, and so on.
-
-    `by_distance` (H, n): a head's summed weights at each distance. Gives (5, H, n) float64, the kinds in the order of
-    `turn_kinds`; rows that are no turn's content are 0.
-    """
-    heads, n = by_distance.shape
-    device = by_distance.device
-    result = torch.zeros(5, heads, n, dtype=torch.float64, device=device)
-    if groups.turns == 0:
-        return result
-    pairs = torch.from_numpy(expectation.pairs).to(device)
-    mean = by_distance.double() / pairs.clamp(min=1)  # (H, n): mean weight at each distance
-    own_all = torch.from_numpy(groups.query_turn).to(device).long()
-    number = torch.from_numpy(groups.turn_number).to(device)
-    speaker = torch.from_numpy(groups.turn_speaker).to(device)
-    runs = torch.from_numpy(groups.runs()).to(device).long()
-    runs = runs[runs[:, 2] > 0]
-    signed = torch.cat([mean[:, 1:].flip(1), mean], dim=1)  # (H, 2n - 1): entry o + n - 1 is offset j - i = o
-    total = torch.nn.functional.pad(signed.cumsum(1), (1, 0))  # entry o + n - 1 sums the offsets below o
-    first = torch.from_numpy(sight.first).to(device).long()
-    last = torch.from_numpy(sight.last).to(device).long()
-    step = max(1, BLOCK_MASSES // max(1, heads * len(runs)))
-    columns = torch.from_numpy(groups.column).to(device).long()
-    for low in range(0, n, step):
-        high = min(n, low + step)
-        asks = own_all[low:high] >= 0
-        if not bool(asks.any()):
-            continue
-        place = torch.arange(low, high, device=device)[:, None]
-        if sight.seen is None:
-            begin = torch.maximum(runs[:, 0], first[low:high, None])  # (R, S)
-            end = torch.maximum(torch.minimum(runs[:, 1], last[low:high, None]), begin)
-            weight = total[:, end - place + n - 1] - total[:, begin - place + n - 1]  # (H, R, S)
-            mass = torch.zeros(heads, high - low, groups.turns, dtype=torch.float64, device=device)
-            mass.index_add_(2, runs[:, 2] - 1, weight)
-        else:
-            seen = torch.from_numpy(sight.seen[low:high]).to(device)
-            weight = mean[:, (place - torch.arange(n, device=device)).abs()] * seen  # (H, R, n)
-            mass = torch.zeros(heads, high - low, groups.turns + 1, dtype=torch.float64, device=device)
-            mass = mass.index_add_(2, columns.clamp(min=0), weight)[..., 1:]
-        kinds = turn_kinds(own_all[low:high].clamp(min=0), number, speaker).double() * asks[:, None, None]  # (R, T, 5)
-        result[:, :, low:high] = torch.matmul(mass.transpose(0, 1), kinds).permute(2, 1, 0)
-    return result
