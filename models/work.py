@@ -43,8 +43,13 @@ def request_key(content_sha256: bytes, options: WorkOptions, max_tokens: int | N
 
     `max_tokens` is that of the models file, since it decides where a long document is cut.
     """
-    settings = json.dumps([DEFINITIONS, RENDERING, max_tokens, options.model_dump(mode="json")], sort_keys=True)
-    return hashlib.sha256(content_sha256 + settings.encode()).digest()
+    return hashlib.sha256(content_sha256 + request_settings(options, max_tokens)).digest()
+
+
+def request_settings(options: WorkOptions, max_tokens: int | None) -> bytes:
+    """What follows the content's digest in a request key: for making many keys inside the database."""
+    settings = [DEFINITIONS, RENDERING, max_tokens, options.model_dump(mode="json")]
+    return json.dumps(settings, sort_keys=True).encode()
 
 
 def work_key(rendered_digest: bytes, revision: str, weights_sha256: str, dtype: str) -> bytes:

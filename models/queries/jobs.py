@@ -77,13 +77,13 @@ def list_jobs(
 
 def job_state(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | None:
     """The bare state of a job, without counting anything: kind, state, reason, message."""
-    columns = (job.c.kind, job.c.state, job.c.reason, job.c.message)
+    columns: tuple[Any, ...] = (job.c.kind, job.c.state, job.c.reason, job.c.message)
     return connection.execute(select(*columns).where(job.c.tenant_id == tenant_id, job.c.id == job_id)).one_or_none()
 
 
 def list_failures(connection: Connection, job_id: str, *, after: int | None, limit: int) -> Sequence[Row[Any]]:
     """The failed items of a job, newest first, `limit` of them after the item id."""
-    failed = (
+    failed: Select[Any] = (
         select(
             work_item.c.id,
             work_item.c.document_id,

@@ -1,0 +1,154 @@
+"""Analyses as clients see them: lists with filters and sorting, one with its layers, heads and flow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, tuple_
+
+from attention.definitions import METRIC_NAMES
+from models.tables import analysis, document, measurement, measurement_layer, model_version
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisFilter:
+    """Which analyses: everything given must hold. Ranges of metrics include their ends."""
+
+    model: str | None = None
+    domain: str | None = None
+    dataset_id: str | None = None
+    job_id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    smallest: Mapping[str, float] = field(default_factory=dict)
+    largest: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisPosition:
+    """The last row of a page: its time of making and id, and its value where the list is sorted by a metric."""
+
+    created_at: datetime
+    id: str
+    value: float | None = None
+
+
+def find_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> Row[Any] | None:
+    """The tenant's analysis of this id with the document's numbers."""
+    return connection.execute(
+        _view().where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
+    ).one_or_none()
+
+
+def analysis_of_job(connection: Connection, tenant_id: str, job_id: str) -> str | None:
+    """The analysis that a job of one document made; None while there is none."""
+    found = select(analysis.c.id).where(analysis.c.tenant_id == tenant_id, analysis.c.job_id == job_id).limit(1)
+    return connection.execute(found).scalar_one_or_none()
+
+
+def list_analyses(
+    connection: Connection,
+    tenant_id: str,
+    wanted: AnalysisFilter,
+    *,
+    metric: str | None,
+    descending: bool,
+    after: AnalysisPosition | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """A page of analyses, newest first, or by a metric (undefined values last, then newest first).
+
+    Rows made for a comparison show only under their job.
+    """
+    query = _view().where(analysis.c.tenant_id == tenant_id, *conditions(wanted))
+    if metric is None:
+        newest = (analysis.c.created_at.desc(), analysis.c.id.desc())
+        if after is not None:
+            query = query.where(tuple_(analysis.c.created_at, analysis.c.id) < (after.created_at, after.id))
+        if not descending:
+            raise ValueError("lists by time are newest first")
+        return connection.execute(query.order_by(*newest).limit(limit)).all()
+    value = measurement.c[metric]
+    if after is not None:
+        query = query.where(_beyond(value, descending, after))
+    order = (value.desc() if descending else value.asc()).nulls_last()
+    return connection.execute(query.order_by(order, analysis.c.id.desc()).limit(limit)).all()
+
+
+def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
+    """The filter over `analysis`, `document` and `measurement`."""
+    conditions = [analysis.c.job_id == wanted.job_id if wanted.job_id is not None else analysis.c.listed]
+    if wanted.model is not None:
+        conditions.append(analysis.c.model_id == wanted.model)
+    if wanted.domain is not None:
+        conditions.append(document.c.domain == wanted.domain)
+    if wanted.dataset_id is not None:
+        conditions.append(document.c.dataset_id == wanted.dataset_id)
+    if wanted.labels:
+        conditions.append(document.c.labels.contains(dict(wanted.labels)))
+    if wanted.created_after is not None:
+        conditions.append(analysis.c.created_at > wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(analysis.c.created_at < wanted.created_before)
+    conditions += [measurement.c[name] >= value for name, value in wanted.smallest.items()]
+    conditions += [measurement.c[name] <= value for name, value in wanted.largest.items()]
+    return conditions
+
+
+def layers_of(
+    connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False, flow: bool = False
+) -> Sequence[Row[Any]]:
+    """The layers of measurements in order, with every head's values and the flow where wanted."""
+    columns = [measurement_layer.c.measurement_id, measurement_layer.c.layer]
+    columns += [measurement_layer.c[name] for name in METRIC_NAMES]
+    if heads:
+        columns += [measurement_layer.c[f"{name}_heads"] for name in METRIC_NAMES]
+    if flow:
+        columns.append(measurement_layer.c.flow)
+    return connection.execute(
+        select(*columns)
+        .where(measurement_layer.c.measurement_id.in_(measurement_ids))
+        .order_by(measurement_layer.c.measurement_id, measurement_layer.c.layer)
+    ).all()
+
+
+def _view() -> Select[Any]:
+    return (
+        select(
+            analysis.c.id,
+            analysis.c.job_id,
+            analysis.c.created_at,
+            analysis.c.model_id,
+            analysis.c.cached,
+            analysis.c.timing,
+            analysis.c.measurement_id,
+            document.c.dataset_id,
+            document.c.domain,
+            document.c.external_id,
+            document.c.labels,
+            measurement.c.definitions,
+            measurement.c.tokens,
+            measurement.c.turns,
+            measurement.c.speakers,
+            measurement.c.windows,
+            measurement.c.truncated,
+            measurement.c.left_out_rows,
+            *(measurement.c[name] for name in METRIC_NAMES),
+            model_version.c.revision,
+            model_version.c.dimension,
+        )
+        .join_from(analysis, document)
+        .join(measurement)
+        .join(model_version, model_version.c.key == measurement.c.version_key)
+    )
+
+
+def _beyond(value: ColumnElement[Any], descending: bool, after: AnalysisPosition) -> ColumnElement[bool]:
+    """Rows after the position in the order value, then id from new to old, undefined values last."""
+    older = analysis.c.id < after.id
+    if after.value is None:
+        return and_(value.is_(None), older)
+    further = value < after.value if descending else value > after.value
+    return or_(further, value.is_(None), and_(value == after.value, older))

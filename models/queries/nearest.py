@@ -1,0 +1,131 @@
+"""Nearest neighbours by cosine: exactly among few candidates, through the version's HNSW index among many.
+
+The index knows neither tenants nor filters, so they are applied as it is walked (`hnsw.iterative_scan`), and a walk
+that ends before it has found enough is followed by the exact search. The answer says which one it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.queries.vectors import VectorIndex
+
+EXACT_CANDIDATES = 10_000
+"""Up to so many vectors are compared one by one, which takes a few milliseconds."""
+RERANKED = 4
+"""Where the index keeps vectors inexactly, so many times k candidates are ranked by their exact distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whose vectors, of which model version, near to what, and under which filter."""
+
+    tenant_id: str
+    index: VectorIndex
+    vector: Sequence[float]
+    k: int
+    domain: str | None = None
+    dataset_id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    job_id: str | None = None
+    without_analysis: str | None = None
+
+
+def nearest(connection: Connection, wanted: Wanted) -> tuple[Sequence[Row[Any]], bool]:
+    """The k nearest analyses (or turns of them), nearest first, and whether every candidate was compared."""
+    parameters = _parameters(wanted)
+    counted = _statement(wanted, _COUNT, candidates=EXACT_CANDIDATES + 1)
+    candidates = connection.execute(counted, parameters).scalar_one()
+    if candidates > EXACT_CANDIDATES:
+        connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
+        connection.execute(text(f"SET LOCAL hnsw.ef_search = {min(1000, max(100, 2 * wanted.k * RERANKED))}"))
+        found = connection.execute(_statement(wanted, _THROUGH_INDEX), parameters).all()
+        if len(found) == wanted.k:
+            return found, False
+    return connection.execute(_statement(wanted, _EXACTLY), parameters).all(), True
+
+
+_MATCHING = """
+    FROM embedding
+    JOIN analysis ON analysis.measurement_id = embedding.measurement_id
+    JOIN document ON document.id = analysis.document_id
+    WHERE embedding.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {predicate} {conditions}
+"""
+_COUNT = "SELECT count(*) FROM (SELECT 1" + _MATCHING + " LIMIT {candidates}) AS counted"
+_COLUMNS = """
+    analysis.id AS analysis_id, embedding.turn, document.domain, document.external_id,
+    CASE WHEN embedding.turn IS NULL THEN document.content ELSE document.content->'turns'->embedding.turn END AS said,
+    document.content->'messages'->embedding.turn AS message,
+    embedding::vector({dimension}) <=> CAST(:vector AS vector({dimension})) AS distance
+"""
+# Materialized, so that the planner cannot walk the approximate index for it.
+_EXACTLY = (
+    "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + ") "
+    "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
+)
+_THROUGH_INDEX = (
+    "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + " ORDER BY {approximate} LIMIT :candidates) "
+    "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
+)
+_APPROXIMATE = {
+    "vector": "({expression}) <=> CAST(:vector AS vector({dimension}))",
+    "halfvec": "({expression}) <=> CAST(:vector AS halfvec({dimension}))",
+    "bit": "({expression}) <~> binary_quantize(CAST(:vector AS vector({dimension})))::bit({dimension})",
+}
+
+
+def _statement(wanted: Wanted, template: str, *, candidates: int = 0) -> TextClause:
+    """The template filled with what stands in the index's definition, and never with anything that a client sent."""
+    index = wanted.index
+    approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
+    conditions = [condition for name, condition in _CONDITIONS.items() if getattr(wanted, name)]
+    if wanted.job_id is None:
+        conditions.append("AND analysis.listed")
+    statement = template.format(
+        predicate=index.predicate,
+        conditions=" ".join(conditions),
+        dimension=index.dimension,
+        approximate=approximate,
+        candidates=candidates,
+    ).replace("::", "\\:\\:")
+    bound = [bindparam("labels", type_=JSONB)] if wanted.labels else []
+    return text(statement).bindparams(*bound)
+
+
+_CONDITIONS = {
+    "domain": "AND document.domain = :domain",
+    "dataset_id": "AND document.dataset_id = :dataset_id",
+    "labels": "AND document.labels @> :labels",
+    "job_id": "AND analysis.job_id = :job_id",
+    "without_analysis": "AND analysis.id <> :without_analysis",
+}
+
+
+def _parameters(wanted: Wanted) -> dict[str, Any]:
+    multiple = 1 if wanted.index.kind == "vector" else RERANKED
+    given = {name: getattr(wanted, name) for name in _CONDITIONS if getattr(wanted, name)}
+    return {
+        **given,
+        "tenant_id": wanted.tenant_id,
+        "vector": "[" + ",".join(map(repr, wanted.vector)) + "]",
+        "k": wanted.k,
+        "candidates": wanted.k * multiple,
+    }
+
+
+_STORED = text(
+    "SELECT embedding.version_key, CAST(embedding.embedding AS text) AS vector FROM embedding "
+    "JOIN analysis ON analysis.measurement_id = embedding.measurement_id "
+    "WHERE analysis.tenant_id = :tenant_id AND analysis.id = :analysis_id AND embedding.turn IS NULL"
+)
+
+
+def vector_of_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> tuple[int, list[float]] | None:
+    """Version key and document vector of the tenant's analysis; None where there is no such analysis or vector."""
+    row = connection.execute(_STORED, {"tenant_id": tenant_id, "analysis_id": analysis_id}).one_or_none()
+    if row is None:
+        return None
+    return row.version_key, [float(value) for value in row.vector.strip("[]").split(",")]

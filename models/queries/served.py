@@ -1,0 +1,44 @@
+"""What is known of the served models: their facts, their present version, the workers that serve them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, text
+
+from models.tables import model, model_version, worker
+
+
+def model_rows(connection: Connection) -> Mapping[str, Row[Any]]:
+    """What the workers have said of each model, by its id."""
+    return {row.id: row for row in connection.execute(select(model))}
+
+
+def live_workers(connection: Connection, alive_seconds: float) -> Mapping[str, int]:
+    """How many workers with a young heartbeat serve each model."""
+    served = (
+        select(func.unnest(worker.c.models).label("model_id"))
+        .where(worker.c.heartbeat_at > func.now() - timedelta(seconds=alive_seconds))
+        .subquery()
+    )
+    rows = connection.execute(select(served.c.model_id, func.count()).group_by(served.c.model_id))
+    return dict(rows.tuples().all())
+
+
+def present_version(connection: Connection, model_id: str) -> Row[Any] | None:
+    """Key and dimension of a model's present weights, or of its latest when it is not loaded now."""
+    version: Select[Any] = (
+        select(model_version.c.key, model_version.c.dimension)
+        .join_from(model_version, model, (model.c.version_key == model_version.c.key), isouter=True)
+        .where(model_version.c.model_id == model_id)
+        .order_by(model.c.version_key.is_(None), model_version.c.key.desc())
+        .limit(1)
+    )
+    return connection.execute(version).one_or_none()
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """The last migration that was applied; None where none was."""
+    if connection.execute(select(func.to_regclass("alembic_version"))).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

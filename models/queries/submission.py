@@ -1,0 +1,276 @@
+"""Submission: a job, its documents, its work items and the knocks for them, in the caller's one transaction.
+
+What is known already is answered at once from measurements that exist; only the rest is queued.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Integer, Select, bindparam, cast, func, insert, literal, select
+
+from attention.batches import CHARACTERS_PER_TOKEN, estimate_tokens
+from models.identifiers import new_identifier
+from models.queries.idempotency import IdempotencyKey, earlier_resource, remember_resource
+from models.queries.knocks import Knock, written_knocks
+from models.queries.known import answer_known_items
+from models.queries.settling import model_queue, settle_jobs
+from models.refusals import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
+from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, outbox, work_item
+from models.work import WorkOptions, content_digest, request_key, request_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What submission needs to know of an entry of the models file."""
+
+    id: str
+    dtype: str
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what terms a request is accepted."""
+
+    tenant_id: str
+    max_queued: int
+    cancel_after: timedelta | None = None
+    idempotency: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document that arrives with the request that wants it measured."""
+
+    content: dict[str, Any]
+    characters: int
+    external_id: str | None = None
+    domain: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDocuments:
+    """Which documents of a data set, under which model, make one group of a comparison."""
+
+    name: str
+    dataset_id: str
+    domain: str | None
+    served: Served
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job, new or found again by its idempotency key, and the knocks to be sent after the commit."""
+
+    job_id: str
+    knocks: tuple[Knock, ...] = ()
+
+
+def submit_analysis(
+    connection: Connection,
+    terms: Terms,
+    sent: NewDocument,
+    served: Served,
+    options: WorkOptions,
+    request: dict[str, Any],
+) -> Submitted:
+    """One document to be measured for somebody who waits.
+
+    Raises `QueueFull`, `KeyReused`, `KeyInProgress`.
+    """
+    if found := _earlier(connection, terms):
+        return found
+    job_id = _insert_job(connection, terms, "analysis", request, total=1)
+    document_id, digest = new_identifier("doc"), content_digest(sent.content)
+    connection.execute(
+        insert(document).values(
+            id=document_id,
+            tenant_id=terms.tenant_id,
+            position=0,
+            external_id=sent.external_id,
+            domain=sent.domain,
+            labels=dict(sent.labels or {}),
+            content=sent.content,
+            content_sha256=digest,
+            characters=sent.characters,
+        )
+    )
+    connection.execute(
+        insert(work_item).values(
+            tenant_id=terms.tenant_id,
+            job_id=job_id,
+            document_id=document_id,
+            model_id=served.id,
+            options=options.model_dump(mode="json"),
+            request_key=request_key(digest, options, served.max_tokens),
+            priority=INTERACTIVE,
+            estimated_tokens=estimate_tokens(sent.characters),
+        )
+    )
+    return _accept(connection, terms, job_id, (served,))
+
+
+def submit_batch(
+    connection: Connection,
+    terms: Terms,
+    dataset_id: str,
+    domain: str | None,
+    served: Served,
+    options: WorkOptions,
+    request: dict[str, Any],
+) -> Submitted:
+    """Every document of a data set, or those of one domain.
+
+    Raises `DatasetUnknown`, `NoDocuments`, `QueueFull`, `KeyReused`, `KeyInProgress`.
+    """
+    if found := _earlier(connection, terms):
+        return found
+    _hold_datasets(connection, terms.tenant_id, {dataset_id: "/dataset_id"})
+    chosen = _documents(dataset_id, domain)
+    total = _count(connection, chosen)
+    if not total:
+        raise NoDocuments(dataset_id, domain, "/domain" if domain is not None else "/dataset_id")
+    job_id = _insert_job(connection, terms, "batch", request, total)
+    _insert_items(connection, terms, job_id, chosen.order_by(document.c.position), served, options)
+    return _accept(connection, terms, job_id, (served,))
+
+
+def submit_comparison(
+    connection: Connection,
+    terms: Terms,
+    groups: Sequence[GroupDocuments],
+    options: WorkOptions,
+    smallest: int,
+    request: dict[str, Any],
+) -> Submitted:
+    """Every group's documents, each under its group's model, and the comparison that waits for them.
+
+    A group's `limit` draws by the seed and the documents' content, so that their order in the data set does not matter.
+    Raises `DatasetUnknown`, `TooFewDocuments`, `QueueFull`, `KeyReused`, `KeyInProgress`.
+    """
+    if found := _earlier(connection, terms):
+        return found
+    pointers = {group.dataset_id: f"/groups/{index}/dataset_id" for index, group in reversed([*enumerate(groups)])}
+    _hold_datasets(connection, terms.tenant_id, pointers)
+    total = 0
+    for index, group in enumerate(groups):
+        found_here = _count(connection, _documents(group.dataset_id, group.domain))
+        if found_here < smallest:
+            raise TooFewDocuments(group.name, found_here, smallest, f"/groups/{index}")
+        total += min(found_here, group.limit or found_here)
+    job_id = _insert_job(connection, terms, "comparison", request, total)
+    connection.execute(
+        insert(comparison).values(id=new_identifier("cmp"), tenant_id=terms.tenant_id, job_id=job_id, request=request)
+    )
+    seed = options.sampling.seed if options.sampling is not None else 0
+    drawn = func.sha256(document.c.content_sha256 + literal(str(seed).encode()))
+    for index, group in enumerate(groups):
+        chosen = _documents(group.dataset_id, group.domain)
+        if group.limit is not None:
+            chosen = chosen.order_by(drawn, document.c.position).limit(group.limit)
+        _insert_items(connection, terms, job_id, chosen, group.served, options, index)
+    return _accept(connection, terms, job_id, tuple({group.served.id: group.served for group in groups}.values()))
+
+
+def _earlier(connection: Connection, terms: Terms) -> Submitted | None:
+    """The job that the first request with this idempotency key made."""
+    if terms.idempotency is None:
+        return None
+    resource = earlier_resource(connection, terms.tenant_id, terms.idempotency)
+    return Submitted(resource) if resource is not None else None
+
+
+def _hold_datasets(connection: Connection, tenant_id: str, pointers: Mapping[str, str]) -> None:
+    """Keep the data sets from being deleted until this transaction ends."""
+    found = connection.execute(
+        select(dataset.c.id)
+        .where(dataset.c.tenant_id == tenant_id, dataset.c.id.in_(pointers))
+        .order_by(dataset.c.id)
+        .with_for_update(read=True, key_share=True)
+    ).scalars()
+    missing = pointers.keys() - set(found)
+    for dataset_id, pointer in pointers.items():
+        if dataset_id in missing:
+            raise DatasetUnknown(dataset_id, pointer)
+
+
+def _documents(dataset_id: str, domain: str | None) -> Select[Any]:
+    chosen: Select[Any] = select(document.c.id).where(document.c.dataset_id == dataset_id)
+    return chosen if domain is None else chosen.where(document.c.domain == domain)
+
+
+def _count(connection: Connection, chosen: Select[Any]) -> int:
+    return int(connection.execute(select(func.count()).select_from(chosen.subquery())).scalar_one())
+
+
+def _insert_job(connection: Connection, terms: Terms, kind: str, request: dict[str, Any], total: int) -> str:
+    _refuse_full_queue(connection, terms, total)
+    job_id = new_identifier("job")
+    until = None if terms.cancel_after is None else func.now() + terms.cancel_after
+    connection.execute(
+        insert(job).values(
+            id=job_id, tenant_id=terms.tenant_id, kind=kind, request=request, total=total, cancel_after=until
+        )
+    )
+    return job_id
+
+
+def _refuse_full_queue(connection: Connection, terms: Terms, total: int) -> None:
+    queued = literal("queued", literal_execute=True)
+    waiting = select(literal(1)).where(work_item.c.tenant_id == terms.tenant_id, work_item.c.state == queued)
+    count = _count(connection, waiting.limit(terms.max_queued + 1))
+    if count + total > terms.max_queued:
+        raise QueueFull(count + total, terms.max_queued)
+
+
+def _insert_items(
+    connection: Connection,
+    terms: Terms,
+    job_id: str,
+    chosen: Select[Any],
+    served: Served,
+    options: WorkOptions,
+    group_position: int | None = None,
+) -> None:
+    """One item for each chosen document, made inside the database however many there are."""
+    characters = document.c.characters
+    estimate = func.greatest(1, func.round(characters / CHARACTERS_PER_TOKEN))
+    if options.sampling is not None:
+        estimate = func.least(estimate, options.sampling.window_tokens * options.sampling.count)
+    settings: BindParameter[bytes] = bindparam("settings", request_settings(options, served.max_tokens))
+    columns = {
+        "tenant_id": literal(terms.tenant_id),
+        "job_id": literal(job_id),
+        "document_id": document.c.id,
+        "model_id": literal(served.id),
+        "group_position": literal(group_position, work_item.c.group_position.type),
+        "options": literal(options.model_dump(mode="json"), work_item.c.options.type),
+        "request_key": func.sha256(document.c.content_sha256.op("||")(settings)),
+        "priority": literal(BACKGROUND),
+        "estimated_tokens": cast(estimate, Integer),
+    }
+    connection.execute(insert(work_item).from_select(list(columns), chosen.with_only_columns(*columns.values())))
+
+
+def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[Served]) -> Submitted:
+    """Answer what is known, queue a knock for each model that has work left, remember the idempotency key."""
+    for served in models:
+        answer_known_items(connection, job_id, served.id, served.dtype)
+    if terms.idempotency is not None:
+        remember_resource(connection, terms.tenant_id, terms.idempotency, job_id)
+    left = connection.execute(
+        select(work_item.c.model_id)
+        .where(work_item.c.job_id == job_id, work_item.c.state == "queued")
+        .distinct()
+        .order_by(work_item.c.model_id)
+    ).scalars()
+    queues = [{"queue": model_queue(model_id)} for model_id in left]
+    if queues:
+        connection.execute(insert(outbox), queues)
+    else:
+        settle_jobs(connection, [job_id])
+    return Submitted(job_id, written_knocks(connection))
