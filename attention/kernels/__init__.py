@@ -1,10 +1,13 @@
 """Attention with row statistics: one interface, several ways to the same numbers.
 
-`dense` is the float64 oracle, `blocked` PyTorch for any device and mask, `compiled` a C sweep for the CPU. `attend`
-chooses, and is the only place that does.
+`dense` is the float64 oracle, `blocked` PyTorch for any device and mask, `compiled` a C sweep for the CPU, `fused` a
+Triton kernel for CUDA. `attend` chooses, and is the only place that does.
 """
 
+import logging
 from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -16,12 +19,29 @@ from attention.kernels.sight import MaskRule, Sight
 __all__ = ["KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "attend", "kernel_name"]
 
 
+logger = logging.getLogger(__name__)
+
+
+@cache
+def _fused() -> ModuleType | None:
+    """The Triton kernel; None, said once in the log, where Triton is not installed."""
+    try:
+        from attention.kernels import fused
+    except ImportError:
+        logger.warning(
+            "no Triton: on the GPU attention is measured in PyTorch, with the same numbers but slower; "
+            "install hearken with its extra `cuda`"
+        )
+        return None
+    return fused
+
+
 def kernel_name(device: torch.device) -> str:
     """The kernel that ordinary attention takes on a device, as the model's facts show it."""
     if device.type == "cpu":
         level = compiled.best_level()
         return "blocked" if level is None else f"compiled-{level}"
-    return "blocked"
+    return "fused" if device.type == "cuda" and _fused() is not None else "blocked"
 
 
 def attend(
@@ -55,6 +75,20 @@ def attend(
             softcap=softcap,
             sinks=sinks,
         )
+    if query.device.type == "cuda" and bias is None:
+        fused = _fused()
+        if fused is not None and fused.takes(sights, request):
+            return fused.attend(  # type: ignore[no-any-return]
+                query,
+                key,
+                value,
+                sights=sights,
+                groups=groups,
+                request=request,
+                scaling=scaling,
+                softcap=softcap,
+                sinks=sinks,
+            )
     return blocked.attend(
         query,
         key,

@@ -150,6 +150,21 @@ def _sweep(  # type: ignore[no-untyped-def]
     )
 
 
+def block_of(width: int, dtype: torch.dtype) -> tuple[int, int]:
+    """Queries and keys at a time, so that their tiles fit into 96 KiB of shared memory on any GPU since 2020."""
+    size = width * dtype.itemsize
+    if size <= 256:
+        return 64, 64
+    return (64, 32) if size <= 512 else (32, 32)
+
+
+def _launch(query: Tensor) -> dict[str, Any]:
+    """Options of the compilation; wide fp32 tiles leave no room to fetch one block while another is worked on."""
+    if query.device.type == "cpu":
+        return {}
+    return {"enable_fp_fusion": True, "num_warps": 4, "num_stages": 1 if query.dtype == torch.float32 else 3}
+
+
 KINDS = (
     *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
 )
@@ -167,12 +182,13 @@ def attend(
     scaling: float,
     softcap: float | None = None,
     sinks: Tensor | None = None,
-    block: tuple[int, int] = (64, 64),
+    block: tuple[int, int] | None = None,
 ) -> tuple[Tensor, RowStatistics]:
     """The same as `blocked.attend` for what `takes` says yes to; `block` is queries and keys at a time.
 
     Raises ValueError for anything else.
     """
+    block = block or block_of(max(query.shape[-1], value.shape[-1]), query.dtype)
     if not takes(sights, request):
         raise ValueError("the fused attention takes only queries that see one run of keys, and rows alone")
     batch, heads, tokens, width = query.shape
@@ -200,7 +216,7 @@ def attend(
         D=width, DV=value.shape[-1],
         WIDE=max(16, triton.next_power_of_2(width)), WIDE_V=max(16, triton.next_power_of_2(value.shape[-1])),
         M=block[0], N=block[1], HAS_SOFTCAP=softcap is not None, HAS_SINKS=sinks is not None, SINK_MASS=SINK_LIMIT,
-        INTERPRETED=device.type == "cpu",
+        INTERPRETED=device.type == "cpu", **_launch(query),
     )  # fmt: skip
     rows = RowStatistics.empty(heads, tokens, groups, request, device=device)
     for name, values in zip(KINDS, kept, strict=True):
