@@ -1,8 +1,8 @@
 """What a head's attention by distance alone would give: the baseline of the `*_lift_local` metrics.
 
-Where distance alone decides what a query sees (causal, sliding window, bidirectional), the mass on all content and on one
-speaker's is a correlation of the head's mean weights with the tokens' marks, so that long conversations of many turns
-cost n log n a speaker and not n times the turns.
+Where distance alone decides what a query sees (causal, sliding window, bidirectional), the mass on all content and on
+one speaker's is a correlation of the head's mean weights with the tokens' marks, so that long conversations of many
+turns cost n log n a speaker and not n times the turns.
 """
 
 import numpy as np
