@@ -1,0 +1,215 @@
+"""How well a space keeps the groups apart, each measure beside what chance alone gives.
+
+Silhouette by cosine (Rousseeuw 1987), class-averaged purity of nearest neighbours, and balanced accuracy of logistic
+regression on 50 principal components fitted inside the folds. Chance is the same measure after the labels of whole
+units are permuted; for the accuracy they are permuted within each fold, so that every labelling has folds as even as
+the true one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from attention.comparison import classifier
+from attention.comparison.generators import generator
+from attention.comparison.groups import Floats, Group, Space, units
+from attention.comparison.spaces import directions, points
+
+FOLDS: Final = 5
+COMPONENTS: Final = 50
+NEIGHBOURS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure with its values under permuted labels: their mean, 95th percentile, and p (one-sided)."""
+
+    value: float
+    mean: float
+    p95: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Separability:
+    """One space, of one layer or (None) of the whole document. A measure that cannot be taken is None."""
+
+    space: Space
+    layer: int | None
+    documents: int
+    dimensions: int
+    neighbours: int
+    folds: int
+    silhouette: Measure | None
+    neighbour_purity: Measure | None
+    accuracy: Measure | None
+
+
+class Sample:
+    """The seeded sample of documents, its folds and its permuted labellings: the same for every space and layer."""
+
+    def __init__(self, groups: list[Group], *, seed: int, size: int, permutations: int) -> None:
+        self.groups = groups
+        self.seed = seed
+        self.rows = _sampled(groups, size, seed)
+        self.label = np.repeat(np.arange(len(groups)), [len(rows) for rows in self.rows])  # (n,)
+        joined, before = [], 0
+        for group, rows in zip(groups, self.rows, strict=True):
+            unit, count = units(group)
+            joined.append(unit[rows] + before)
+            before += count
+        _, self.unit = np.unique(np.concatenate(joined), return_inverse=True)
+        self.clustered = int(self.unit.max()) + 1 < len(self.unit)
+        _, first = np.unique(self.unit, return_index=True)
+        self.label_of_unit = self.label[first]
+        self.folds, self.fold = self._assign_folds()
+        self.labellings = self._permuted(np.zeros(len(first), dtype=np.intp), permutations, "labels")  # (1 + P, n)
+        fold_of_unit = self.fold[first]
+        self.labellings_in_folds = self._permuted(fold_of_unit, permutations, "labels in folds")
+
+    @property
+    def classes(self) -> int:
+        """Number of groups."""
+        return len(self.groups)
+
+    def _assign_folds(self) -> tuple[int, NDArray[np.intp]]:
+        smallest = int(np.bincount(self.label_of_unit, minlength=self.classes).min())
+        folds = min(FOLDS, smallest)
+        assigned = np.zeros(len(self.label), dtype=np.intp)
+        if folds < 2:
+            return 0, assigned
+        state = int(generator(self.seed, "folds").integers(2**31))
+        splitter: Any = StratifiedGroupKFold if self.clustered else StratifiedKFold
+        whole = self.unit if self.clustered else None
+        splits = splitter(folds, shuffle=True, random_state=state).split(self.label[:, None], self.label, whole)
+        for number, (_, held_out) in enumerate(splits):
+            assigned[held_out] = number
+        return folds, assigned
+
+    def _permuted(self, block: NDArray[np.intp], permutations: int, purpose: str) -> NDArray[np.intp]:
+        """The true labelling, then labellings in which units change labels inside their block: (1 + P, n)."""
+        random = generator(self.seed, purpose)
+        drawn = np.tile(self.label_of_unit, (1 + permutations, 1))
+        for number in np.unique(block):
+            members = np.flatnonzero(block == number)
+            drawn[1:, members] = random.permuted(drawn[1:, members], axis=1)
+        labellings: NDArray[np.intp] = drawn[:, self.unit]
+        return labellings
+
+
+def _sampled(groups: list[Group], size: int, seed: int) -> list[NDArray[np.intp]]:
+    """Positions of the sampled documents of every group, each group in proportion to its size but 8 at least."""
+    total = sum(group.size for group in groups)
+    if total <= size:
+        return [np.arange(group.size) for group in groups]
+    chosen = []
+    for group in groups:
+        count = min(group.size, max(8, size * group.size // total))
+        chosen.append(np.sort(generator(seed, "sample", group.name).choice(group.size, count, replace=False)))
+    return chosen
+
+
+def separability(sample: Sample, space: Space, layer: int | None) -> Separability:
+    """Measure one space. Groups must have it (`spaces.available`)."""
+    values = points(sample.groups, space, layer, sample.rows)
+    unit = directions(values)
+    distance = 1 - unit @ unit.T  # (n, n) cosine distance
+    np.maximum(distance, 0, out=distance)
+    smallest = int(np.bincount(sample.label).min())
+    k = min(NEIGHBOURS, smallest - 1)
+    accuracy = None
+    if sample.folds:
+        accuracy = _measure(balanced_accuracies(values, sample))
+    return Separability(
+        space=space,
+        layer=layer,
+        documents=len(values),
+        dimensions=values.shape[1],
+        neighbours=k,
+        folds=sample.folds,
+        silhouette=_measure(silhouettes(distance, sample.labellings, sample.classes)),
+        neighbour_purity=_measure(neighbour_purities(distance, sample, k)),
+        accuracy=accuracy,
+    )
+
+
+def _measure(values: Floats) -> Measure:
+    """The first value is the true labelling's, the others are chance."""
+    chance = values[1:]
+    p = (1 + int((chance >= values[0] - 1e-12).sum())) / (1 + len(chance))
+    return Measure(float(values[0]), float(chance.mean()), float(np.quantile(chance, 0.95)), p)
+
+
+def silhouettes(distance: NDArray[np.float32], labellings: NDArray[np.intp], classes: int) -> Floats:
+    """Mean silhouette of (n, n) distances under each of (P, n) labellings: (P,).
+
+    As scikit-learn's `silhouette_score` with a precomputed metric.
+    """
+    P, n = labellings.shape
+    result = np.empty(P)
+    distance = distance.copy()
+    np.fill_diagonal(distance, 0)
+    step = max(1, 40_000_000 // (n * classes))
+    for start in range(0, P, step):
+        labels = labellings[start : start + step]
+        member = labels.T[:, None, :] == np.arange(classes)[:, None]  # (n, K, p)
+        sums = (distance @ member.reshape(n, -1).astype(np.float32)).reshape(member.shape)
+        size = member.sum(axis=0).astype(np.float32)  # (K, p)
+        own_size = np.take_along_axis(size, labels.T, axis=0)  # (n, p)
+        own = np.take_along_axis(sums, labels.T[:, None, :], axis=1)[:, 0] / np.maximum(own_size - 1, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            others = np.where(member | (size == 0), np.inf, sums / size).min(axis=1)
+            value = (others - own) / np.maximum(others, own)
+        value = np.where((own_size > 1) & np.isfinite(value), value, 0)
+        result[start : start + step] = value.mean(axis=0, dtype=np.float64)
+    return result
+
+
+def neighbour_purities(distance: NDArray[np.float32], sample: Sample, k: int) -> Floats:
+    """Share of the k nearest documents that are of the own group, averaged within groups, then over them: (1 + P,).
+
+    A document's own cluster is passed over: being near to itself says nothing about its domain.
+    """
+    far = np.where(sample.unit[:, None] == sample.unit, np.float32(np.inf), distance)
+    nearest = np.argsort(far, axis=1, kind="stable")[:, :k]  # (n, k)
+    valid = np.isfinite(np.take_along_axis(far, nearest, axis=1))
+    result = np.empty(len(sample.labellings))
+    for row, labels in enumerate(sample.labellings):
+        same = (labels[nearest] == labels[:, None]) & valid
+        share = same.sum(axis=1) / np.maximum(valid.sum(axis=1), 1)
+        total = np.bincount(labels, weights=share, minlength=sample.classes)
+        result[row] = (total / np.bincount(labels, minlength=sample.classes)).mean()
+    return result
+
+
+def balanced_accuracies(values: NDArray[np.float32], sample: Sample) -> Floats:
+    """Balanced accuracy over all held-out documents under each labelling: (1 + P,)."""
+    labellings = sample.labellings_in_folds
+    predicted = np.empty_like(labellings)
+    for fold in range(sample.folds):
+        held_out = sample.fold == fold
+        scores = _components(values, ~held_out, sample.seed)
+        fitted = classifier.fit(scores[~held_out], labellings[:, ~held_out], sample.classes)
+        predicted[:, held_out] = classifier.predict(scores[held_out], *fitted)
+    right = predicted == labellings
+    recalls = [(right & (labellings == c)).sum(axis=1) / (labellings == c).sum(axis=1) for c in range(sample.classes)]
+    balanced: Floats = np.mean(recalls, axis=0)
+    return balanced
+
+
+def _components(values: NDArray[np.float32], training: NDArray[np.bool_], seed: int) -> Floats:
+    """Scores of all rows on 50 components of the training rows, at one common scale: (n, c)."""
+    n, d = int(training.sum()), values.shape[1]
+    solver = "covariance_eigh" if d <= 512 else "randomized"
+    state = int(generator(seed, "components").integers(2**31))
+    components = PCA(min(COMPONENTS, n - 1, d), svd_solver=solver, random_state=state)
+    components.fit(values[training].astype(np.float64))
+    scores = components.transform(values.astype(np.float64))
+    # The penalty of the regression has a meaning only beside the features' size: mean variance 1 in every space.
+    scale = np.sqrt((scores[training] ** 2).mean())
+    scaled: Floats = scores / (scale if scale > 0 else 1.0)
+    return scaled
