@@ -11,7 +11,7 @@ from typing import Final
 
 from attention.errors import ModelUnavailable, TooLittleMemory
 from attention.model import Model, ModelSource, chosen_device, model_folder, open_model
-from attention.weights import count_weights, weight_files
+from attention.weights import configuration, count_weights, weight_files
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -86,7 +86,9 @@ class Residence:
 
 def memory_needed(source: ModelSource) -> int:
     """About how many bytes a model takes once loaded: its weights in its dtype, a fifth more, and a workspace."""
-    files = weight_files(source.id, model_folder(source))
+    folder = model_folder(source)
+    configuration(source.id, folder)  # raises by name where the folder is missing or holds no model
+    files = weight_files(source.id, folder)
     return count_weights(source.id, files) * BYTES.get(source.dtype, 4) * 6 // 5 + WORKSPACE
 
 

@@ -96,7 +96,7 @@ class Answering:
         except HearkenError as error:
             fail_inquiries(self.engine, inquiries, error.code, str(error))
         else:
-            answer_inquiries(self.engine, served, inquiries)
+            answer_inquiries(self.engine, served, inquiries, self.models.budgets[model_id])
         return True
 
     def _claim(self, model_id: str, above_priority: int | None) -> bool:
@@ -140,4 +140,8 @@ def this_answering() -> Answering:
     """The answers of this process, with the models of its models file."""
     process = this_process()
     entries = load_models_file(process.settings.models)
-    return Answering(process, ServedModels(engine(), entries, process.settings.token_budget), engine())
+    return Answering(
+        process,
+        ServedModels(engine(), entries, process.settings.token_budget, process.settings.model_memory_bytes),
+        engine(),
+    )

@@ -26,7 +26,7 @@ class _Read:
     rendered: Rendered
 
 
-def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInquiry]) -> None:
+def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInquiry], token_budget: int) -> None:
     """Embed the contents together and store each response: {"version_key", "embedding": d numbers}."""
     read: list[_Read] = []
     for inquiry in inquiries:
@@ -38,7 +38,7 @@ def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInqu
             log.exception("inquiry=%s could not be rendered", inquiry.id)
             fail_inquiries(engine, [inquiry], *UNEXPECTED)
     if read:
-        _embed(engine, served, read)
+        _embed(engine, served, read, token_budget)
 
 
 def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str, message: str) -> None:
@@ -48,13 +48,13 @@ def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str,
             fail_inquiry(connection, inquiry, reason, message)
 
 
-def _embed(engine: Engine, served: Served, read: list[_Read]) -> None:
+def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int) -> None:
     """All in one batch, or each alone where the batch fails."""
     try:
         measured = analyse(
             served.model,
             [one.rendered for one in read],
-            token_budget=served.token_budget,
+            token_budget=token_budget,
             want=Want(flow=False, turn_embeddings=False),
         )
         with engine.begin() as connection:
@@ -66,7 +66,7 @@ def _embed(engine: Engine, served: Served, read: list[_Read]) -> None:
     except Exception as error:
         if len(read) > 1:
             for one in read:
-                _embed(engine, served, [one])
+                _embed(engine, served, [one], token_budget)
         elif isinstance(error, HearkenError):
             fail_inquiries(engine, [read[0].inquiry], error.code, str(error))
         else:

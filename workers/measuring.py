@@ -87,6 +87,11 @@ class ClaimRun:
         self.priority = max(item.priority for item in claim.items)
         self.open: dict[int, ClaimedItem] = {item.id: item for item in claim.items}
 
+    @property
+    def budget(self) -> int:
+        """Padded tokens that a pass may have."""
+        return self.models.budgets[self.claim.model_id]
+
     def run(self) -> None:
         """Measure and store. Raises only what says that the database is away; the rest is settled item by item."""
         try:
@@ -138,7 +143,7 @@ class ClaimRun:
     def _one_group(self, waiting: list[Reading]) -> list[Reading]:
         """Measure and store what fits into one pass; returns the rest."""
         lengths = [[len(window) for window in reading.rendered.windows] for reading in waiting]
-        group = one_pass_groups(lengths, self.served.token_budget)[0]
+        group = one_pass_groups(lengths, self.budget)[0]
         chosen = [waiting[index] for index in group]
         rest = [reading for index, reading in enumerate(waiting) if index not in set(group)]
         try:
@@ -151,14 +156,14 @@ class ClaimRun:
         """Halve the budget from now on; a window that does not fit by itself fails its document."""
         torch.cuda.empty_cache()
         widest = max(len(window) for reading in group for window in reading.rendered.windows)
-        if self.served.token_budget <= widest:
+        if self.budget <= widest:
             self._fail([reading.item for one in group for reading in one.all], OUT_OF_MEMORY)
             return []
-        self.served.token_budget = max(self.served.token_budget // 2, widest)
+        self.models.budgets[self.claim.model_id] = max(self.budget // 2, widest)
         log.warning(
             "out of memory: model=%s passes from now on have %d tokens at most",
             self.claim.model_id,
-            self.served.token_budget,
+            self.budget,
         )
         return group
 
@@ -186,12 +191,11 @@ class ClaimRun:
         items = [reading.item for one in group for reading in one.all]
         between = self._between_passes(items)
         turns = max(reading.rendered.turns or 0 for reading in group)
-        budget = self.served.token_budget
         begun = time.perf_counter()
         measured = analyse(
             self.served.model,
             [reading.rendered for reading in group],
-            token_budget=budget,
+            token_budget=self.budget,
             want=Want(flow=turns <= FLOW_TURNS),
             between_passes=between,
         )
@@ -204,7 +208,7 @@ class ClaimRun:
             len({item.tenant_id for item in items}),
             len(lengths),
             sum(lengths),
-            100 * padded_share(lengths, budget),
+            100 * padded_share(lengths, self.budget),
             (time.perf_counter() - begun) * 1000,
         )
         return measured

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
-from attention.model import Model, ModelSource, open_model, packaged_minilm
+from attention.model import Model, ModelSource, packaged_minilm
+from attention.residence import Residence, free_memory, memory_needed
 from models.queries.fleet import set_model_ready, set_model_state
 from models.queries.vectors import ensure_vector_indexes
 from models.settings import ModelEntry
@@ -15,14 +16,13 @@ from models.settings import ModelEntry
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """An opened model, the key of its version, and how many padded tokens a pass may have (less after running out)."""
+    """An opened model and the key of its version. Whoever holds it keeps the model in memory: let go after use."""
 
     model: Model
     model_id: str
     version_key: int
-    token_budget: int
 
 
 def source_of(entry: ModelEntry) -> ModelSource:
@@ -44,13 +44,21 @@ def source_of(entry: ModelEntry) -> ModelSource:
 
 
 class ServedModels:
-    """The models of the models file, by id. A refusal is final for this process; an absence is tried again."""
+    """The models of the models file, by id, of which as many are loaded as memory allows.
 
-    def __init__(self, engine: Engine, entries: Sequence[ModelEntry], token_budget: int) -> None:
+    A refusal is final for this process; a model that was not at hand is tried again. `budgets` says how many padded
+    tokens a pass under each model may have; it shrinks where memory ran out.
+    """
+
+    def __init__(
+        self, engine: Engine, entries: Sequence[ModelEntry], token_budget: int, memory_bytes: int | None = None
+    ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
-        self.token_budget = token_budget
-        self._open: dict[str, Served] = {}
+        self.budgets = dict.fromkeys(self.entries, token_budget)
+        self._memory_bytes = memory_bytes
+        self._residence = Residence(self._sources(), self._free)
+        self._versions: dict[str, int] = {}
         self._refused: dict[str, ModelRefused] = {}
 
     @property
@@ -65,26 +73,30 @@ class ServedModels:
 
     def is_open(self, model_id: str) -> bool:
         """Whether the model is loaded."""
-        return model_id in self._open
+        return model_id in self._residence.loaded
 
     def open(self, model_id: str) -> Served:
         """The opened model. Raises ModelRefused or ModelUnavailable, which the `model` table then tells as well."""
         if model_id in self._refused:
             raise self._refused[model_id]
-        if model_id not in self._open:
-            self._open[model_id] = self._load(model_id)
-        return self._open[model_id]
+        if self.is_open(model_id):
+            model = self._residence.model(model_id)
+        else:
+            model = self._load(model_id)
+            self._versions[model_id] = self._announce(model_id, model)
+        return Served(model, model_id, self._versions[model_id])
 
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""
         self._refused[model_id] = refusal
-        self._open.pop(model_id, None)
+        self._residence.drop(model_id)
         self._tell(model_id, "refused", refusal)
 
-    def _load(self, model_id: str) -> Served:
+    def _load(self, model_id: str) -> Model:
         self._tell(model_id, "loading")
         try:
-            model = open_model(source_of(self.entries[model_id]))
+            source_of(self.entries[model_id])  # says what to install where the packaged model is missing
+            return self._residence.model(model_id)
         except ModelRefused as refusal:
             self.refuse(model_id, refusal)
             raise
@@ -98,11 +110,14 @@ class ServedModels:
             )
             self._tell(model_id, "unavailable", failure)
             raise failure from error
+
+    def _announce(self, model_id: str, model: Model) -> int:
+        """Tell everybody that the model is ready; returns the key of its version."""
         with self.engine.begin() as connection:
             key = set_model_ready(connection, model_id, asdict(model.facts))
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
         log.info("opened model=%s revision=%s device=%s", model_id, model.facts.revision, model.facts.device)
-        return Served(model, model_id, key, self.token_budget)
+        return key
 
     def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
         if error is not None:
@@ -110,3 +125,20 @@ class ServedModels:
         reason, message = (None, None) if error is None else (error.code, str(error))
         with self.engine.begin() as connection:
             set_model_state(connection, model_id, state, reason, message)
+
+    def _sources(self) -> dict[str, ModelSource]:
+        sources = {}
+        for entry in self.entries.values():
+            try:
+                sources[entry.id] = source_of(entry)
+            except ModelUnavailable as absence:
+                log.warning("model=%s cannot be served: %s", entry.id, absence)
+        return sources
+
+    def _free(self, device: str) -> int:
+        """Bytes that another model may take on a device: most of what is free, or what the setting leaves."""
+        free = free_memory(device) * 9 // 10
+        if self._memory_bytes is None:
+            return free
+        sources = self._sources()
+        return min(free, self._memory_bytes - sum(memory_needed(sources[name]) for name in self._residence.loaded))

@@ -238,13 +238,13 @@ def test_a_model_that_is_not_there_fails_its_work_by_name(engine: Engine, worker
 def test_a_long_document_runs_in_windows_and_others_of_its_claim_in_one_pass(
     engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker.models.open(MODEL).token_budget = 512
+    worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(3000, 1), words(30, 2), words(30, 3)], tokens=[50, 50, 50])
         worker.answer_model(MODEL)
     finally:
-        worker.models.open(MODEL).token_budget = 16_384
+        worker.models.budgets[MODEL] = 16_384
     assert states(engine, job_id) == {"done": 3}
     long, *short = passes(caplog)
     assert (long["documents"], int(long["windows"])) == ("1", measured(engine, job_id)[0]["windows"])
@@ -255,7 +255,7 @@ def test_a_long_document_runs_in_windows_and_others_of_its_claim_in_one_pass(
 def test_urgent_work_is_served_between_the_passes_of_a_long_document(
     engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker.models.open(MODEL).token_budget = 512
+    worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             long = add_job(connection, [words(2500, 4)])
@@ -272,14 +272,14 @@ def test_urgent_work_is_served_between_the_passes_of_a_long_document(
         worker.give_way = arrive  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
-        worker.models.open(MODEL).token_budget = 16_384
+        worker.models.budgets[MODEL] = 16_384
     assert [job_row(engine, job_id).state for job_id in (long, *urgent)] == ["succeeded"] * 3
     assert all(job_row(engine, one).finished_at < job_row(engine, long).finished_at for one in urgent)
     assert [one["documents"] for one in passes(caplog)] == ["2", "1"]
 
 
 def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, worker: Answering) -> None:
-    worker.models.open(MODEL).token_budget = 512
+    worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(2500, 5)])
@@ -293,21 +293,21 @@ def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, w
         worker.give_way = cancel  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
-        worker.models.open(MODEL).token_budget = 16_384
+        worker.models.budgets[MODEL] = 16_384
     assert states(engine, job_id) == {"cancelled": 1}
     assert job_row(engine, job_id).state == "cancelled"
     assert measured(engine, job_id) == []
 
 
 def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engine, worker: Answering) -> None:
-    worker.models.open(MODEL).token_budget = 512
+    worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(100, seed) for seed in range(100, 110)], tokens=[100] * 10)
         worker.give_way = lambda _priority: worker.process._stop.set()  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
-        worker.models.open(MODEL).token_budget = 16_384
+        worker.models.budgets[MODEL] = 16_384
     left = states(engine, job_id)
     assert left["done"] >= 1
     assert left == {"done": left["done"], "queued": 10 - left["done"]}
@@ -316,7 +316,7 @@ def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engin
 
 
 def test_a_lost_lease_stores_nothing(engine: Engine, worker: Answering) -> None:
-    worker.models.open(MODEL).token_budget = 512
+    worker.models.budgets[MODEL] = 512
     before = stored(engine)
     try:
         with engine.begin() as connection:
@@ -331,7 +331,7 @@ def test_a_lost_lease_stores_nothing(engine: Engine, worker: Answering) -> None:
         worker.give_way = lose  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
-        worker.models.open(MODEL).token_budget = 16_384
+        worker.models.budgets[MODEL] = 16_384
     assert states(engine, job_id) == {"running": 1}
     assert measured(engine, job_id) == []
     assert stored(engine) == before
