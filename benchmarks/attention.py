@@ -1,0 +1,165 @@
+"""The benchmarks of capture: time against plain attention and against attention maps, memory, documents a second."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from attention.analysis import analyse
+from attention.capture import capture
+from attention.conversation import Document, Turn, render
+from benchmarks.memory import peak_megabytes
+from benchmarks.networks import Trio, forward, llama, minilm, words
+from benchmarks.paired import paired
+from benchmarks.peers import maps_then_metrics, transformer_lens
+
+CORPORA = "HEARKEN_CORPORA"
+SAMPLES = Path(__file__).parent.parent / "samples"
+LEAST_MEMORY = 2**31
+"""Bytes that stay free beside attention maps; below it a case is told to run out of memory instead of doing so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `target` bounds `value` from above, or from below with `at_least`."""
+
+    case: str
+    against: str
+    value: float | None
+    unit: str
+    detail: str
+    target: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None or self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"met": self.met}
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Every case in turn; `quick` takes fewer layers, lengths and rounds and shows that all of it works."""
+    layers = 4 if quick else 30
+    trio = llama(layers)
+    for tokens in (512, 1024) if quick else (512, 1024, 2048, 4096):
+        yield _against_plain(trio, tokens, rounds=3 if quick else max(5, 12288 // tokens))
+    for tokens in (512,) if quick else (2048, 4096):
+        yield _against_maps(trio, tokens, rounds=1 if quick else 3)
+    yield _against_lens(trio, 256 if quick else 1024, rounds=1 if quick else 3)
+    del trio
+    yield from _batch(rounds=1 if quick else 7)
+    yield from _memory(2048 if quick else 16384, layers)
+    yield from _documents(8 if quick else 64)
+
+
+def _times(found: Any) -> str:
+    return (
+        f"{found.ours * 1000:.0f} ms against {found.theirs * 1000:.0f} ms, "
+        f"ratios {found.lowest:.2f} to {found.highest:.2f} in {found.rounds} rounds"
+    )
+
+
+def _against_plain(trio: Trio, tokens: int, rounds: int) -> Row:
+    windows = [words(tokens, trio.model.facts.vocabulary)]
+    found = paired(lambda: capture(trio.model, windows), lambda: forward(trio.plain, windows), rounds=rounds)
+    case = f"{trio.name}, {trio.model.facts.layers} layers, {tokens:,} tokens"
+    return Row(case, "plain SDPA forward", found.ratio, "times", _times(found), target=1.15)
+
+
+def _against_maps(trio: Trio, tokens: int, rounds: int) -> Row:
+    facts = trio.model.facts
+    case, against = f"{trio.name}, {facts.layers} layers, {tokens:,} tokens", "output_attentions, same metrics"
+    target = {2048: 4.0, 4096: 7.0}.get(tokens)
+    maps = facts.layers * facts.heads * tokens**2 * 4
+    if maps + LEAST_MEMORY > psutil.virtual_memory().available:
+        return Row(case, against, None, "times faster", f"the maps alone need {maps / 2**30:.0f} GiB", target, True)
+    windows = [words(tokens, facts.vocabulary)]
+    found = paired(lambda: capture(trio.model, windows), lambda: maps_then_metrics(trio, windows), rounds=rounds)
+    return Row(case, against, 1 / found.ratio, "times faster", _times(found), target, True)
+
+
+def _against_lens(trio: Trio, tokens: int, rounds: int) -> Row:
+    case, against = f"{trio.name}, {trio.model.facts.layers} layers, {tokens:,} tokens", "TransformerLens, same metrics"
+    measure = transformer_lens(trio, tokens)
+    if measure is None:
+        return Row(case, against, None, "times faster", "not installed here (pip install transformer_lens)")
+    windows = [words(tokens, trio.model.facts.vocabulary)]
+    found = paired(lambda: capture(trio.model, windows), lambda: measure(windows), rounds=rounds)
+    return Row(case, against, 1 / found.ratio, "times faster", _times(found))
+
+
+def _batch(rounds: int) -> Iterator[Row]:
+    trio = minilm()
+    lengths = np.linspace(64, 512, 32).astype(int)
+    windows = [words(int(tokens), trio.model.facts.vocabulary, seed=int(tokens)) for tokens in lengths]
+    case = f"{trio.name}, 32 texts of 64 to 512 tokens in one pass"
+    found = paired(lambda: capture(trio.model, windows), lambda: forward(trio.plain, windows), rounds=rounds)
+    yield Row(case, "plain SDPA forward", found.ratio, "times", _times(found), target=1.25)
+    found = paired(lambda: capture(trio.model, windows), lambda: maps_then_metrics(trio, windows), rounds=rounds)
+    against = "output_attentions, same metrics"
+    yield Row(case, against, 1 / found.ratio, "times faster", _times(found), target=1.4, at_least=True)
+
+
+def _memory(tokens: int, layers: int) -> Iterator[Row]:
+    peaks = {
+        way: [peak_megabytes(way, size, layers) for size in (tokens // 2, tokens)] for way in ("plain", "captured")
+    }
+    case = f"Llama 135M, {layers} layers, {tokens:,} tokens: peak memory beyond the network"
+    (half_plain, plain), (half_captured, captured) = peaks["plain"], peaks["captured"]
+    if plain is None or captured is None or half_plain is None or half_captured is None:
+        yield Row(case, "plain SDPA forward", None, "MB more", "a process ran out of memory", target=100)
+        return
+    detail = (
+        f"{captured[0]:.0f} MB against {plain[0]:.0f} MB; "
+        f"at half the tokens {half_captured[0]:.0f} against {half_plain[0]:.0f}"
+    )
+    yield Row(case, "plain SDPA forward", captured[0] - plain[0], "MB more", detail, target=100)
+
+
+def _documents(limit: int) -> Iterator[Row]:
+    trio = minilm()
+    for name, documents in _data_sets(limit):
+        rendered = [render(trio.model.tokenizer, document, context=512) for document in documents]
+        alone = [window for document in rendered for window in document.windows]
+        found = paired(
+            lambda rendered=rendered: analyse(trio.model, rendered, token_budget=4096),  # type: ignore[misc]
+            lambda alone=alone: [maps_then_metrics(trio, [window]) for window in alone],  # type: ignore[misc]
+            rounds=1,
+        )
+        rate, theirs = len(rendered) / found.ours, len(rendered) / found.theirs
+        detail = (
+            f"{rate:.1f} against {theirs:.1f} documents a second; {len(rendered)} documents, "
+            f"{sum(document.tokens for document in rendered):,} tokens"
+        )
+        yield Row(f"MiniLM, {name}", "a loop over output_attentions", 1 / found.ratio, "times faster", detail)
+
+
+def _data_sets(limit: int) -> Iterator[tuple[str, list[Document]]]:
+    """JSON Lines of the corpora folder, or of the samples: the first `limit` documents of each file."""
+    folder = Path(os.environ[CORPORA]) if CORPORA in os.environ else SAMPLES
+    for path in sorted(folder.rglob("*.jsonl")):
+        documents: list[Document] = []
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if len(documents) < limit and line.strip():
+                    documents.append(_document(json.loads(line)))
+        if documents:
+            yield f"{path.stem} ({'corpora' if CORPORA in os.environ else 'samples'})", documents
+
+
+def _document(record: dict[str, Any]) -> Document:
+    if "turns" in record:
+        return Document(turns=tuple(Turn(turn["speaker"], turn["text"]) for turn in record["turns"]))
+    if "messages" in record:
+        turns = tuple(Turn(message["role"], message["content"]) for message in record["messages"])
+        return Document(turns=turns, messages=True)
+    return Document(text=record["text"])
