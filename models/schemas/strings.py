@@ -21,10 +21,16 @@ def _said(value: str) -> str:
     return value
 
 
+def _on_one_line(value: str) -> str:
+    if len(value.splitlines()) > 1 or value != value.rstrip("\r\n"):
+        raise ValueError("a name stands on one line; remove the line break")
+    return value
+
+
 Storable = Annotated[str, AfterValidator(_storable)]
 Said = Annotated[Storable, AfterValidator(_said)]
 """Text that somebody said: at least one character that is no white space."""
-Name = Annotated[Said, StringConstraints(max_length=200)]
+Name = Annotated[Said, AfterValidator(_on_one_line), StringConstraints(max_length=200)]
 ModelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 LabelKey = Annotated[Said, StringConstraints(max_length=100)]
 LabelValue = Annotated[Storable, StringConstraints(max_length=500)]

@@ -1,0 +1,46 @@
+"""What every request of one process shares: settings, the served models, the database, who waits and who knocks."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from models.queries.submission import Served
+from models.settings import ModelEntry, Settings
+from service.database import Database
+from service.knocking import Knocker
+from service.problems import MODEL_UNKNOWN, field_problem
+from service.waiting import Watcher
+
+
+@dataclass(slots=True)
+class Context:
+    """The parts of one running service."""
+
+    settings: Settings
+    entries: tuple[ModelEntry, ...]
+    database: Database
+    watcher: Watcher
+    knocker: Knocker
+    local_tenant_known: bool = False
+
+    def served(self, model_id: str | None, pointer: str = "/model") -> Served:
+        """The model that a client names, or the default one. Raises a `Problem` when it is not served."""
+        entry = self.entries[0]
+        if model_id is not None:
+            found = [candidate for candidate in self.entries if candidate.id == model_id]
+            if not found:
+                known = ", ".join(candidate.id for candidate in self.entries)
+                raise field_problem(
+                    MODEL_UNKNOWN, pointer, f"There is no model {model_id!r} here. Served are: {known}."
+                )
+            entry = found[0]
+        return Served(entry.id, entry.dtype, entry.max_tokens)
+
+
+def _context(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+Here = Annotated[Context, Depends(_context)]
+"""The parts of the service, in a route's parameters."""

@@ -1,0 +1,104 @@
+"""Waiting for jobs without holding a connection: one that listens wakes all who wait in this process.
+
+The workers announce every job that they settle, and every inquiry that they answer, on the channel `hearken_job`. A
+notice that is missed, while the listening connection was away, is made up for by looking again every few seconds.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from sqlalchemy import make_url
+
+CHANNEL = "hearken_job"
+LOOK_AGAIN_SECONDS = 2.0
+RECONNECT_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Tells those who wait when something may have changed for the id that they watch."""
+
+    def __init__(self, database_url: str) -> None:
+        self._address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._watching: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+        self.stopping = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen(), name="listen for jobs")
+
+    def stop_waiting(self) -> None:
+        """Wake everybody, for good: who waits answers with what there is now."""
+        self.stopping.set()
+        self._wake_all()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        self.stop_waiting()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return sum(len(events) for events in self._watching.values())
+
+    @contextmanager
+    def _watch(self, name: str) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._watching[name].add(event)
+        try:
+            yield event
+        finally:
+            self._watching[name].discard(event)
+            if not self._watching[name]:
+                del self._watching[name]
+
+    async def changes(self, name: str, seconds: float, *, pause: float = 0.0) -> AsyncIterator[None]:
+        """Yield now, after each notice for `name` and every few seconds, until `seconds` have passed; a last time then.
+
+        What is read at the first yield cannot be older than the watch. `pause` is the least time between two yields.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        with self._watch(name) as changed:
+            while True:
+                yield
+                remaining = deadline - loop.time()
+                if remaining <= 0 or self.stopping.is_set():
+                    return
+                if pause:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.stopping.wait(), min(pause, remaining))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), min(LOOK_AGAIN_SECONDS, max(0.0, deadline - loop.time())))
+                changed.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._address, autocommit=True, connect_timeout=5, application_name="hearken api listening"
+                )
+                async with connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._wake_all()
+                    async for notice in connection.notifies():
+                        for event in self._watching.get(notice.payload, ()):
+                            event.set()
+            except psycopg.Error as error:
+                log.warning("not listening for jobs, trying again: %s", " ".join(str(error).split()))
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _wake_all(self) -> None:
+        for events in list(self._watching.values()):
+            for event in events:
+                event.set()
