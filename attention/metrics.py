@@ -5,8 +5,9 @@ window are sums over rows and their counts, and windows combine weighted by thei
 defined row is NaN, on purpose and nowhere else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -101,54 +102,55 @@ class Expectation:
         )
 
 
+Defined = tuple[str, Tensor, Tensor]
+"""A metric's name, its value for every row and which rows have one: (B, H, N) each."""
+
+
 def sum_rows(rows: RowStatistics, expected: Expectation) -> Tensor:
     """Sums and counts over the defined rows of every head of one layer, float64: (2, K, B, H), K as in `SUMMED`."""
-    entropy, entropy_rest = rows.entropy.double(), rows.entropy_rest.double()  # (B, H, N)
-    real = (expected.visible > 0).expand_as(entropy)
-    measurable = (rows.rest >= SINK_LIMIT) & (expected.visible_rest > 0)
-    spreadable = (measurable & (expected.visible_rest > 1)).expand_as(entropy)
-    several = (expected.visible > 1).expand_as(entropy)
-    far = rows.distance_rest.double() / expected.distance_rest.clamp(min=0.5)
-    even = entropy_rest / expected.visible_rest.clamp(min=2).log()
-    parts = {
-        "distance": (rows.distance, real),
-        "distance_without_sink": (rows.distance_rest, measurable),
-        "distance_spread": (rows.variance.double().clamp(min=0).sqrt(), real),
-        "entropy": (entropy, real),
-        "entropy_without_sink": (entropy_rest, measurable),
-        "dispersion": (entropy / expected.visible.clamp(min=2).log(), several),
-        "interdependency": (far * even, spreadable),
-        "sink": (rows.sink, real & expected.later),
-        "scaffold": (rows.scaffold, real),
-        "null_mass": (rows.null_mass, real),
-        LEFT_OUT: (torch.ones_like(entropy), real & (expected.visible_rest > 0) & (rows.rest < SINK_LIMIT)),
-    }
-    parts |= _shares(rows, expected)
-    nothing = torch.zeros(entropy.shape[:2], dtype=torch.float64, device=entropy.device)
-    sums, counts = [], []
-    for name in SUMMED:
-        if name not in parts:
-            sums.append(nothing)
-            counts.append(nothing)
-            continue
-        values, defined = parts[name]
-        sums.append(torch.where(defined, values.double(), 0.0).sum(-1))
-        counts.append(defined.sum(-1).double())
-    return torch.stack([torch.stack(sums), torch.stack(counts)])
+    batch, heads, _ = rows.distance.shape
+    found = torch.zeros(2, len(SUMMED), batch, heads, dtype=torch.float64, device=rows.distance.device)
+    for name, values, defined in chain(_of_every_row(rows, expected), _shares(rows, expected)):
+        index = SUMMED.index(name)
+        found[0, index] = torch.where(defined, values, 0.0).sum(-1, dtype=torch.float64)
+        found[1, index] = defined.sum(-1)
+    return found
 
 
-def _shares(rows: RowStatistics, expected: Expectation) -> dict[str, tuple[Tensor, Tensor]]:
+def _of_every_row(rows: RowStatistics, expected: Expectation) -> Iterator[Defined]:
+    """One metric at a time, so that only one is held."""
+    shape = rows.distance.shape
+    real = (expected.visible > 0).expand(shape)
+    others = expected.visible_rest > 0
+    measurable = (rows.rest >= SINK_LIMIT) & others
+    yield "distance", rows.distance, real
+    yield "distance_without_sink", rows.distance_rest, measurable
+    yield "distance_spread", rows.variance.double().clamp(min=0).sqrt(), real
+    yield "entropy", rows.entropy, real
+    yield "entropy_without_sink", rows.entropy_rest, measurable
+    yield "dispersion", rows.entropy / expected.visible.clamp(min=2).log(), (expected.visible > 1).expand(shape)
+    far = rows.distance_rest / expected.distance_rest.clamp(min=0.5)
+    even = rows.entropy_rest / expected.visible_rest.clamp(min=2).log()
+    yield "interdependency", far * even, measurable & (expected.visible_rest > 1)
+    yield "sink", rows.sink, real & expected.later
+    yield "scaffold", rows.scaffold, real
+    yield "null_mass", rows.null_mass, real
+    yield LEFT_OUT, torch.ones_like(rows.distance), real & others & ~measurable
+
+
+def _shares(rows: RowStatistics, expected: Expectation) -> Iterator[Defined]:
     """Conversation shares of each row with their expectations; nothing without turns."""
     if rows.content is None or rows.by_distance is None:
-        return {}
+        return
     asks = expected.asks.expand_as(rows.content)
     content = rows.content.double()
     defined = asks & (content > 0)
     safe = torch.where(defined, content, 1.0)
-    masses = {name: getattr(rows, name) for name in SHARES} | {"turn_distance": rows.turn_steps}
-    parts = {name: (mass.double() / safe, defined) for name, mass in masses.items()}
     for name in SHARES:
-        parts[f"{name}_uniform"] = (expected.shares[name].expand_as(content), asks)
+        yield name, getattr(rows, name) / safe, defined
+        yield f"{name}_uniform", expected.shares[name].expand_as(content), asks
+    assert rows.turn_steps is not None
+    yield "turn_distance", rows.turn_steps / safe, defined
     local = content.new_zeros(4, *content.shape)
     for index, (each, sight, groups) in enumerate(zip(expected.each, expected.sights, expected.groups, strict=True)):
         if groups.turns > 1:
@@ -157,8 +159,7 @@ def _shares(rows: RowStatistics, expected: Expectation) -> dict[str, tuple[Tenso
     possible = asks & (local[0] > 0)
     safe = torch.where(possible, local[0], 1.0)
     for name, mass in zip(SHARES, local[1:], strict=True):
-        parts[f"{name}_local"] = (mass / safe, possible)
-    return parts
+        yield f"{name}_local", mass / safe, possible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
