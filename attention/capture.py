@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function
 
 from attention.conversation import Window
-from attention.errors import CaptureIncomplete, FamilyNotProven
+from attention.errors import CaptureIncomplete, FamilyNotProven, NotFinite
 from attention.kernels import KeyGroups, MaskRule, RowRequest, RowStatistics, Sight, attend, dense, sight
 from attention.metrics import Expectation, HeadSums, sum_rows
 
@@ -249,8 +249,8 @@ AttentionMaskInterface.register(CAPTURE, mask_rule)
 def capture(model: "Model", windows: Sequence[Window], want: Want | None = None) -> list[WindowMeasure]:
     """Measure windows in one padded forward pass; a window's result does not depend on its neighbours.
 
-    Raises CaptureIncomplete where fewer or more layers attended than the model has, and FamilyNotProven where the
-    network attends in a way that is not measured.
+    Raises CaptureIncomplete where fewer or more layers attended than the model has, FamilyNotProven where the network
+    attends in a way that is not measured, and NotFinite where its own arithmetic overflowed.
     """
     want = want or Want()
     groups = tuple(key_groups(window) for window in windows)
@@ -271,6 +271,11 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
         n = lengths[index]
         own = torch.from_numpy(~np.asarray(window.special)).to(hidden.device)
         states = hidden[index, :n].double()  # (n, d)
+        if not (np.isfinite(sums[..., index, :]).all() and bool(torch.isfinite(states).all())):
+            raise NotFinite(
+                f"the model gives no finite numbers on this text in {model.facts.dtype}; "
+                "use a model whose dtype in the models file is bfloat16 or float32"
+            )
         turn_embeddings = flow = token_rows = layer_embeddings = None
         if group.turns and want.turn_embeddings:
             query_turn = torch.from_numpy(group.query_turn).to(hidden.device).long()

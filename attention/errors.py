@@ -26,7 +26,8 @@ HearkenError
 │   ├── TooShort            shorter than the windows asked of it
 │   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
-│   └── SpansUnclear        the tokens could not be given to turns exactly
+│   ├── SpansUnclear        the tokens could not be given to turns exactly
+│   └── NotFinite           the network's own arithmetic overflowed on it, in a dtype too narrow for it
 ├── ComparisonRefused       the groups cannot be compared as they are
 └── Interrupted             the caller stopped the work between two passes
 
@@ -226,6 +227,12 @@ class ComparisonRefused(HearkenError):
     def __init__(self, message: str, group: str | None = None) -> None:
         super().__init__(message)
         self.group = group
+
+
+class NotFinite(DocumentRefused):
+    """On this document the network's own arithmetic overflowed, in a dtype that is too narrow for it."""
+
+    code = "document-not-finite"
 
 
 class Interrupted(HearkenError):

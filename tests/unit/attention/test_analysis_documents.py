@@ -12,7 +12,7 @@ from attention.analysis import analyse, attention_weights
 from attention.capture import Want
 from attention.conversation import Rendered, Window
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
-from attention.errors import CaptureIncomplete, DocumentRefused, EmptyDocument, Interrupted
+from attention.errors import CaptureIncomplete, DocumentRefused, EmptyDocument, Interrupted, NotFinite
 
 EVERYTHING = Want(flow=True, flow_heads=True, tokens=True, layer_embeddings=True)
 
@@ -162,3 +162,12 @@ def test_attention_weights_are_refused_beyond_their_limit_or_for_no_such_head() 
         attention_weights(network("bert").model, text_window(1025), 0, 0)
     with pytest.raises(DocumentRefused, match="layers 0 to 1 and heads 0 to 3"):
         attention_weights(network("bert").model, text_window(9), 0, 4)
+
+
+@pytest.mark.parametrize("parameter", ["query", "value"])
+def test_a_network_that_overflows_is_refused_and_never_gives_nan(parameter: str) -> None:
+    model = twin("bert").model
+    with torch.no_grad():
+        model.network.encoder.layer[0].attention.self.get_submodule(parameter).bias[3] = float("nan")  # type: ignore[union-attr,index]
+    with pytest.raises(NotFinite, match="no finite numbers on this text in float32"):
+        analyse(model, [document(text_window(70))], token_budget=99)

@@ -148,3 +148,20 @@ def test_the_oracle_gives_uniform_attention_its_known_values() -> None:
     torch.testing.assert_close(rows.entropy[0, 0], (i + 1).log().double())
     torch.testing.assert_close(rows.variance[0, 0], (((i + 1) ** 2 - 1) / 12).double())
     torch.testing.assert_close(rows.sink[0, 0], (1 / (i + 1)).double())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison: float) -> None:
+    given_case = case(lengths=(40,), turns=0)
+    request = RowRequest()
+    _, clean = KERNELS[kernel](
+        given_case.query, given_case.key, given_case.value, request=request, **given_case.arguments
+    )
+    given_case.query[0, 1, 17] = poison
+    _, rows = KERNELS[kernel](
+        given_case.query, given_case.key, given_case.value, request=request, **given_case.arguments
+    )
+    assert not torch.isfinite(rows.entropy[0, 1, 17])
+    rows.entropy[0, 1, 17] = clean.entropy[0, 1, 17]
+    torch.testing.assert_close(rows.entropy, clean.entropy)
