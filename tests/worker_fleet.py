@@ -43,6 +43,7 @@ class Fleet:
     def __init__(self, folder: Path, database_url: str, redis_server: RedisServer) -> None:
         self.folder = folder
         self.engine: Engine = create_engine(database_url)
+        self.redis_server = redis_server
         self.broker = redis.Redis.from_url(redis_server.client_url)
         self.environment = {
             **os.environ,
@@ -108,8 +109,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet(workers: int) -> Iterator[Fleet]:
-    """Servers, workers and a beat, gone afterwards."""
+def fleet(workers: int, **environment: str) -> Iterator[Fleet]:
+    """Servers, workers and a beat, with these variables besides; gone afterwards."""
     from migrations.run import upgrade
 
     with (
@@ -119,6 +120,7 @@ def fleet(workers: int) -> Iterator[Fleet]:
     ):
         upgrade(postgres.url)
         started = Fleet(folder, postgres.url, redis_server)
+        started.environment |= environment
         try:
             started.start_beat()
             for number in range(1, workers + 1):

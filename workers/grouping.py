@@ -23,7 +23,8 @@ def one_pass_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list
     return groups
 
 
-def padded_share(lengths: Sequence[int], token_budget: int) -> float:
-    """The share of padding among the tokens that the passes over rows of these lengths compute."""
-    padded = sum(len(rows) * max(lengths[row] for row in rows) for rows in passes(lengths, token_budget))
-    return 1 - sum(lengths) / padded
+def padded_share(lengths: Sequence[int], token_budget: int) -> tuple[int, float]:
+    """How many passes rows of these lengths take, and the share of padding among the tokens that are computed."""
+    plan = passes(lengths, token_budget)
+    computed = sum(len(rows) * max(lengths[row] for row in rows) for rows in plan)
+    return len(plan), 1 - sum(lengths) / computed

@@ -200,15 +200,17 @@ class ClaimRun:
             between_passes=between,
         )
         lengths = [len(window) for reading in group for window in reading.rendered.windows]
+        number, padded = padded_share(lengths, self.budget)
         log.info(
-            "pass model=%s documents=%d jobs=%d tenants=%d windows=%d tokens=%d padded=%.1f%% ms=%.0f",
+            "pass model=%s documents=%d jobs=%d tenants=%d passes=%d windows=%d tokens=%d padded=%.1f%% ms=%.0f",
             self.claim.model_id,
             len(group),
             len({item.job_id for item in items}),
             len({item.tenant_id for item in items}),
+            number,
             len(lengths),
             sum(lengths),
-            100 * padded_share(lengths, self.budget),
+            100 * padded,
             (time.perf_counter() - begun) * 1000,
         )
         return measured

@@ -1,8 +1,11 @@
 """The broker forgets everything: the work is in the database, and the sweeper knocks again."""
 
+import os
+import signal
+
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import delete
-from worker_fleet import Fleet
+from worker_fleet import Fleet, until
 
 from models.tables import outbox
 
@@ -23,3 +26,23 @@ def test_knocks_are_not_piled_up_while_work_waits(workers: Fleet) -> None:
     while job_row(workers.engine, job_id).finished_at is None:
         longest = max(longest, workers.broker.llen(f"model:{MODEL}"))
     assert longest <= 4
+
+
+def test_work_that_is_accepted_while_the_broker_hangs_is_done_when_it_answers_again(workers: Fleet) -> None:
+    log = workers.folder / "beat.log"
+    before = len(log.read_text())
+    os.kill(workers.redis_server.pid, signal.SIGSTOP)
+    try:
+        with workers.engine.begin() as connection:
+            jobs = [add_job(connection, [words(60, 9000 + seed)]) for seed in range(10)]
+        until(lambda: "the broker cannot be reached" in log.read_text()[before:])
+    finally:
+        os.kill(workers.redis_server.pid, signal.SIGCONT)
+    assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 10
+
+
+def test_workers_whose_connections_are_cut_come_back(workers: Fleet) -> None:
+    workers.broker.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    with workers.engine.begin() as connection:
+        jobs = [add_job(connection, [words(60, 9100 + seed)]) for seed in range(10)]
+    assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 10
