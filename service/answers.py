@@ -1,6 +1,5 @@
 """How answers look in the OpenAPI document and on the wire: problems, locations, lists."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -63,7 +62,7 @@ def _described(kinds: list[ProblemType]) -> dict[str, Any]:
     }
 
 
-def header_docs(**headers: str) -> Mapping[str, Any]:
+def header_docs(**headers: str) -> dict[str, Any]:
     """The description of response headers; underscores stand for hyphens."""
     return {
         name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in headers.items()

@@ -29,6 +29,14 @@ def read_cursor(cursor: str, order: str, *kinds: type) -> list[Any]:
         raise Problem(BAD_CURSOR) from None
 
 
+def read_position(cursor: str | None, order: str) -> tuple[datetime, str] | None:
+    """Where a page of a list by time begins; None at the beginning. Raises a `Problem` for any other string."""
+    if cursor is None:
+        return None
+    created_at, last = read_cursor(cursor, order, datetime, str)
+    return created_at, last
+
+
 def _value(value: Any, kind: type) -> Any:
     if kind is datetime and isinstance(value, str):
         time = datetime.fromisoformat(value)

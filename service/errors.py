@@ -25,7 +25,6 @@ from service.problems import (
     NOT_FOUND,
     PROBLEM_TYPES,
     Problem,
-    ProblemType,
 )
 
 MOST_ERRORS = 20
@@ -97,12 +96,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         return problem_response(Problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed}), request.url.path)
     if error.status_code == 400:
         return problem_response(Problem(MALFORMED_JSON), request.url.path)
-    kind = ProblemType("about", error.status_code, str(error.detail), str(error.detail))
-    document = Problem(kind).document(request.url.path) | {"type": "about:blank"}
-    response = problem_response(Problem(kind, headers=error.headers), request.url.path)
-    response.body = response.render(document)
-    response.headers["content-length"] = str(len(response.body))
-    return response
+    return await _answer_mistake(request, error)
 
 
 def _methods(request: Request) -> set[str]:

@@ -27,7 +27,8 @@ a { color: var(--mark); text-underline-offset: 0.15em; }
 a:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 code, pre { font: 0.86em/1.55 ui-monospace, SFMono-Regular, Menlo, monospace; }
 pre { background: var(--code); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; } td { border-top: 1px solid var(--line); padding: 0.45rem 1rem 0.45rem 0;
+table { border-collapse: collapse; width: 100%; }
+td { border-top: 1px solid var(--line); padding: 0.45rem 1rem 0.45rem 0;
   vertical-align: top; } td:first-child { white-space: nowrap; }
 @media (max-width: 34rem) { td, td:first-child { display: block; white-space: normal; }
   td + td { border-top: 0; padding-top: 0; } }

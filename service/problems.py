@@ -96,7 +96,7 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",
     415,
     "The body has a type that is not taken here",
-    "Send `Content-Type: application/json`; a data set as `application/x-ndjson`, one JSON object a line. Never compressed.",
+    "Send `Content-Type: application/json`; a data set as `application/x-ndjson`, one object a line. Never compressed.",
 )
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "The method does not exist here", "The header `Allow` names those that do."

@@ -7,7 +7,7 @@ notice that is missed, while the listening connection was away, is made up for b
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -62,7 +62,7 @@ class Watcher:
             if not self._watching[name]:
                 del self._watching[name]
 
-    async def changes(self, name: str, seconds: float, *, pause: float = 0.0) -> AsyncIterator[None]:
+    async def changes(self, name: str, seconds: float, *, pause: float = 0.0) -> AsyncGenerator[None, None]:
         """Yield now, after each notice for `name` and every few seconds, until `seconds` have passed; a last time then.
 
         What is read at the first yield cannot be older than the watch. `pause` is the least time between two yields.

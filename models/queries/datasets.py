@@ -1,6 +1,6 @@
 """Data sets: stored by COPY in one transaction, listed with their counts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +66,10 @@ def store_dataset(
     connection: Connection,
     tenant_id: str,
     new: NewDataset,
-    blocks: Iterable[bytes],
+    blocks: Callable[[], Iterable[bytes]],
     idempotency: IdempotencyKey | None,
 ) -> str:
-    """Insert a data set and, by COPY, its documents (`blocks` of `copy_line` lines); returns its id.
+    """Insert a data set and, by COPY, its documents (`blocks()` of `copy_line` lines); returns its id.
 
     An earlier request with the same idempotency key is answered by what that one stored. Needs an async engine's
     connection. Raises `KeyReused`, `KeyInProgress`.
@@ -85,7 +85,7 @@ def store_dataset(
     async def copy(driver: Driver[Any]) -> None:
         cursor: AsyncCursor[Any]
         async with driver.cursor() as cursor, cursor.copy(_COPY) as copying:
-            for block in blocks:
+            for block in blocks():
                 await copying.write(block)
 
     adapted: Any = connection.connection.dbapi_connection

@@ -42,3 +42,8 @@ def schema_revision(connection: Connection) -> str | None:
     if connection.execute(select(func.to_regclass("alembic_version"))).scalar_one() is None:
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def model_of_version(connection: Connection, key: int) -> str:
+    """The id of the model that a version belongs to."""
+    return str(connection.execute(select(model_version.c.model_id).where(model_version.c.key == key)).scalar_one())

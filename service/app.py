@@ -1,0 +1,89 @@
+"""The application: settings in, every route and every error's answer out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from models.settings import Settings, load_models_file
+from models.settings import settings as settings_of_environment
+from service import errors
+from service.answers import PROBLEM_SCHEMA
+from service.context import Context
+from service.database import Database
+from service.identity import refuse_open_to_the_network
+from service.knocking import Knocker
+from service.observing import Measures, Observed
+from service.routes import analyses, batches, comparisons, datasets, health, jobs, pages, registry, search
+from service.stopping import told_to_stop
+from service.waiting import Watcher
+from workers.app import knock
+
+VERSION = "0.1.0"
+DESCRIPTION = (
+    "Hearken measures how language models attend to human conversation. POST a conversation and get attention metrics; "
+    "compare groups of documents; follow jobs; search what was measured. Errors are `application/problem+json`, and "
+    "each problem's `type` opens as a page that says what to do."
+)
+ROUTERS = (analyses, datasets, batches, comparisons, jobs, search, registry, health, pages)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service by `settings`, or by the environment's.
+
+    Connects to nothing yet. Raises `service.identity.OpenToTheNetworkError` and `models.settings.ModelsFileError`.
+    """
+    chosen = settings or settings_of_environment()
+    refuse_open_to_the_network(chosen.host, chosen.auth)
+    entries = load_models_file(chosen.models)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(chosen.database_url)
+        watcher = Watcher(chosen.database_url)
+        knocker = Knocker(database, knock)
+        app.state.context = Context(chosen, entries, database, watcher, knocker)
+        loop = asyncio.get_running_loop()
+        watcher.start()
+        knocker.start()
+        with told_to_stop(lambda: loop.call_soon_threadsafe(watcher.stop_waiting)):
+            yield
+        await watcher.close()
+        await knocker.close()
+        await database.close()
+
+    app = FastAPI(
+        title="Hearken",
+        version=VERSION,
+        summary="How a language model attends to human conversation",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.measures = Measures()
+    app.add_middleware(Observed, measures=app.state.measures)
+    errors.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the shape of problems into the OpenAPI document, which the routes refer to."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "ProblemDetails" not in schemas:
+            shape = dict(PROBLEM_SCHEMA)
+            schemas.update(shape.pop("$defs", {}))
+            schemas["ProblemDetails"] = shape
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""The routes, one file a resource. Each reads the request, calls the named queries, and presents what they found."""

@@ -1,0 +1,252 @@
+"""One conversation or text: measure it, find it again, forget it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from attention.definitions import METRIC_NAMES
+from models.queries.analyses import AnalysisFilter, AnalysisPosition, list_analyses
+from models.queries.deletion import delete_analysis
+from models.queries.submission import NewDocument, Terms, submit_analysis
+from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
+from models.schemas.documents import characters_of
+from models.schemas.jobs import Job
+from models.schemas.listing import Page
+from models.schemas.strings import Storable
+from service.accepting import document_within_limits, terms_of
+from service.answers import FAILED_WORK, Cursor, Limit, header_docs, problems
+from service.bodies import JsonRoute
+from service.context import Here
+from service.cursors import read_cursor, write_cursor
+from service.following import answer_by_analysis, present_analysis
+from service.headers import PreferHeader, read_preference
+from service.identity import Secured, Tenant
+from service.presenting import analysis_entry
+from service.problems import (
+    BAD_CURSOR,
+    BAD_HEADER,
+    BODY_TOO_LARGE,
+    DOCUMENT_TOO_LARGE,
+    IDEMPOTENCY_KEY_FORGOTTEN,
+    IDEMPOTENCY_KEY_IN_PROGRESS,
+    IDEMPOTENCY_KEY_REUSED,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    MODEL_UNKNOWN,
+    NOT_FOUND,
+    QUEUE_FULL,
+    STILL_IN_USE,
+    UNSUPPORTED_MEDIA_TYPE,
+    field_problem,
+)
+
+router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
+
+CREATING = (
+    MALFORMED_JSON,
+    BAD_HEADER,
+    UNSUPPORTED_MEDIA_TYPE,
+    BODY_TOO_LARGE,
+    MODEL_UNKNOWN,
+    QUEUE_FULL,
+    IDEMPOTENCY_KEY_REUSED,
+    IDEMPOTENCY_KEY_IN_PROGRESS,
+    IDEMPOTENCY_KEY_FORGOTTEN,
+)
+"""Problems of every request that makes something."""
+
+_PREFERRED = header_docs(Preference_Applied="Which part of `Prefer` was followed.")
+_DONE = {
+    "description": "The analysis; its address is in `Location`.",
+    "headers": header_docs(Location="Where the analysis is.") | _PREFERRED,
+}
+_ACCEPTED = {
+    "model": Job,
+    "description": "Not done in time: the job.",
+    "headers": header_docs(Location="Where the job is.", Retry_After="Seconds until it is worth asking.") | _PREFERRED,
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Analysis | Job,
+    response_model_exclude_unset=True,
+    responses={
+        201: _DONE | {"model": Analysis},
+        202: _ACCEPTED,
+        **problems(*CREATING, DOCUMENT_TOO_LARGE, *FAILED_WORK),
+    },
+)
+async def create_analysis(
+    body: AnalysisRequest,
+    response: Response,
+    here: Here,
+    tenant: Tenant,
+    terms: Annotated[Terms, Depends(terms_of)],
+    prefer: PreferHeader = None,
+) -> Analysis | Job:
+    """Measure one conversation or text, and wait for it (30 seconds unless `Prefer` says otherwise).
+
+    A document that cannot be measured answers with its own problem.
+    """
+    content = body.content()
+    document_within_limits(here.settings, content)
+    sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels)
+    kept = body.model_dump(mode="json", exclude={*body.INPUTS})
+    served = here.served(body.model)
+    submitted = await here.database.run(submit_analysis, terms, sent, served, body.options(), kept)
+    here.knocker.knock(submitted.knocks)
+    preference = read_preference(prefer, here.settings.wait_seconds)
+    return await answer_by_analysis(here, tenant, submitted.job_id, preference, response)
+
+
+class AnalysisQuery:
+    """The filter, which is open-ended: `label.KEY`, `min_METRIC` and `max_METRIC` name what they mean."""
+
+    KNOWN = frozenset(
+        (
+            "model",
+            "domain",
+            "dataset_id",
+            "job_id",
+            "created_after",
+            "created_before",
+            "sort",
+            "cursor",
+            "limit",
+            "include",
+        )
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        model: Annotated[Storable | None, Query()] = None,
+        domain: Annotated[Storable | None, Query()] = None,
+        dataset_id: Annotated[Storable | None, Query()] = None,
+        job_id: Annotated[Storable | None, Query(description="Also shows rows made for a comparison.")] = None,
+        created_after: Annotated[datetime | None, Query()] = None,
+        created_before: Annotated[datetime | None, Query()] = None,
+    ) -> None:
+        labels: dict[str, str] = {}
+        bounds: dict[str, dict[str, float]] = {"min": {}, "max": {}}
+        for name, value in request.query_params.multi_items():
+            side, _, metric = name.partition("_")
+            if name.startswith("label.") and len(name) > len("label."):
+                labels[_storable(name, name.removeprefix("label."))] = _storable(name, value)
+            elif side in bounds and metric in METRIC_NAMES:
+                bounds[side][metric] = _number(name, value)
+            elif name not in self.KNOWN:
+                raise field_problem(INVALID_REQUEST, f"query:{name}", _unknown(name))
+        self.filter = AnalysisFilter(
+            model=model,
+            domain=domain,
+            dataset_id=dataset_id,
+            job_id=job_id,
+            labels=labels,
+            created_after=_in_utc(created_after),
+            created_before=_in_utc(created_before),
+            smallest=bounds["min"],
+            largest=bounds["max"],
+        )
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    """A time without a zone is taken as UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _unknown(name: str) -> str:
+    if name.startswith(("min_", "max_")):
+        return f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
+    return "There is no such filter; see /docs for those that there are."
+
+
+def _number(name: str, value: str) -> float:
+    if not re.fullmatch(r"[+-]?\d{1,18}(\.\d{0,18})?([eE][+-]?\d{1,2})?", value):
+        raise field_problem(INVALID_REQUEST, f"query:{name}", "Give a number.")
+    return float(value)
+
+
+def _storable(name: str, value: str) -> str:
+    if "\x00" in value:
+        raise field_problem(INVALID_REQUEST, f"query:{name}", "The character U+0000 cannot be stored.")
+    return value
+
+
+OPEN_ENDED: list[dict[str, Any]] = [
+    {
+        "name": "label.KEY",
+        "in": "query",
+        "description": "Only documents with this label, such as `label.team=support`.",
+        "schema": {"type": "string"},
+    },
+    *(
+        {
+            "name": f"{side}_METRIC",
+            "in": "query",
+            "description": f"Only where the metric is at {most} this, such as `{side}_entropy=1.5`.",
+            "schema": {"type": "number"},
+        }
+        for side, most in (("min", "least"), ("max", "most"))
+    ),
+]
+
+
+@router.get("", responses=problems(BAD_CURSOR), openapi_extra={"parameters": OPEN_ENDED})
+async def get_analyses(
+    here: Here,
+    tenant: Tenant,
+    query: Annotated[AnalysisQuery, Depends()],
+    sort: Annotated[str, Query(description="`-created_at`, a metric, or `-` and a metric.")] = "-created_at",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[AnalysisEntry]:
+    """Analyses by filter, newest first or by a metric; undefined values come last."""
+    metric = None if sort == "-created_at" else sort.removeprefix("-")
+    if metric is not None and metric not in METRIC_NAMES:
+        known = f"Sort by `-created_at` or a metric ({', '.join(METRIC_NAMES)}), with `-` for the largest first."
+        raise field_problem(INVALID_REQUEST, "query:sort", known)
+    after = AnalysisPosition(*read_cursor(cursor, sort, datetime, str, float)) if cursor else None
+    rows = await here.database.run(
+        list_analyses,
+        tenant,
+        query.filter,
+        metric=metric,
+        descending=sort.startswith("-"),
+        after=after,
+        limit=limit + 1,
+    )
+    shown = rows[:limit]
+    following = None
+    if len(rows) > limit:
+        value = shown[-1]._mapping[metric] if metric is not None else None
+        following = write_cursor(sort, shown[-1].created_at, shown[-1].id, value)
+    return Page(items=[analysis_entry(row) for row in shown], next=following)
+
+
+def _parts(
+    include: Annotated[str, Query(description="`heads`, `flow`, or both with a comma.", examples=["heads,flow"])] = "",
+) -> frozenset[str]:
+    parts = frozenset(filter(None, include.split(",")))
+    if unknown := parts - {"heads", "flow"}:
+        named = ", ".join(sorted(unknown))
+        raise field_problem(INVALID_REQUEST, "query:include", f"There is no {named}; include `heads` or `flow`.")
+    return parts
+
+
+@router.get("/{analysis_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
+async def get_analysis(
+    analysis_id: Storable, here: Here, tenant: Tenant, parts: Annotated[frozenset[str], Depends(_parts)]
+) -> Analysis:
+    """One analysis with its layers, on request with every head and the flow between turns."""
+    return await present_analysis(here, tenant, analysis_id, heads="heads" in parts, flow="flow" in parts)
+
+
+@router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))
+async def remove_analysis(analysis_id: Storable, here: Here, tenant: Tenant) -> None:
+    """Forget one analysis; the last one that uses a measurement takes it along."""
+    await here.database.run(delete_analysis, tenant, analysis_id)

@@ -1,0 +1,51 @@
+"""Batches: every document of a data set under one model."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from models.queries.submission import Terms, submit_batch
+from models.schemas.batches import BatchRequest
+from models.schemas.jobs import Job
+from service.accepting import terms_of
+from service.answers import header_docs, problems
+from service.bodies import JsonRoute
+from service.context import Here
+from service.following import answer_by_job, wait_for_job
+from service.headers import PreferHeader, read_preference
+from service.identity import Secured, Tenant
+from service.problems import DATASET_UNKNOWN, NO_DOCUMENTS
+from service.routes.analyses import CREATING
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=JsonRoute, dependencies=[Secured])
+
+ACCEPTED = {
+    "description": "The job, as it is now.",
+    "headers": header_docs(
+        Location="Where the job is.",
+        Retry_After="Seconds until it is worth asking.",
+        Preference_Applied="Which part of `Prefer` was followed.",
+    ),
+}
+
+
+@router.post("", status_code=202, responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, NO_DOCUMENTS)})
+async def create_batch(
+    body: BatchRequest,
+    response: Response,
+    here: Here,
+    tenant: Tenant,
+    terms: Annotated[Terms, Depends(terms_of)],
+    prefer: PreferHeader = None,
+) -> Job:
+    """Measure every document of a data set, or of one domain of it. Answers at once unless `Prefer: wait=N` asks."""
+    served = here.served(body.model)
+    request = body.model_dump(mode="json") | {"model": served.id}
+    submitted = await here.database.run(
+        submit_batch, terms, body.dataset_id, body.domain, served, body.options(), request
+    )
+    here.knocker.knock(submitted.knocks)
+    preference = read_preference(prefer, 0.0)
+    response.headers.update(preference.headers)
+    await wait_for_job(here, tenant, submitted.job_id, preference.seconds)
+    return await answer_by_job(here, tenant, submitted.job_id, response)

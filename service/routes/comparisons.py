@@ -1,0 +1,174 @@
+"""Comparisons: groups of documents, or of models, against each other."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from models.queries.comparisons import comparison_files, find_comparison, list_comparisons, read_comparison_file
+from models.queries.deletion import delete_comparison
+from models.queries.served import model_rows
+from models.queries.submission import GroupDocuments, Terms, submit_comparison
+from models.refusals import NotFound
+from models.schemas.comparisons import SMALLEST_GROUP, Comparison, ComparisonEntry, ComparisonRequest
+from models.schemas.jobs import Job
+from models.schemas.listing import Page
+from models.schemas.strings import Storable
+from service.accepting import terms_of
+from service.answers import Cursor, Limit, problems
+from service.bodies import JsonRoute
+from service.context import Context, Here
+from service.cursors import read_position, write_cursor
+from service.following import answer_by_job, wait_for_job
+from service.headers import PreferHeader, read_preference
+from service.identity import Secured, Tenant
+from service.presenting import comparison_entry, comparison_view
+from service.problems import (
+    BAD_CURSOR,
+    DATASET_UNKNOWN,
+    NO_RESULT_YET,
+    NOT_FOUND,
+    TOO_FEW_DOCUMENTS,
+    WINDOW_TOO_LARGE,
+    Problem,
+    field_problem,
+)
+from service.routes.analyses import CREATING
+from service.routes.batches import ACCEPTED
+
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])
+
+# The report is a page of its own with scripts inside: it may run them, and reach nothing else.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; "
+    "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+    "frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, TOO_FEW_DOCUMENTS, WINDOW_TOO_LARGE)},
+)
+async def create_comparison(
+    body: ComparisonRequest,
+    response: Response,
+    here: Here,
+    tenant: Tenant,
+    terms: Annotated[Terms, Depends(terms_of)],
+    prefer: PreferHeader = None,
+) -> Job:
+    """Compare groups. Answers at once unless `Prefer: wait=N` asks; the job's `result` is the comparison's address."""
+    groups = [
+        GroupDocuments(
+            name=group.name,
+            dataset_id=group.dataset_id,
+            domain=group.domain,
+            served=here.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
+            limit=group.limit,
+        )
+        for index, group in enumerate(body.groups)
+    ]
+    await _windows_fit(here, body, groups)
+    named = [
+        group.model_copy(update={"model": chosen.served.id}) for group, chosen in zip(body.groups, groups, strict=True)
+    ]
+    request = body.model_copy(update={"groups": named, "model": here.served(body.model).id}).model_dump(mode="json")
+    submitted = await here.database.run(submit_comparison, terms, groups, body.options(), SMALLEST_GROUP, request)
+    here.knocker.knock(submitted.knocks)
+    preference = read_preference(prefer, 0.0)
+    response.headers.update(preference.headers)
+    await wait_for_job(here, tenant, submitted.job_id, preference.seconds)
+    return await answer_by_job(here, tenant, submitted.job_id, response)
+
+
+async def _windows_fit(here: Context, body: ComparisonRequest, groups: list[GroupDocuments]) -> None:
+    """Raise a `Problem` where a model's context, as far as it is known, is smaller than the windows."""
+    rows = await here.database.run(model_rows)
+    for group in groups:
+        facts = rows[group.served.id].facts if group.served.id in rows else None
+        known = [length for length in (group.served.max_tokens, (facts or {}).get("context")) if length]
+        if known and body.window_tokens > min(known):
+            raise field_problem(
+                WINDOW_TOO_LARGE,
+                "/window_tokens",
+                f"`window_tokens` is {body.window_tokens}; the model {group.served.id} reads {min(known)} at most.",
+                limit=min(known),
+                actual=body.window_tokens,
+            )
+
+
+@router.get("", responses=problems(BAD_CURSOR))
+async def get_comparisons(
+    here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ComparisonEntry]:
+    """Comparisons without their results, newest first."""
+    after = read_position(cursor, "comparisons")
+    rows = await here.database.run(list_comparisons, tenant, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor("comparisons", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
+    return Page(items=[comparison_entry(row) for row in shown], next=following)
+
+
+@router.get("/{comparison_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
+async def get_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> Comparison:
+    """One comparison; with its result once it has succeeded."""
+    row = await here.database.run(find_comparison, tenant, comparison_id)
+    if row is None:
+        raise NotFound(f"There is no comparison {comparison_id}.")
+    return comparison_view(row, await here.database.run(comparison_files, comparison_id))
+
+
+@router.get(
+    "/{comparison_id}/report",
+    response_class=Response,
+    responses={
+        200: {"description": "One self-contained page.", "content": {"text/html": {}}},
+        **problems(NOT_FOUND, NO_RESULT_YET),
+    },
+)
+async def get_report(comparison_id: Storable, here: Here, tenant: Tenant) -> Response:
+    """The report: one HTML page that works without a network."""
+    return await _file(here, tenant, comparison_id, "report.html")
+
+
+@router.get(
+    "/{comparison_id}/figures/{name}.{extension}",
+    response_class=Response,
+    responses={
+        200: {"description": "The figure.", "content": {"image/svg+xml": {}, "image/png": {}, "application/pdf": {}}},
+        **problems(NOT_FOUND, NO_RESULT_YET),
+    },
+)
+async def get_figure(
+    comparison_id: Storable,
+    name: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")],
+    extension: Literal["svg", "png", "pdf"],
+    here: Here,
+    tenant: Tenant,
+) -> Response:
+    """One figure of a comparison; `figures` of the comparison lists them."""
+    return await _file(here, tenant, comparison_id, f"{name}.{extension}")
+
+
+async def _file(here: Context, tenant: str, comparison_id: str, name: str) -> Response:
+    found = await here.database.run(read_comparison_file, tenant, comparison_id, name)
+    if found is not None:
+        kind, body = found
+        return Response(body, media_type=kind, headers=REPORT_HEADERS)
+    row = await here.database.run(find_comparison, tenant, comparison_id)
+    if row is None:
+        raise NotFound(f"There is no comparison {comparison_id}.")
+    if row.state != "succeeded":
+        raise Problem(
+            NO_RESULT_YET, f"The comparison is {row.state}; its job is {row.job_id}.", job=f"/v1/jobs/{row.job_id}"
+        )
+    raise NotFound(f"The comparison {comparison_id} has no {name}.")
+
+
+@router.delete("/{comparison_id}", status_code=204, responses=problems(NOT_FOUND))
+async def remove_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> None:
+    """Forget a comparison with its job, its analyses and its files."""
+    await here.database.run(delete_comparison, tenant, comparison_id)

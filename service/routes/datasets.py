@@ -1,0 +1,139 @@
+"""Data sets: many documents at once, streamed in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from models.identifiers import new_identifier
+from models.queries.datasets import NewDataset, find_dataset, list_datasets, store_dataset
+from models.queries.deletion import delete_dataset
+from models.refusals import KeyForgotten, NotFound
+from models.schemas.datasets import Dataset
+from models.schemas.documents import DatasetLine
+from models.schemas.listing import Page
+from models.schemas.strings import Name, Storable
+from service.accepting import path_of
+from service.answers import Cursor, Limit, header_docs, problems
+from service.bodies import declared_length, media_type, refuse_encoded_body, refuse_large_body
+from service.context import Here
+from service.cursors import read_position, write_cursor
+from service.headers import IdempotencyKeyHeader, read_idempotency_key
+from service.identity import Secured, Tenant
+from service.presenting import dataset_view
+from service.problems import (
+    BAD_CURSOR,
+    BAD_DATASET,
+    BAD_HEADER,
+    BODY_TOO_LARGE,
+    IDEMPOTENCY_KEY_FORGOTTEN,
+    IDEMPOTENCY_KEY_IN_PROGRESS,
+    IDEMPOTENCY_KEY_REUSED,
+    NO_DOCUMENTS,
+    NOT_FOUND,
+    STILL_IN_USE,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+)
+from service.uploads import Upload
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Secured])
+
+JSON_LINES = (
+    "application/x-ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/jsonlines",
+    "application/json",
+    "application/octet-stream",
+    "text/plain",
+    "",
+)
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "One JSON object a line; lines without anything are passed over.",
+        "content": {
+            "application/x-ndjson": {
+                "schema": DatasetLine.model_json_schema(ref_template="#/components/schemas/{model}") | {"$defs": {}},
+                "example": '{"id": "a", "domain": "prose", "text": "It was late."}\n'
+                '{"id": "b", "domain": "talk", "turns": [{"speaker": "Ana", "text": "Are you coming?"}]}\n',
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=_BODY,
+    responses={
+        201: {"description": "The data set.", "headers": header_docs(Location="Where the data set is.")},
+        **problems(
+            BAD_DATASET,
+            NO_DOCUMENTS,
+            BODY_TOO_LARGE,
+            UNSUPPORTED_MEDIA_TYPE,
+            BAD_HEADER,
+            IDEMPOTENCY_KEY_REUSED,
+            IDEMPOTENCY_KEY_IN_PROGRESS,
+            IDEMPOTENCY_KEY_FORGOTTEN,
+        ),
+    },
+)
+async def create_dataset(
+    request: Request,
+    response: Response,
+    here: Here,
+    tenant: Tenant,
+    name: Annotated[Name | None, Query(description="What to call it; by default its domain or its id.")] = None,
+    domain: Annotated[Name | None, Query(description="The domain of lines that name none.")] = None,
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> Dataset:
+    """Store a data set of JSON Lines, all of it or, where a line is bad, nothing."""
+    if media_type(request) not in JSON_LINES:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send `application/x-ndjson`; {media_type(request)!r} was sent.")
+    refuse_encoded_body(request)
+    refuse_large_body(declared_length(request), here.settings.max_upload_bytes)
+    dataset_id = new_identifier("ds")
+    with Upload(here.settings, tenant, dataset_id, domain) as upload:
+        await upload.read(request.stream())
+        key = read_idempotency_key(
+            idempotency_key,
+            here.settings.idempotency_hours,
+            request.method,
+            path_of(request),
+            bytes.fromhex(upload.sha256),
+        )
+        new = NewDataset(dataset_id, name or domain or dataset_id, upload.sha256, upload.length)
+        stored = await here.database.run(store_dataset, tenant, new, upload.blocks, key)
+    row = await here.database.run(find_dataset, tenant, stored)
+    if row is None:
+        raise KeyForgotten
+    response.headers["Location"] = f"/v1/datasets/{stored}"
+    return dataset_view(row)
+
+
+@router.get("", responses=problems(BAD_CURSOR))
+async def get_datasets(here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None) -> Page[Dataset]:
+    """Data sets, newest first."""
+    after = read_position(cursor, "datasets")
+    rows = await here.database.run(list_datasets, tenant, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor("datasets", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
+    return Page(items=[dataset_view(row) for row in shown], next=following)
+
+
+@router.get("/{dataset_id}", responses=problems(NOT_FOUND))
+async def get_dataset(dataset_id: Storable, here: Here, tenant: Tenant) -> Dataset:
+    """One data set."""
+    row = await here.database.run(find_dataset, tenant, dataset_id)
+    if row is None:
+        raise NotFound(f"There is no data set {dataset_id}.")
+    return dataset_view(row)
+
+
+@router.delete("/{dataset_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))
+async def remove_dataset(dataset_id: Storable, here: Here, tenant: Tenant) -> None:
+    """Forget a data set, its documents and every analysis of them; results of comparisons stay."""
+    await here.database.run(delete_dataset, tenant, dataset_id)

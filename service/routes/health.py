@@ -1,0 +1,67 @@
+"""Whether the service is alive, whether it can serve, and what it counts."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.queries.served import live_workers, schema_revision
+from service.answers import problems
+from service.broker import broker_answers
+from service.context import Context, Here
+from service.observing import Measures
+from service.problems import NOT_READY, Problem
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def get_health() -> dict[str, str]:
+    """Alive: this process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses=problems(NOT_READY))
+async def get_readiness(here: Here) -> dict[str, Any]:
+    """Ready: the database is there and migrated, the broker answers, each model has a live worker."""
+    database, workers = await _database(here)
+    broker = await asyncio.to_thread(broker_answers, here.settings.broker_url)
+    missing = [entry.id for entry in here.entries if not workers.get(entry.id)]
+    checks = {
+        "database": database,
+        "broker": "ok" if broker else "does not answer",
+        "workers": {entry.id: workers.get(entry.id, 0) for entry in here.entries},
+    }
+    if database != "ok" or not broker or missing:
+        faults = [f"the database {database}"] if database != "ok" else []
+        faults += [] if broker else ["the broker does not answer"]
+        faults += [f"no live worker for {', '.join(missing)}"] if missing else []
+        raise Problem(NOT_READY, "; ".join(faults) + ".", checks=checks, headers={"Retry-After": "2"})
+    return {"status": "ready", "checks": checks}
+
+
+async def _database(here: Context) -> tuple[str, dict[str, int]]:
+    """How the database is, and the live workers of each model that it knows of."""
+    try:
+        if await here.database.run(schema_revision) is None:
+            return "is not migrated", {}
+        return "ok", dict(await here.database.run(live_workers, here.settings.worker_alive_seconds))
+    except SQLAlchemyError:
+        return "cannot be reached", {}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
+)
+async def get_metrics(request: Request, here: Here) -> Response:
+    """Counters of this process for Prometheus, and the live workers."""
+    measures: Measures = request.app.state.measures
+    measures.waiting.set(here.watcher.waiting)
+    _, workers = await _database(here)
+    for entry in here.entries:
+        measures.workers.labels(entry.id).set(workers.get(entry.id, 0))
+    return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)

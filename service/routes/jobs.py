@@ -1,0 +1,132 @@
+"""Jobs: how far each is, its events as they come, what failed; cancelling and forgetting."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from models.queries.deletion import delete_job
+from models.queries.jobs import cancel_jobs, find_job, list_failures, list_jobs
+from models.schemas.jobs import Failure, Job, JobKind, JobState
+from models.schemas.listing import Page
+from models.schemas.strings import Storable
+from service.answers import Cursor, Limit, header_docs, problems
+from service.bodies import JsonRoute
+from service.context import Context, Here
+from service.cursors import read_cursor, read_position, write_cursor
+from service.following import present_job, wait_for_job
+from service.headers import PreferHeader, read_preference
+from service.identity import Secured, Tenant
+from service.presenting import UNFINISHED, failure_view, job_view
+from service.problems import BAD_CURSOR, NOT_FOUND
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JsonRoute, dependencies=[Secured])
+
+EVENT_SECONDS = 0.5  # at most two events a second, however fast the documents are
+STREAM_SECONDS = 3600.0  # then the client connects again, as event sources do by themselves
+
+
+@router.get("", responses=problems(BAD_CURSOR))
+async def get_jobs(
+    here: Here,
+    tenant: Tenant,
+    kind: Annotated[JobKind | None, Query()] = None,
+    state: Annotated[JobState | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Job]:
+    """Jobs, newest first."""
+    after = read_position(cursor, "jobs")
+    rows = await here.database.run(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor("jobs", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
+    return Page(items=[job_view(row) for row in shown], next=following)
+
+
+@router.get(
+    "/{job_id}",
+    responses={
+        200: {"headers": header_docs(Preference_Applied="Which part of `Prefer` was followed.")},
+        **problems(NOT_FOUND),
+    },
+)
+async def get_job(job_id: Storable, response: Response, here: Here, tenant: Tenant, prefer: PreferHeader = None) -> Job:
+    """One job. With `Prefer: wait=N` the answer waits until the job is finished, N seconds at most."""
+    preference = read_preference(prefer, 0.0)
+    response.headers.update(preference.headers)
+    await wait_for_job(here, tenant, job_id, preference.seconds)
+    job = await present_job(here, tenant, job_id)
+    if job.state in UNFINISHED:
+        response.headers["Retry-After"] = "1"
+    return job
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "`progress` events with the job as data, then one named for its last state.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        **problems(NOT_FOUND),
+    },
+)
+async def get_job_events(job_id: Storable, here: Here, tenant: Tenant) -> Response:
+    """The job as a stream of events (server-sent), at most two a second, until it is finished."""
+    await present_job(here, tenant, job_id)
+    return StreamingResponse(
+        _events(here, tenant, job_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(here: Context, tenant: str, job_id: str) -> AsyncIterator[str]:
+    told = ""
+    async with aclosing(here.watcher.changes(job_id, STREAM_SECONDS, pause=EVENT_SECONDS)) as changes:
+        async for _ in changes:
+            row = await here.database.run(find_job, tenant, job_id)
+            if row is None:
+                yield "event: deleted\ndata: {}\n\n"
+                return
+            job = job_view(row)
+            name = "progress" if job.state in UNFINISHED else job.state
+            news = job.model_dump_json(exclude={"progress": {"tokens_per_second", "eta_seconds"}})
+            if news == told:
+                yield ": still there\n\n"
+            else:
+                told = news
+                yield f"event: {name}\ndata: {json.dumps(job.model_dump(mode='json'))}\n\n"
+            if name != "progress":
+                return
+
+
+@router.get("/{job_id}/failures", responses=problems(NOT_FOUND, BAD_CURSOR))
+async def get_job_failures(
+    job_id: Storable, here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Failure]:
+    """The documents of a job that could not be measured, each with its reason."""
+    await present_job(here, tenant, job_id)
+    after = read_cursor(cursor, "failures", int)[0] if cursor else None
+    rows = await here.database.run(list_failures, job_id, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor("failures", shown[-1].id) if len(rows) > limit else None
+    return Page(items=[failure_view(row) for row in shown], next=following)
+
+
+@router.post("/{job_id}/cancel", responses=problems(NOT_FOUND))
+async def cancel_job(job_id: Storable, here: Here, tenant: Tenant) -> Job:
+    """Cancel a job: what waits is dropped at once, what runs is broken off between two passes. A finished job stays."""
+    await present_job(here, tenant, job_id)
+    await here.database.run(cancel_jobs, [job_id])
+    return await present_job(here, tenant, job_id)
+
+
+@router.delete("/{job_id}", status_code=204, responses=problems(NOT_FOUND))
+async def remove_job(job_id: Storable, here: Here, tenant: Tenant) -> None:
+    """Forget a job in whatever state, with its analyses and, where it is one, its comparison."""
+    await here.database.run(delete_job, tenant, job_id)

@@ -1,0 +1,49 @@
+"""The served models."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from models.queries.served import live_workers, model_rows
+from models.schemas.registry import ServedModel, ServedModels
+from models.settings import ModelEntry
+from service.answers import problems
+from service.context import Here
+from service.identity import Secured, Tenant
+
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Secured])
+
+FACTS = (
+    "revision", "architecture", "layers", "heads", "key_value_heads", "hidden_size", "context", "causal", "parameters",
+    "weights_sha256",
+)  # fmt: skip
+
+
+@router.get("", responses=problems())
+async def get_models(here: Here, tenant: Tenant) -> ServedModels:
+    """Every model that can be named here, the default first."""
+    del tenant  # known, and all tenants see the same models
+    rows = await here.database.run(model_rows)
+    workers = await here.database.run(live_workers, here.settings.worker_alive_seconds)
+    first = here.entries[0].id
+    return ServedModels(
+        items=[
+            _served(entry, rows.get(entry.id), workers.get(entry.id, 0), default=entry.id == first)
+            for entry in here.entries
+        ]
+    )
+
+
+def _served(entry: ModelEntry, row: Any, workers: int, *, default: bool) -> ServedModel:
+    facts = (row.facts if row is not None else None) or {}
+    return ServedModel(
+        id=entry.id,
+        default=default,
+        state=row.state if row is not None else "registered",
+        reason=row.reason if row is not None else None,
+        message=row.message if row is not None else None,
+        workers=workers,
+        dtype=facts.get("dtype", entry.dtype),
+        device=facts.get("device", entry.device),
+        **{name: facts.get(name) for name in FACTS},
+    )
