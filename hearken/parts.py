@@ -1,6 +1,5 @@
 """One part of the service in this process, with its addresses from the environment: what a cluster runs one of each."""
 
-import ipaddress
 import socket
 import sys
 from pathlib import Path
@@ -98,17 +97,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 def refuse_open_to_the_network(host: str, auth: str) -> None:
     """Raise `StartRefused` where everybody on a network could use a service that asks for no key."""
-    if auth != "open":
-        return
+    from service import identity
+
     try:
-        found = {str(answer[4][0]) for answer in socket.getaddrinfo(host, None)}
-    except OSError as error:
-        raise StartRefused(f"the address {host} cannot be used: {error.strerror}") from None
-    if not all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in found):
-        raise StartRefused(
-            f"{host} can be reached from other machines, and HEARKEN_AUTH=open asks nobody for a key; "
-            "set HEARKEN_AUTH=keys, make a key with `hearken keys create --tenant NAME`, or serve on 127.0.0.1"
-        )
+        identity.refuse_open_to_the_network(host, auth)
+    except identity.OpenToTheNetworkError as error:
+        raise StartRefused(str(error)) from None
 
 
 def refuse_bad_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
