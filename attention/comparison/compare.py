@@ -230,7 +230,7 @@ def _warnings(
             Warned(
                 "independence-assumed",
                 f"No clusters are given for {', '.join(free)}: documents are taken for independent of each other. "
-                "Documents from one source resemble each other, and p is then too small.",
+                "Where several come from one source they resemble each other, and p can be too small.",
             )
         )
     named = [(group.name, set(group.clusters)) for group in groups if group.clusters is not None]

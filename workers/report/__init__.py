@@ -1,0 +1,11 @@
+"""A comparison made readable: the page, the text, the long table, the printed figures.
+
+Pure functions of the comparison's JSON: nothing here measures, reads a data base or decides what is significant.
+"""
+
+from workers.report.findings import Finding, findings
+from workers.report.page import build_report
+from workers.report.text import markdown
+from workers.report.tidy import tidy_csv, tidy_rows
+
+__all__ = ["Finding", "build_report", "findings", "markdown", "tidy_csv", "tidy_rows"]

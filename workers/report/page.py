@@ -1,0 +1,99 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from workers.report.charts import charts
+from workers.report.findings import findings
+from workers.report.wording import (
+    METRIC,
+    SPACE,
+    colours,
+    drawn_metrics,
+    interval_shown,
+    listed,
+    metric_name,
+    overall_pairs,
+    p_shown,
+    shown,
+    titled,
+)
+
+_PAIRS_SHOWN = 400
+
+
+def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
+    """The comparison as a self-contained page: no address is ever loaded, plotly.js stands in it once.
+
+    Args:
+        result: the comparison's JSON (`ComparisonResult.as_dict`).
+        request: what was asked, shown as it was sent.
+        versions: further names and versions (the model's revision, this program), shown beside the result's own.
+    """
+    drawn = charts(result)
+    order = sorted(overall_pairs(result), key=lambda pair: (pair["p_adjusted"], -abs(pair["delta"])))
+    template = _environment().get_template("page.html")
+    return template.render(
+        result=result,
+        request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
+        versions={**result["versions"], **versions},
+        findings=findings(result),
+        metrics=drawn_metrics(result),
+        colours=colours(result),
+        pairs=order[:_PAIRS_SHOWN],
+        pairs_left=max(0, len(order) - _PAIRS_SHOWN),
+        charts=drawn,
+        by_kind={kind: [name.split(":", 1)[1] for name in drawn if name.startswith(kind)] for kind in _KINDS},
+        first_metric=_first_metric(result),
+        figures=Markup(_script_json(drawn)),
+        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+        style=Markup(files("workers.report").joinpath("templates/page.css").read_text()),
+        script=Markup(files("workers.report").joinpath("templates/page.js").read_text()),
+        definitions=METRIC,
+    )
+
+
+_KINDS = ("curve:", "heat:", "forest:", "heads:", "separability:", "map:")
+
+
+def _first_metric(result: Mapping[str, Any]) -> str:
+    """The metric that chosen figures open with: that of the largest overall effect."""
+    pairs = overall_pairs(result)
+    if pairs:
+        metric: str = max(pairs, key=lambda pair: abs(pair["delta"]))["metric"]
+        return metric
+    return (drawn_metrics(result) or result["metrics"])[0]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("workers.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "p_shown": p_shown,
+        "interval": interval_shown,
+        "words": metric_name,
+        "titled": titled,
+        "listed": listed,
+        "space": SPACE.__getitem__,
+    }
+    return environment
+
+
+def _script_json(value: object) -> str:
+    """JSON that can stand inside a script element whatever names it holds."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

@@ -1,0 +1,63 @@
+"""The report as Markdown, for a repository or a terminal."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workers.report.findings import findings
+from workers.report.wording import interval_shown, metric_name, overall_pairs, p_shown, shown, titled
+
+
+def markdown(result: Mapping[str, Any], request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
+    """What was asked, found and skipped, with the overall tables, in Markdown; every layer's and head's number is in
+    the tidy table.
+    """
+    names = [group["name"] for group in result["groups"]]
+    parts = [f"# {', '.join(map(_plain, names))}", "## What was found"]
+    parts += [f"> {_plain(warned['message'])}" for warned in result["warnings"]]
+    parts.append("\n".join(f"- **{_plain(found.title)}.** {_plain(found.text)}" for found in findings(result)))
+    skipped = [[g["name"], reason, str(count)] for g in result["groups"] for reason, count in g["skipped"].items()]
+    parts += [
+        "## Documents",
+        _table(
+            ["group", "model", "used", "skipped"],
+            ([g["name"], g["model"], str(g["documents"]), str(g["skipped_total"])] for g in result["groups"]),
+        ),
+    ]
+    if skipped:
+        parts.append(_table(["group", "reason", "documents"], skipped))
+    rows = ([titled(m), *(_cell(result["overall"][m][name]) for name in names)] for m in result["metrics"])
+    parts += ["## Means", _table(["metric", *names], rows)]
+    pairs = sorted(overall_pairs(result), key=lambda pair: (pair["p_adjusted"], -abs(pair["delta"])))
+    effects = (
+        [metric_name(p["metric"]), p["a"], p["b"], interval_shown(p, "delta"), p_shown(p["p_adjusted"]), p["test"]]
+        for p in pairs
+    )
+    parts += ["## Effects", _table(["metric", "a", "b", "Cliff's delta", "adjusted", "test"], effects)]
+    stated = {"seed": str(result["settings"]["seed"]), **result["versions"], **versions}
+    families = {f"{one['level']}, {one['kind']}": f"{one['tests']} tests" for one in result["families"]}
+    parts += [
+        "## Seeds, families, versions",
+        _table(["what", "value"], ([k, v] for k, v in (stated | families).items())),
+    ]
+    parts += [
+        "## What was asked",
+        "```json\n" + json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    return interval_shown(cell) if cell["low"] is not None else shown(cell["mean"])
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Names come from outside: they must not end a cell or start markup."""
+    for sign in "\\`*_[]<>|#":
+        text = text.replace(sign, "\\" + sign)
+    return " ".join(text.split())

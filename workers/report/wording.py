@@ -1,0 +1,84 @@
+"""How numbers, metrics and spaces are said, the same in the page, the tables and the figures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from attention.definitions import METRICS, Metric
+
+METRIC: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
+SPACE: Final[Mapping[str, str]] = {"embedding": "document embeddings", "profile": "attention profiles"}
+SIGNIFICANT: Final = 0.05
+
+PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B8A000")
+"""Okabe & Ito's colours, told apart with every common colour blindness; its pale yellow is darkened for white paper."""
+
+
+def metric_name(metric: str) -> str:
+    """The metric in plain words: `cross_speaker_lift` is `cross speaker lift`."""
+    return metric.replace("_", " ")
+
+
+def unit(metric: str) -> str:
+    """The metric's unit for an axis; empty for pure numbers."""
+    known = METRIC.get(metric)
+    return known.unit if known is not None and known.unit != "1" else ""
+
+
+def titled(metric: str) -> str:
+    """The metric with its unit, as an axis has it."""
+    return metric_name(metric) + (f" ({unit(metric)})" if unit(metric) else "")
+
+
+def shown(value: float | None) -> str:
+    """Three significant digits, or a dash where there is no number."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(digits, 6)}f}" if digits <= 6 else f"{value:.2e}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def p_shown(value: float | None) -> str:
+    """`p = 0.012`, or `p < 0.001`; two significant digits."""
+    if value is None:
+        return "p not defined"
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {float(f'{value:.2g}'):.4g}"
+
+
+def interval_shown(cell: Mapping[str, Any], centre: str = "mean") -> str:
+    """`12.3 [11.9, 12.8]`."""
+    return f"{shown(cell[centre])} [{shown(cell['low'])}, {shown(cell['high'])}]"
+
+
+def colours(result: Mapping[str, Any]) -> dict[str, str]:
+    """One colour a group, in the result's order; they repeat after eight, where markers and dashes still differ."""
+    return {group["name"]: PALETTE[i % len(PALETTE)] for i, group in enumerate(result["groups"])}
+
+
+def drawn_metrics(result: Mapping[str, Any]) -> list[str]:
+    """The metrics that have more than one value anywhere: what is always 0 or never defined is not drawn."""
+
+    def varied(metric: str) -> bool:
+        values = {
+            cell["mean"]
+            for row in [*result["layers"], {metric: result["overall"][metric]}]
+            for cell in row[metric].values()
+        }
+        return len(values - {None}) > 1
+
+    return [metric for metric in result["metrics"] if varied(metric)]
+
+
+def overall_pairs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The overall comparisons in which something was tested."""
+    return [pair for pair in result["pairs"] if pair["level"] == "overall" and pair["p"] is not None]
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else "none"
