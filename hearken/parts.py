@@ -1,5 +1,6 @@
 """One part of the service in this process, with its addresses from the environment: what a cluster runs one of each."""
 
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ def run_api(listening: int | None = None) -> None:
         log_level=chosen.log_level.lower(),
     )
     server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again after a good end, which then is no failure
+        signal.signal(number, lambda _number, _frame: None)
     with listener:
         server.run(sockets=[listener])
     if not server.started:
