@@ -21,7 +21,7 @@ from typing import Self
 import httpx
 
 from hearken.embedded import PostgresServer, RedisServer, StartRefused
-from hearken.embedded.folder import FolderLock, lock_facts, make_folder
+from hearken.embedded.folder import FolderLock, lock_facts, make_folder, new_private_folder
 from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
 from hearken.parts import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
 from hearken.tending import Tended
@@ -190,6 +190,7 @@ class Stack:
         assert self._lock is not None
         if part.process is not None:
             part.process.stop()
+        scratch = new_private_folder(None)  # its temporary files, gone with it however it ends
         part.process = GuardedProcess.start(
             part.name,
             # -P: the folder we stand in must not lend its modules to ours
@@ -197,8 +198,9 @@ class Stack:
             log=self.plan.data_dir / "logs" / f"{part.name}.log",
             stop_signal=signal.SIGTERM,
             grace_seconds=part.grace_seconds,
-            environment=self._environment(),
+            environment=self._environment() | {"TMPDIR": str(scratch)},
             cwd=self.plan.data_dir,
+            remove=(scratch,),
             inherit=(self._lock.descriptor,),
             hand_over=(self._listener.fileno(),) if part.name == "api" else (),
         )

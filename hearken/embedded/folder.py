@@ -140,8 +140,8 @@ def _is_alive(facts: dict[str, Any]) -> bool:
         return False
 
 
-def new_socket_folder(account: int | None) -> Path:
-    """A new private folder, short enough for the path of a socket in it, owned by `account`."""
+def new_private_folder(account: int | None) -> Path:
+    """A new folder that only `account` (None: we) may use, short enough for the path of a socket in it."""
     folder = Path(tempfile.mkdtemp(prefix="hearken-", dir=_short_parent(account)))
     if account is not None:
         os.chown(folder, account, account)

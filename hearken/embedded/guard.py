@@ -46,6 +46,7 @@ def main(request: dict[str, Any]) -> int:
         child = _start(request, prctl)
     except (OSError, subprocess.SubprocessError) as error:
         _report(request["report"], {"error": f"cannot start {request['command'][0]}: {error}"})
+        _remove(request["remove"])
         return 127
     _report(request["report"], {"pid": child.pid})
     while child.poll() is None and not asked_to_stop and os.getppid() == parent:
@@ -56,8 +57,7 @@ def main(request: dict[str, Any]) -> int:
             break
     _stop(child, request["stop_signal"], request["grace_seconds"])
     _end_orphans()
-    for folder in request["remove"]:
-        shutil.rmtree(folder, ignore_errors=True)
+    _remove(request["remove"])
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
@@ -98,6 +98,11 @@ def _stop(child: "subprocess.Popen[bytes]", stop_signal: int, grace_seconds: flo
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+def _remove(folders: list[str]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_orphans() -> None:

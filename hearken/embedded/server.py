@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from hearken.embedded.account import account_for
-from hearken.embedded.folder import FolderLock, StartRefused, give_folder, make_folder, new_socket_folder
+from hearken.embedded.folder import FolderLock, StartRefused, give_folder, make_folder, new_private_folder
 from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
 
 
@@ -128,7 +128,7 @@ class EmbeddedServer(ABC):
 
     def _open_sockets(self, lock: FolderLock) -> None:
         if self._sockets is None:
-            self._sockets = new_socket_folder(self.account)
+            self._sockets = new_private_folder(self.account)
         elif not self._sockets.exists():
             give_folder(self._sockets, self.account)
         lock.remember(sockets=str(self._sockets))
