@@ -7,10 +7,11 @@ import torch
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError
-from models.queries.claims import Claim, claim_items, fail_items, work_waits
+from models.queries.claims import Claim, Urgent, claim_items, fail_items, work_waits
 from models.queries.inquiry_claims import claim_inquiries, inquiries_wait
 from models.queries.summaries import claim_summary
 from models.settings import load_models_file
+from models.tables import INTERACTIVE
 from workers.database import engine
 from workers.inquiries import answer_inquiries, fail_inquiries
 from workers.measuring import ClaimRun
@@ -21,6 +22,9 @@ from workers.summaries import SummaryRun
 
 log = logging.getLogger(__name__)
 
+DEEPEST = 2
+"""How many claims may stand aside for others: background work for a long urgent document, and that for a short one."""
+
 
 class Answering:
     """One worker's answers to knocks. While one runs, more urgent ones are answered between its passes."""
@@ -29,7 +33,7 @@ class Answering:
         self.process = process
         self.models = models
         self.engine = engine
-        self._giving_way = False
+        self._depth = 0
 
     @property
     def stopping(self) -> bool:
@@ -57,27 +61,28 @@ class Answering:
                 SummaryRun(self.engine, claimed, self).run()
 
     def give_way(self, priority: int) -> None:
-        """Answer inquiries and one claim of a higher priority for each model that has them, between two passes.
+        """Answer inquiries and one claim of more urgent items for each model that has them, between two passes.
 
-        What is answered here does not give way itself, so that the work underneath goes on after one pass.
+        Work in the background gives way to all interactive work. Interactive work, whose document may be long, gives
+        way to what takes one pass, and what takes one pass to nobody: so an interactive request waits for one pass.
         """
-        if self._giving_way:
+        if self._depth == DEEPEST:
             return
-        urgent = [model_id for model_id in self.models.ids if self._urgent(model_id, priority)]
-        if not urgent:
-            return
-        self._giving_way = True
+        interactive = self._depth > 0 or priority >= INTERACTIVE
+        urgent = Urgent(min(priority, INTERACTIVE - 1), self.process.settings.token_budget if interactive else None)
+        waiting = [model_id for model_id in self.models.ids if self._waits(model_id, urgent)]
+        self._depth += 1
         try:
-            for model_id in urgent:
+            for model_id in waiting:
                 if not self.stopping:
                     self._inquiries(model_id)
-                    self._claim(model_id, priority)
+                    self._claim(model_id, urgent)
         finally:
-            self._giving_way = False
+            self._depth -= 1
 
-    def _urgent(self, model_id: str, priority: int) -> bool:
+    def _waits(self, model_id: str, urgent: Urgent) -> bool:
         with self.engine.connect() as connection:
-            return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], priority)
+            return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], urgent)
 
     def _inquiries(self, model_id: str) -> bool:
         settings = self.process.settings
@@ -99,7 +104,7 @@ class Answering:
             answer_inquiries(self.engine, served, inquiries, self.models.budgets[model_id])
         return True
 
-    def _claim(self, model_id: str, above_priority: int | None) -> bool:
+    def _claim(self, model_id: str, urgent: Urgent | None) -> bool:
         settings = self.process.settings
         with self.engine.begin() as connection:
             claim = claim_items(
@@ -109,7 +114,7 @@ class Answering:
                 documents=settings.claim_documents,
                 token_budget=settings.token_budget,
                 lease_seconds=settings.lease_seconds,
-                above_priority=above_priority,
+                urgent=urgent,
             )
         if claim is None:
             return False

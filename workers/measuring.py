@@ -49,7 +49,7 @@ class Surroundings(Protocol):
         """Whether the worker is to end."""
 
     def give_way(self, priority: int) -> None:
-        """Serve whoever waits with a higher priority than this."""
+        """Serve whoever is more urgent than work of this priority."""
 
 
 @dataclass(slots=True)
@@ -255,8 +255,11 @@ class ClaimRun:
             self.open.pop(item.id, None)
 
     def _look_around(self) -> None:
-        """Serve whoever waits with a higher priority, then drop what is cancelled or lost."""
-        if not self.surroundings.stopping:
+        """Serve whoever is more urgent, then drop what is cancelled or lost.
+
+        An item that lost its worker before gives way to nobody: what would be served meanwhile could be lost with it.
+        """
+        if not self.surroundings.stopping and not any(item.alone for item in self.claim.items):
             self.surroundings.give_way(self.priority)
         self._drop_unwanted()
 

@@ -23,6 +23,7 @@ from models.queries.summaries import (
     summary_wanted,
 )
 from models.schemas.comparisons import ComparisonRequest
+from models.tables import BACKGROUND
 from workers.measuring import Surroundings
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class SummaryRun:
                 if self.surroundings.stopping or not self._wanted():
                     summary.abandon()
                     break
-                self.surroundings.give_way(-1)
+                self.surroundings.give_way(BACKGROUND)
             result, files = summary.result()
         except Interrupted:
             with self.engine.begin() as connection:

@@ -38,7 +38,10 @@ UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_i
 
 @dataclass(frozen=True, slots=True)
 class ClaimedItem:
-    """One document to be measured for one job. `content` and `options` are as the client sent them."""
+    """One document to be measured for one job. `content` and `options` are as the client sent them.
+
+    `alone` says that it lost a worker before, so that nothing else may be at stake while it is measured.
+    """
 
     id: int
     tenant_id: str
@@ -49,6 +52,7 @@ class ClaimedItem:
     request_key: bytes
     priority: int
     estimated_tokens: int
+    alone: bool
     listed: bool
     queued_at: datetime
     started_at: datetime
@@ -63,6 +67,17 @@ class Claim:
     items: tuple[ClaimedItem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """What may be taken while another claim runs: items above a priority, of an estimated length up to `longest`.
+
+    Items that lost their worker before are never urgent: if they kill this one too, the claim that runs would pay.
+    """
+
+    above_priority: int
+    longest: int | None = None
+
+
 def claim_items(
     connection: Connection,
     model_id: str,
@@ -71,16 +86,15 @@ def claim_items(
     documents: int,
     token_budget: int,
     lease_seconds: float,
-    above_priority: int | None = None,
+    urgent: Urgent | None = None,
 ) -> Claim | None:
     """Take the head item by priority, then age, and up to `documents` in all of like length beside it.
 
     The padded size of what is taken stays within `token_budget` by the items' estimates; a head that is longer goes
     alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
-    work is left for the model, a knock is written for the next worker. None: nothing to do. With `above_priority` only
-    items of a higher priority are taken.
+    work is left for the model, a knock is written for the next worker. None: nothing to do.
     """
-    head = connection.execute(_head(model_id, above_priority).with_for_update(skip_locked=True)).one_or_none()
+    head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True)).one_or_none()
     if head is None:
         return None
     chosen = [head.id]
@@ -110,12 +124,12 @@ def new_lease_token(connection: Connection) -> int:
     return int(connection.execute(select(func.nextval("lease_token"))).scalar_one())
 
 
-def work_waits(connection: Connection, model_ids: Sequence[str], above_priority: int | None = None) -> bool:
-    """Whether any of the models has queued items (of a priority above the one given).
+def work_waits(connection: Connection, model_ids: Sequence[str], urgent: Urgent | None = None) -> bool:
+    """Whether any of the models has queued items.
 
     Asks for the head, which the index gives at once; an EXISTS may read the whole table where much is queued.
     """
-    heads = (connection.execute(_head(model_id, above_priority)).first() for model_id in model_ids)
+    heads = (connection.execute(_head(model_id, urgent)).first() for model_id in model_ids)
     return any(head is not None for head in heads)
 
 
@@ -238,12 +252,14 @@ def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
     return list(connection.execute(select(work_item.c.job_id).where(work_item.c.id.in_(item_ids)).distinct()).scalars())
 
 
-def _head(model_id: str, above_priority: int | None) -> Select[Any]:
+def _head(model_id: str, urgent: Urgent | None) -> Select[Any]:
     head = select(work_item.c.id, work_item.c.priority, work_item.c.estimated_tokens, work_item.c.alone).where(
         work_item.c.model_id == model_id, work_item.c.state == QUEUED
     )
-    if above_priority is not None:
-        head = head.where(work_item.c.priority > above_priority)
+    if urgent is not None:
+        head = head.where(work_item.c.priority > urgent.above_priority, ~work_item.c.alone)
+        if urgent.longest is not None:
+            head = head.where(work_item.c.estimated_tokens <= urgent.longest)
     return head.order_by(work_item.c.priority.desc(), work_item.c.id).limit(1)
 
 
@@ -292,6 +308,7 @@ def _contents(item_ids: Sequence[int]) -> Select[Any]:
             work_item.c.request_key,
             work_item.c.priority,
             work_item.c.estimated_tokens,
+            work_item.c.alone,
             (job.c.kind != "comparison").label("listed"),
             work_item.c.queued_at,
             work_item.c.started_at,

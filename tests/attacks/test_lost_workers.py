@@ -12,9 +12,9 @@ from models.tables import analysis, measurement, work_item
 
 
 def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twice(workers: Fleet) -> None:
-    texts = [words(100 + seed % 60, 1000 + seed) for seed in range(60)]
+    texts = [words(100 + seed % 60, 1000 + seed) for seed in range(40)]
     with workers.engine.begin() as connection:
-        jobs = [add_job(connection, texts[start : start + 12]) for start in range(0, 60, 12)]
+        jobs = [add_job(connection, texts[start : start + 8]) for start in range(0, 40, 8)]
     killed: set[int] = set()
     for _ in range(2):
         victim = until(lambda: next(iter(set(holders(workers).values()) - killed), None))
@@ -22,12 +22,12 @@ def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twic
         killed.add(victim)
 
     assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 5
-    assert [states(workers.engine, job_id) for job_id in jobs] == [{"done": 12}] * 5
+    assert [states(workers.engine, job_id) for job_id in jobs] == [{"done": 8}] * 5
     with workers.engine.connect() as connection:
         mine = analysis.c.job_id.in_(jobs)
-        assert connection.execute(select(func.count()).where(mine)).scalar_one() == 60
+        assert connection.execute(select(func.count()).where(mine)).scalar_one() == 40
         numbers = select(func.count(analysis.c.measurement_id.distinct())).where(mine)
-        assert connection.execute(numbers).scalar_one() == 60
+        assert connection.execute(numbers).scalar_one() == 40
         equal = select(measurement.c.work_key).group_by(measurement.c.tenant_id, measurement.c.work_key)
         assert connection.execute(equal.having(func.count() > 1)).all() == []
         charged = select(func.max(work_item.c.losses)).where(work_item.c.job_id.in_(jobs))
@@ -36,7 +36,7 @@ def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twic
 
 def test_a_worker_asked_to_stop_ends_its_pass_and_gives_the_rest_back_at_once(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
-        job_id = add_job(connection, [words(230 + seed % 20, 2000 + seed) for seed in range(60)])
+        job_id = add_job(connection, [words(230 + seed % 20, 2000 + seed) for seed in range(40)])
     child = until(lambda: next(iter(holders(workers).values()), None))
     name = next(name for name, part in workers.parts.items() if part.pid == psutil.Process(child).ppid())
     part = workers.parts.pop(name)

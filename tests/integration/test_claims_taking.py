@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select, t
 
 from models.queries.claims import (
     Claim,
+    Urgent,
     cancel_items,
     claim_items,
     claim_standing,
@@ -37,7 +38,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-def claim(connection: Connection, *, documents: int = 64, budget: int = 16_384, above: int | None = None) -> Claim:
+def claim(connection: Connection, *, documents: int = 64, budget: int = 16_384, urgent: Urgent | None = None) -> Claim:
     taken = claim_items(
         connection,
         MODEL,
@@ -45,7 +46,7 @@ def claim(connection: Connection, *, documents: int = 64, budget: int = 16_384, 
         documents=documents,
         token_budget=budget,
         lease_seconds=60,
-        above_priority=above,
+        urgent=urgent,
     )
     assert taken is not None
     return taken
@@ -147,12 +148,19 @@ def test_a_job_runs_as_soon_as_one_of_its_items_is_claimed(engine: Engine) -> No
     assert row.started_at is not None
 
 
-def test_only_higher_priority_is_taken_where_a_claim_gives_way(engine: Engine) -> None:
+def test_only_what_is_urgent_is_taken_where_a_claim_gives_way(engine: Engine) -> None:
     with engine.begin() as connection:
         add_job(connection, ["batch"])
-        urgent = add_job(connection, ["urgent"], priority=INTERACTIVE)
-        assert [item.job_id for item in claim(connection, above=0).items] == [urgent]
-        assert not work_waits(connection, [MODEL], 0)
+        long = add_job(connection, ["long"], priority=INTERACTIVE, tokens=[50_000])
+        short = add_job(connection, ["short"], priority=INTERACTIVE)
+        suspect = add_job(connection, ["suspect"], priority=INTERACTIVE)
+        connection.execute(update(work_item).where(work_item.c.job_id == suspect).values(alone=True))
+        brief = Urgent(INTERACTIVE - 1, longest=16_384)
+        assert [item.job_id for item in claim(connection, urgent=brief).items] == [short]
+        assert not work_waits(connection, [MODEL], brief)
+        assert [item.job_id for item in claim(connection, urgent=Urgent(0)).items] == [long]
+        assert not work_waits(connection, [MODEL], Urgent(0))
+        assert [item.job_id for item in claim(connection).items] == [suspect]
         assert work_waits(connection, [MODEL])
 
 

@@ -16,6 +16,7 @@ from models.queries.jobs import cancel_jobs
 from models.queries.vectors import VectorIndex
 from models.settings import ModelEntry, Settings
 from models.tables import (
+    BACKGROUND,
     INTERACTIVE,
     analysis,
     embedding,
@@ -252,13 +253,14 @@ def test_a_long_document_runs_in_windows_and_others_of_its_claim_in_one_pass(
     assert [one["documents"] for one in short] == ["2"]
 
 
+@pytest.mark.parametrize("priority", [BACKGROUND, INTERACTIVE])
 def test_urgent_work_is_served_between_the_passes_of_a_long_document(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture, priority: int
 ) -> None:
     worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
-            long = add_job(connection, [words(2500, 4)])
+            long = add_job(connection, [words(2500, 4 + priority)], priority=priority)
             urgent = [add_job(connection, [unique_text()], priority=INTERACTIVE, kind="analysis") for _ in range(2)]
             connection.execute(update(work_item).where(work_item.c.job_id.in_(urgent)).values(state="done"))
         look = worker.give_way
@@ -276,6 +278,38 @@ def test_urgent_work_is_served_between_the_passes_of_a_long_document(
     assert [job_row(engine, job_id).state for job_id in (long, *urgent)] == ["succeeded"] * 3
     assert all(job_row(engine, one).finished_at < job_row(engine, long).finished_at for one in urgent)
     assert [one["documents"] for one in passes(caplog)] == ["2", "1"]
+    assert int(passes(caplog)[1]["passes"]) > 2
+
+
+def test_a_short_urgent_document_waits_for_one_pass_of_a_long_urgent_one_that_was_let_through(
+    engine: Engine, worker: Answering
+) -> None:
+    worker.models.budgets[MODEL] = 512
+    arrivals: list[str] = []
+    try:
+        with engine.begin() as connection:
+            arrivals.append(add_job(connection, [words(1500, 40)]))
+            arrivals += [
+                add_job(connection, [content], priority=INTERACTIVE, kind="analysis")
+                for content in (words(1500, 41), unique_text(), unique_text())
+            ]
+            later = arrivals[1:]
+            connection.execute(update(work_item).where(work_item.c.job_id.in_(later)).values(state="done"))
+        look = worker.give_way
+
+        def arrive(priority: int) -> None:
+            if later:
+                with engine.begin() as connection:
+                    arrived = work_item.c.job_id == later.pop(0)
+                    connection.execute(update(work_item).where(arrived).values(state="queued"))
+            look(priority)
+
+        worker.give_way = arrive  # type: ignore[method-assign]
+        worker.answer_model(MODEL)
+    finally:
+        worker.models.budgets[MODEL] = 16_384
+    ends = [job_row(engine, job_id).finished_at for job_id in arrivals]
+    assert max(ends[2:]) < ends[1] < ends[0]
 
 
 def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, worker: Answering) -> None:

@@ -126,7 +126,6 @@ def test_groups_are_read_as_they_were_stored(engine: Engine, worker: Answering) 
 
 
 def test_result_and_report_are_stored_and_the_job_succeeds(engine: Engine, worker: Answering) -> None:
-    pytest.importorskip("workers.report")
     job_id = add_comparison(engine, 200, short=1)
     measure(worker, job_id)
     worker.answer_summaries()
