@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -105,6 +106,7 @@ def show_who_attends_to_whom(analysis: Analysis, speaker_of_turn: Sequence[str])
     speakers = analysis.speakers
     shares = _speaker_shares(analysis.flow.layers, speaker_of_turn, speakers)
     table = _table("who attends", *(f">to {name}" for name in speakers))
+    table.caption = "shares of the attention on content, mean over layers"
     for name in speakers:
         cells = [shares.get((name, other)) for other in speakers]
         shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in cells]
@@ -144,22 +146,23 @@ def show_hits(answer: SearchAnswer) -> None:
 
 def show_jobs(jobs: Sequence[Job]) -> None:
     """Jobs, newest first."""
-    table = _table("job", "kind", "state", ">done", ">failed", "created", "result or reason")
+    table = _table("|job", "kind", "state", ">done", ">failed", "|created (UTC)")
     for job in jobs:
         counts = job.progress
-        end = job.message or job.reason or job.result or ""
-        created = f"{job.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(job.id, job.kind, job.state, f"{counts.done}/{counts.total}", str(counts.failed), created, end)
+        created = f"{job.created_at.astimezone(UTC):%m-%d %H:%M:%S}"
+        table.add_row(job.id, job.kind, job.state, f"{counts.done}/{counts.total}", str(counts.failed), created)
     console.print(table if jobs else "no jobs yet")
+    for job in jobs:
+        if job.state == "failed":
+            console.print(f"{job.id} failed: {job.message or job.reason}", markup=False)
 
 
 def _table(*columns: str) -> Table:
-    """A quiet table; a heading that begins with ``>`` is of a column of numbers."""
+    """A quiet table. A heading that begins with ``>`` is of numbers, with ``|`` of words that are never broken."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
     for column in columns:
-        table.add_column(
-            column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=column[0] == ">"
-        )
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        table.add_column(column.lstrip(">|"), justify=justify, no_wrap=column[0] in ">|")
     return table
 
 

@@ -172,7 +172,7 @@ class Stack:
 
     def _start_parts(self) -> None:
         assert self._listener is not None
-        worker_grace = _worker_shutdown_seconds() + 2
+        worker_grace = _worker_shutdown_seconds() + 1
         self._parts.append(_Part("api", ("api", "--listening", str(self._listener.fileno())), 5))
         for number in range(1, self.plan.workers + 1):
             self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
@@ -267,7 +267,7 @@ def running_on(data_dir: Path) -> tuple[str, str] | None:
 
 def _worker_shutdown_seconds() -> float:
     """How long a worker's pass may go on: the whole tree has to end within ten seconds."""
-    return min(settings().shutdown_seconds, 6.0)
+    return min(settings().shutdown_seconds, 5.0)
 
 
 def _reachable(url: str) -> str:
