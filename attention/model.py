@@ -79,6 +79,7 @@ class ModelFacts:
     parameters: int
     dtype: str
     device: str
+    kernel: str  # what measures attention: compiled-avx2, fused, blocked (`kernels.kernel_name`)
     vocabulary: int
 
 
@@ -138,6 +139,7 @@ def open_model(source: ModelSource) -> Model:
     Raises ModelRefused (unsafe files, wrong digest, missing weights, an architecture that is not proven) or
     ModelUnavailable (no folder, no hub, no device), each saying what to do.
     """
+    from attention.kernels import kernel_name
     from attention.proof import prove
 
     folder = model_folder(source)
@@ -170,6 +172,7 @@ def open_model(source: ModelSource) -> Model:
         parameters=sum(weight.numel() for weight in network.parameters()),
         dtype=source.dtype,
         device=str(device),
+        kernel=kernel_name(device),
         vocabulary=int(settings.vocab_size),
     )
     return Model(source=source, facts=facts, tokenizer=tokenizer, network=network)

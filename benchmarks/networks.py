@@ -11,6 +11,7 @@ from torch import nn
 
 from attention.capture import CAPTURE
 from attention.conversation import Window
+from attention.kernels import kernel_name
 from attention.model import Model, ModelFacts, ModelSource, open_model, packaged_minilm
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
@@ -62,6 +63,7 @@ def llama(layers: int = 30) -> Trio:
         parameters=sum(weight.numel() for weight in captured.parameters()),
         dtype="float32",
         device="cpu",
+        kernel=kernel_name(torch.device("cpu")),
         vocabulary=49152,
     )
     tokenizer: Any = None

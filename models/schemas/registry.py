@@ -19,6 +19,7 @@ class ServedModel(BaseModel):
     revision: str | None
     architecture: str | None
     layers: int | None = Field(description="Attending layers.")
+    attending_layers: list[int] | None = Field(description="Their indices in the network; a hybrid has others between.")
     heads: int | None
     key_value_heads: int | None
     hidden_size: int | None
@@ -27,6 +28,10 @@ class ServedModel(BaseModel):
     parameters: int | None
     dtype: str
     device: str
+    kernel: str | None = Field(
+        description="What measures attention: `compiled-*` or `fused` at about the speed of attention alone; where no "
+        "compiler or no Triton was at hand `blocked`, slower and with the same numbers."
+    )
     weights_sha256: str | None
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from attention.capture import CAPTURE
 from attention.conversation import Window
+from attention.kernels import kernel_name
 from attention.model import Model, ModelFacts, ModelSource
 
 VOCABULARY = 97
@@ -175,6 +176,7 @@ def model_of(network: Any, **changes: Any) -> Model:
         parameters=0,
         dtype="float32",
         device="cpu",
+        kernel=kernel_name(torch.device("cpu")),
         vocabulary=VOCABULARY,
     )
     tokenizer: Any = None

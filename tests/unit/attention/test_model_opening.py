@@ -15,6 +15,7 @@ from tiny_models import KIND_OF_FAMILY, tiny_model
 from attention.capture import CAPTURE
 from attention.conversation import Document, render
 from attention.families import FAMILIES
+from attention.kernels import kernel_name
 from attention.model import MINILM, MINILM_SHA256, ModelSource, open_model, packaged_minilm, weights_digest
 
 
@@ -26,6 +27,7 @@ def test_the_packaged_minilm_has_its_published_weights_and_its_own_512_positions
     assert (facts.layers, facts.heads, facts.key_value_heads, facts.hidden_size) == (6, 12, 12, 384)
     assert (facts.context, facts.causal, facts.parameters, facts.vocabulary) == (512, False, 22_565_376, 30_522)
     assert facts.attending_layers == (0, 1, 2, 3, 4, 5)
+    assert facts.kernel == kernel_name(torch.device(facts.device))
     assert render(model.tokenizer, Document(text="boats " * 400), context=facts.context).tokens == 402
     assert json.loads(json.dumps(asdict(facts)))["architecture"] == "bert"
 
