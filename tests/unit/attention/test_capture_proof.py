@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from capture_networks import CONFIGURATIONS, SHAPE, VOCABULARY, build
+from capture_networks import CONFIGURATIONS, GROUPED, SHAPE, VOCABULARY, build
 
 from attention.capture import CAPTURE
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
@@ -30,9 +30,22 @@ def test_half_precision_proves_itself_within_its_rounding(family: str, dtype: to
     assert prove(network, "tiny").heads == 4
 
 
+UNLISTED = ("albert", "cohere2", "distilbert", "falcon_h1", "granite", "llama4_text", "olmoe", "xlm-roberta")
+
+
+@pytest.mark.parametrize("family", UNLISTED)
+def test_a_family_that_is_not_listed_proves_itself_all_the_same(family: str) -> None:
+    experts = {"num_experts": 4, "num_experts_per_tok": 2} if family == "olmoe" else {}
+    config = transformers.CONFIG_MAPPING[family](**GROUPED, **experts)
+    found = prove(build(config, CAPTURE), "tiny")
+    assert found == Proof((0, 1), 4, family not in ("albert", "distilbert", "xlm-roberta"))
+
+
 OTHERS: dict[str, Callable[[], Any]] = {
     "bloom": lambda: transformers.BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4),
     "deberta-v2": lambda: transformers.DebertaV2Config(**SHAPE),
+    "mpnet": lambda: transformers.MPNetConfig(**SHAPE),
+    "stablelm": lambda: transformers.StableLmConfig(**GROUPED),
 }
 
 

@@ -165,3 +165,17 @@ def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison:
     assert not torch.isfinite(rows.entropy[0, 1, 17])
     rows.entropy[0, 1, 17] = clean.entropy[0, 1, 17]
     torch.testing.assert_close(rows.entropy, clean.entropy)
+
+
+@pytest.mark.parametrize("kind", ["causal", "bidirectional"])
+def test_hundreds_of_turns_have_the_same_masses_in_every_kernel(kind: str) -> None:
+    given_case = case(kind=kind, lengths=(900, 411), heads=2, shared=1, turns=300)
+    request = RowRequest(received=True, turns=True, flow=True)
+    tensors = (given_case.query, given_case.key, given_case.value)
+    _, expected = blocked.attend(*tensors, request=request, **given_case.arguments)
+    _, rows = attend(*tensors, request=request, **given_case.arguments)
+    assert_same_rows(rows, expected)
+    assert expected.flow is not None
+    for flow, groups in zip(expected.flow, given_case.arguments["groups"], strict=True):
+        rows_of_turn = np.bincount(groups.query_turn[groups.query_turn >= 0], minlength=300)
+        np.testing.assert_allclose(flow[0].sum(-1) / 2, rows_of_turn, rtol=1e-5)
