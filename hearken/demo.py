@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.rule import Rule
+from rich.text import Text
 
 from hearken.client import Client
 from hearken.display import (
@@ -57,7 +58,8 @@ def _listen_to_a_conversation(client: Client) -> None:
     turns = document["turns"]
     console.print(Rule("One conversation", align="left"))
     for turn in turns[:3]:
-        console.print(f"  [cyan]{turn['speaker']}[/] [dim]{_shortened(turn['text'])}[/]")
+        line = Text.assemble("  ", (turn["speaker"], "cyan"), " ", (turn["text"], "dim"))
+        console.print(line, no_wrap=True, overflow="ellipsis")
     console.print(f"  [dim]... {len(turns) - 3} more turns[/]\n")
     with job_progress("measuring the conversation") as follow:
         analysis = client.analyze(
@@ -160,7 +162,3 @@ def _refuse_missing_samples() -> None:
     missing = [path.name for path in wanted if not path.is_file()]
     if missing:
         raise StartRefused(f"the samples {', '.join(missing)} are not in {SAMPLES}; the demo runs from a clone")
-
-
-def _shortened(text: str, characters: int = 88) -> str:
-    return text if len(text) <= characters else text[: characters - 1].rsplit(" ", 1)[0] + "…"

@@ -55,6 +55,9 @@ def number(value: float | None, unit: str = "") -> str:
 @contextmanager
 def job_progress(title: str) -> Iterator[Callable[[Job], None]]:
     """A bar that follows a job: call what this gives with each state of it."""
+    if not console.is_terminal:
+        yield lambda _job: None
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("[progress.description]{task.description}"),
@@ -118,12 +121,12 @@ def show_comparison(comparison: Comparison) -> None:
     """Groups by metrics, each a mean with its interval over documents; then the clearest differences and caveats."""
     found = comparison.model_dump()
     groups = [str(group["name"]) for group in comparison.groups]
-    table = _table("metric", *(f">{name}" for name in groups), "unit")
+    table = _table("|metric", *(f">{name}" for name in groups))
     for name in SHOWN_OF_A_COMPARISON:
         cells = found["overall"].get(name)
         if cells is not None:
             row = [_interval(cells.get(group)) for group in groups]
-            table.add_row(name.replace("_", " "), *row, f"[dim]{UNITS[name]}[/]")
+            table.add_row(f"{name.replace('_', ' ')}\n[dim]{UNITS[name]}[/]", *row)
     sizes = ", ".join(_documents(group) for group in comparison.groups)
     table.caption = f"means over documents with {comparison.request.confidence:.0%} intervals; documents: {sizes}"
     console.print(table)
@@ -202,7 +205,7 @@ def _interval(cell: Mapping[str, Any] | None) -> str:
         return "–"
     if cell["low"] is None:
         return number(cell["mean"])
-    return f"[bold]{number(cell['mean'])}[/] [dim]{number(cell['low'])} to {number(cell['high'])}[/]"
+    return f"[bold]{number(cell['mean'])}[/]\n[dim]{number(cell['low'])}–{number(cell['high'])}[/]"
 
 
 def _documents(group: Mapping[str, Any]) -> str:
