@@ -89,11 +89,16 @@ class Fleet:
 
     def log(self) -> str:
         """What all workers have logged so far."""
-        return "".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
+        return "".join(self.logs().values())
 
-    def passes(self) -> list[dict[str, str]]:
-        """What the workers logged of their passes: documents, jobs, tenants, tokens."""
-        lines = [line.partition(" pass ")[2] for line in self.log().splitlines() if "] pass " in line]
+    def logs(self) -> dict[str, str]:
+        """What each worker has logged so far."""
+        return {path.stem: path.read_text() for path in self.folder.glob("worker-*.log")}
+
+    def passes(self, before: dict[str, str]) -> list[dict[str, str]]:
+        """What the workers logged of their passes since then: documents, jobs, tenants, tokens."""
+        news = [text[len(before.get(name, "")) :] for name, text in self.logs().items()]
+        lines = [line.partition(" pass ")[2] for text in news for line in text.splitlines() if "] pass " in line]
         return [dict(part.split("=") for part in line.split()) for line in lines]
 
     def alive(self) -> dict[str, int]:
