@@ -43,10 +43,10 @@ check: install
 	@$(VENV)/bin/mypy
 
 test: check
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 -m 'not slow'
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
 
 test-slow: install
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 -m slow
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m slow
 
 bench: install
 	@$(VENV)/bin/python -m benchmarks

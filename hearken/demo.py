@@ -128,7 +128,9 @@ def _newest_revision(model: str) -> str:
         ) from None
     except RepositoryNotFoundError:
         raise StartRefused(f"the hub has no public model {model}; check the name, or set HF_TOKEN, {instead}") from None
-    except (HfHubHTTPError, OSError, _connection_failures()) as error:
+    except Exception as error:
+        if not isinstance(error, (HfHubHTTPError, OSError)) and not _is_of_the_network(error):
+            raise
         raise StartRefused(
             f"the model hub cannot be reached for {model} ({type(error).__name__}); check the network, or set "
             f"HTTPS_PROXY or HF_ENDPOINT, {instead}, or leave MODEL out for the packaged all-MiniLM-L6-v2"
@@ -138,10 +140,9 @@ def _newest_revision(model: str) -> str:
     return revision
 
 
-def _connection_failures() -> type[Exception]:
-    import httpx
-
-    return httpx.TransportError
+def _is_of_the_network(error: Exception) -> bool:
+    """Whether the hub's library failed to send or receive: which HTTP client it uses differs between its versions."""
+    return any(kind.__name__ in ("RequestError", "HTTPError", "TransportError") for kind in type(error).__mro__)
 
 
 def _identity(name: str) -> str:
