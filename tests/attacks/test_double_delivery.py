@@ -3,12 +3,15 @@
 import json
 import re
 
+import pytest
 from seeded_work import MODEL, add_job, states, words
 from sqlalchemy import func, select
 from worker_fleet import Fleet, until
 
 from models.tables import analysis
 from workers.app import ANSWER, app
+
+pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two processors
 
 
 def test_knocks_delivered_fifty_times_store_nothing_twice(workers: Fleet) -> None:

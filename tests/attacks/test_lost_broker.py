@@ -3,11 +3,14 @@
 import os
 import signal
 
+import pytest
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import delete
 from worker_fleet import Fleet, until
 
 from models.tables import outbox
+
+pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two processors
 
 
 def test_a_flushed_broker_loses_nothing(workers: Fleet) -> None:

@@ -4,11 +4,14 @@ import os
 import signal
 
 import psutil
+import pytest
 from seeded_work import add_job, states, words
 from sqlalchemy import func, select
 from worker_fleet import Fleet, until
 
 from models.tables import analysis, measurement, work_item
+
+pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two processors
 
 
 def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twice(workers: Fleet) -> None:

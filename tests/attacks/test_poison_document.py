@@ -4,11 +4,14 @@ import os
 import signal
 import threading
 
+import pytest
 from seeded_work import add_job, states, words
 from sqlalchemy import select
 from worker_fleet import Fleet, until
 
 from models.tables import work_item
+
+pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two processors
 
 
 def test_a_poison_document_fails_alone_and_its_neighbours_finish(workers: Fleet) -> None:

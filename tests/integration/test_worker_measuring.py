@@ -35,6 +35,8 @@ from workers.app import app
 from workers.process import WorkerProcess
 from workers.serving import ServedModels
 
+pytestmark = pytest.mark.xdist_group("measuring")
+
 TALK = {
     "turns": [
         {"speaker": "Ana", "text": "Are you coming to the lake tonight?"},

@@ -21,6 +21,8 @@ from workers.app import app
 from workers.process import WorkerProcess
 from workers.serving import ServedModels
 
+pytestmark = pytest.mark.xdist_group("summaries")
+
 REQUEST = {
     "groups": [{"name": "short words", "dataset_id": "ds_a"}, {"name": "numbers", "dataset_id": "ds_b"}],
     "model": MODEL,
