@@ -32,6 +32,7 @@ def _configured() -> Celery:
         task_acks_late=True,
         task_create_missing_queues=True,
         task_default_queue=SUMMARIES,
+        worker_consumer="workers.consumer:AttentiveConsumer",
         worker_prefetch_multiplier=1,
         worker_pool="prefork",
         worker_concurrency=1,

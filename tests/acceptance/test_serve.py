@@ -39,12 +39,12 @@ def serving(folder: Path) -> Iterator[Serving]:
     assert until(lambda: refused("keys", "create", "--tenant", "probe", "--data-dir", folder)[0] == 0, 30)
 
 
-def dataset(documents: int) -> bytes:
-    """Tales of different lengths, as JSON Lines."""
+def dataset(documents: int, seed: str = "first") -> bytes:
+    """Tales of different lengths, as JSON Lines; another seed gives tales that were never measured."""
     sentence = "The harbour lay quiet under a thin moon while the ferry turned its lamps toward the pier. "
     lines = []
     for number in range(documents):
-        tale = f"Tale {number}. " + sentence * (8 + number % 9)
+        tale = f"The {seed} tale, {number}. " + sentence * (8 + number % 9)
         lines.append(json.dumps({"id": f"d{number}", "domain": "tale", "text": tale}))
     return "\n".join(lines).encode()
 
@@ -114,15 +114,27 @@ def test_a_batch_outlives_the_killing_of_its_worker(serving: Serving) -> None:
         assert sorted(names, key=str) == sorted((f"d{number}" for number in range(120)), key=str)
 
 
+def test_a_batch_outlives_the_killing_of_its_broker_again_and_again(serving: Serving) -> None:
+    with Client(serving.url) as client:
+        stored = client.upload_dataset(dataset(300, seed="broker"), name="more tales")
+        job = client.batch(stored.id)
+        for done in (1, 60, 120, 180):
+            assert until(lambda done=done: client.job(job.id).progress.done >= done, 60)  # type: ignore[misc]
+            next(member for member in serving.family() if member.name() == "redis-server").kill()
+        finished = client.wait(job.id, timeout=120)
+        assert (finished.progress.done, finished.progress.total) == (300, 300)
+
+
 def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Serving) -> None:
     with Client(serving.url) as client:
         before = client.analyze(CONVERSATION)
+        last = {"turns": [*CONVERSATION["turns"], {"speaker": "Bo", "text": "I will."}]}
         for name in ("postgres", "redis-server"):
             next(member for member in serving.family() if member.name() == name).kill()
         next(member for member in serving.family() if "api" in member.cmdline()).kill()
         assert until(lambda: _is_ready(serving.url), 60)
         assert client.analysis(before.id).metrics == before.metrics
-        assert client.analyze({"turns": [*CONVERSATION["turns"], {"speaker": "Bo", "text": "I will."}]}).turns == 4
+        assert client.wait(client.submit(last).id, timeout=60).state == "succeeded"
 
 
 def test_a_killed_supervisor_takes_everything_along(folder: Path) -> None:
