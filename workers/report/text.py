@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import Any
 
 from workers.report.findings import findings
@@ -58,6 +59,7 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
 
 def _plain(text: str) -> str:
     """Names come from outside: they must not end a cell or start markup."""
-    for sign in "\\`*_[]<>|#":
+    text = escape(text, quote=False)
+    for sign in "\\`*_[]|#":
         text = text.replace(sign, "\\" + sign)
     return " ".join(text.split())

@@ -38,7 +38,7 @@ def shown(value: float | None) -> str:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{min(digits, 6)}f}" if digits <= 6 else f"{value:.2e}"
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    return text.replace("-", "−")
 
 
 def p_shown(value: float | None) -> str:

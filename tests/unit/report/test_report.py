@@ -1,0 +1,159 @@
+"""The report says what its numbers say."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from attention.comparison import compare
+from tests.unit.comparison.planted import planted_group
+from workers.report import build_report, findings, markdown, tidy_csv
+from workers.report.figures import figure, figure_names
+from workers.report.wording import p_shown, shown
+
+NASTY = "</script><img src=x onerror=alert(1)>|`$x$"
+
+
+@pytest.fixture(scope="module")
+def result() -> dict:
+    groups = [
+        planted_group("conversation", size=14, shift=0.6),
+        planted_group("code", size=12, conversation=False),
+        planted_group(NASTY, size=10, conversation=False, shift=0.2),
+    ]
+    groups[1].skipped = {"too-short": 3}
+    return compare(groups).as_dict()
+
+
+@pytest.fixture(scope="module")
+def page(result: dict) -> str:
+    return build_report(result, {"seed": 0, "groups": [{"name": NASTY}]}, {"hearken": "0.1.0"})
+
+
+def _at(result: dict, path: tuple) -> object:
+    for key in path:
+        result = result[key]
+    return result
+
+
+def test_every_sentence_shows_the_numbers_it_rests_on(result: dict):
+    found = findings(result)
+    assert len(found) >= 10
+    for finding in found:
+        assert finding.evidence
+        for path in finding.evidence:
+            value = _at(result, path)
+            said = str(value) if isinstance(value, int) else shown(value)
+            assert said in finding.text, (finding.text, path, value)
+
+
+def test_highest_and_lowest_are_the_highest_and_lowest(result: dict):
+    said = {finding.title: finding for finding in findings(result)}
+    for metric in ("distance", "entropy", "sink"):
+        cells = result["overall"][metric]
+        _, _, highest, _ = said[metric.capitalize()].evidence[0]
+        _, _, lowest, _ = said[metric.capitalize()].evidence[3]
+        assert cells[highest]["mean"] == max(cell["mean"] for cell in cells.values())
+        assert cells[lowest]["mean"] == min(cell["mean"] for cell in cells.values())
+
+
+def test_counts_of_differences_are_counted_from_the_table(result: dict):
+    said = next(finding.text for finding in findings(result) if finding.title == "Differences overall")
+    tested = [p for p in result["pairs"] if p["level"] == "overall" and p["p"] is not None]
+    passed = [p for p in tested if p["p_adjusted"] < 0.05]
+    assert said.startswith(f"{len(passed)} of {len(tested)} ")
+
+
+def test_the_group_said_to_be_larger_is_larger(result: dict):
+    finding = next(finding for finding in findings(result) if finding.title == "Largest difference")
+    pair = _at(result, finding.evidence[0][:2])
+    larger = pair["a"] if pair["delta"] > 0 else pair["b"]
+    assert f"a document of {larger} has the larger value" in finding.text
+    tested = [p for p in result["pairs"] if p["level"] == "overall" and p["p"] is not None and p["p_adjusted"] < 0.05]
+    assert abs(pair["delta"]) == max(abs(p["delta"]) for p in tested)
+
+
+def test_where_nothing_passes_nothing_is_claimed():
+    groups = [planted_group(name, seed=8, metrics=["distance"], size=8) for name in "ab"]
+    result = compare(groups).as_dict()
+    assert min(pair["p_adjusted"] for pair in result["pairs"]) >= 0.05
+    said = " ".join(finding.text for finding in findings(result))
+    assert "None of 1 comparisons" in said
+    assert "furthest apart" not in said
+
+
+def test_the_page_needs_nothing_but_itself(page: str):
+    without_library = re.sub(r"<script>/\*\*\n\* plotly\.js.*?</script>", "", page, flags=re.S)
+    assert len(without_library) < 1_000_000
+    assert page.count("* plotly.js v") == 1
+    assert not re.search(r"<(?:link|img|iframe|script)[^>]+(?:src|href)=", without_library)
+    assert "default-src 'none'" in page
+
+
+def test_a_group_s_name_cannot_become_markup(page: str, result: dict):
+    assert "<img src=x" not in page
+    figures = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.S).group(1)
+    assert "curve:distance" in json.loads(figures)
+    assert "<img" not in markdown(result, {}, {})
+
+
+def test_every_warning_and_every_skipped_document_is_on_the_page(page: str, result: dict):
+    assert "too-short</td><td>3" in page
+    assert len(result["warnings"]) == page.count('<p class="note">') - 1  # one note is on interdependency
+    assert "2403.05045" in page
+
+
+def test_the_long_table_has_every_number_to_its_last_digit(result: dict):
+    rows = list(csv.DictReader(io.StringIO(tidy_csv(result))))
+    mean = [
+        row
+        for row in rows
+        if (row["table"], row["level"], row["metric"], row["group"], row["quantity"])
+        == ("means", "overall", "distance", "code", "mean")
+    ]
+    assert [float(row["value"]) for row in mean] == [result["overall"]["distance"]["code"]["mean"]]
+    epsilon = [row for row in rows if row["quantity"] == "epsilon_squared" and row["metric"] == "entropy"]
+    assert len(epsilon) == 2 * 3
+    assert sum(row["quantity"] == "p_adjusted" and row["table"] == "pairs" for row in rows) == len(result["pairs"])
+
+
+def test_figures_of_every_kind_are_drawn_and_repeat_their_bytes(result: dict):
+    names = figure_names(result)
+    chosen = ["curve-distance", "forest-distance", "heads-distance", "heat-distance", "map-embedding", "map-profile"]
+    assert set(chosen) <= set(names)
+    for name in chosen:
+        svg = figure(result, name, "svg")
+        assert svg.startswith(b"<?xml")
+        assert svg == figure(result, name, "svg")
+    assert figure(result, "curve-distance", "png").startswith(b"\x89PNG")
+    assert figure(result, "curve-distance", "pdf").startswith(b"%PDF")
+    with pytest.raises(KeyError):
+        figure(result, "no-such", "svg")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (12.345, "12.3"),
+        (-0.01234, "−0.0123"),
+        (1234.5, "1,234"),
+        (1e-9, "1.00e−09"),
+        (1.0, "1.00"),
+    ],
+)
+def test_numbers_are_shown_to_three_digits(value: float | None, text: str):
+    assert shown(value) == text
+
+
+def test_p_is_never_shown_as_nothing():
+    assert [p_shown(p) for p in (None, 0.0, 0.0004, 0.0123, 1.0)] == [
+        "p not defined",
+        "p < 0.001",
+        "p < 0.001",
+        "p = 0.012",
+        "p = 1",
+    ]
