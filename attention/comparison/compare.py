@@ -8,14 +8,15 @@ import numpy as np
 
 from attention.comparison.adjustment import adjusted
 from attention.comparison.alignment import heads_comparable, matched_by_depth
-from attention.comparison.effects import effects
-from attention.comparison.exact import WHOLE_CLUSTERS
+from attention.comparison.cautions import cautions
+from attention.comparison.effects import Effects, effects
 from attention.comparison.generators import generator
 from attention.comparison.groups import ComparisonSettings, Floats, Group, Space, canonical, units
 from attention.comparison.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadTests, head_tests
 from attention.comparison.maps import Map, draw_map
-from attention.comparison.means import SMALL, Means, means
-from attention.comparison.result import ComparisonResult, Family, GroupSummary, PairTest, Warned
+from attention.comparison.means import Means, means
+from attention.comparison.paired import paired_effects, shared_documents, unit_of
+from attention.comparison.result import ComparisonResult, Family, GroupSummary, PairTest
 from attention.comparison.separability import Sample, Separability, separability
 from attention.comparison.spaces import available
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY, METRIC_NAMES
@@ -50,6 +51,8 @@ def compare(
     found_means = {group.name: _group_means(group, chosen, settings) for group in matched}
     begin("pairs")
     pairs, families = _pairs(matched, chosen, settings, begin)
+    paired, paired_families = _paired(matched, chosen, settings, begin)
+    families += paired_families
     heads: dict[str, HeadTests] = {}
     if by_head:
         for metric in chosen:
@@ -68,6 +71,7 @@ def compare(
         depth=depth,
         means=found_means,
         pairs=pairs,
+        paired=paired,
         heads=heads,
         heads_adjusted=heads_adjusted,
         head_test=WELCH_ON_RANKS if clustered else KRUSKAL_WALLIS,
@@ -76,7 +80,9 @@ def compare(
         maps=maps,
         families=families,
         layers_matched=layers_matched,
-        warnings=_warnings(ordered, chosen, settings, depth, found_means, pairs, families, layers_matched, spaces),
+        warnings=cautions(
+            ordered, chosen, settings, depth, found_means, pairs, paired, families, layers_matched, spaces
+        ),
         versions=_versions(),
     )
 
@@ -130,6 +136,35 @@ def _pairs(
                 random=generator(settings.seed, "pairs", a, b),
             )
         )
+    return _listed(names, found, metrics, width, "pairs")
+
+
+def _paired(
+    groups: Sequence[Group], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
+) -> tuple[list[PairTest], list[Family]]:
+    """The pairs of groups that are the same documents under two models, document by document."""
+    names, found = [], []
+    for a, b in combinations(groups, 2):
+        places = shared_documents(a, b)
+        if places is None:
+            continue
+        begin(f"paired: {a.name}, {b.name}")
+        names.append((a.name, b.name))
+        found.append(
+            paired_effects(
+                _columns(a, metrics)[places[0]],
+                _columns(b, metrics)[places[1]],
+                unit_of(a, places[0]),
+                confidence=settings.confidence,
+            )
+        )
+    return _listed(names, found, metrics, 1 + groups[0].depth, "paired") if names else ([], [])
+
+
+def _listed(
+    names: Sequence[tuple[str, str]], found: Sequence[Effects], metrics: Sequence[str], width: int, kind: str
+) -> tuple[list[PairTest], list[Family]]:
+    """Effects of pairs of groups, adjusted within each level: one entry a pair, metric and level, overall first."""
     p = np.array([effect.p for effect in found]).reshape(len(names), len(metrics), width)
     p_adjusted = np.empty_like(p)
     p_adjusted[:, :, 0], overall = adjusted(p[:, :, 0])
@@ -153,7 +188,7 @@ def _pairs(
                 )
             )
     tests.sort(key=lambda test: test.layer is not None)  # overall first; within a level the order above stays
-    return tests, [Family("overall", "pairs", overall), Family("layer", "pairs", by_layer)]
+    return tests, [Family("overall", kind, overall), Family("layer", kind, by_layer)]
 
 
 def _adjust_heads(heads: dict[str, HeadTests]) -> tuple[dict[str, Floats], Family]:
@@ -205,83 +240,6 @@ def _parts_first(found: Sequence[Separability], space: Space) -> int | None:
 def _summary(group: Group) -> GroupSummary:
     _, count = units(group)
     return GroupSummary(group.name, group.model, group.size, count, group.clusters is not None, group.skipped)
-
-
-def _warnings(
-    groups: Sequence[Group],
-    metrics: Sequence[str],
-    settings: ComparisonSettings,
-    depth: int,
-    found: dict[str, Means],
-    pairs: Sequence[PairTest],
-    families: Sequence[Family],
-    layers_matched: dict[str, list[int]],
-    spaces: Sequence[Separability],
-) -> list[Warned]:
-    warned = []
-    small = [group.name for group in groups if units(group)[1] < SMALL]
-    if small:
-        warned.append(
-            Warned("approximate", f"Intervals are approximate: fewer than {SMALL} units in {', '.join(small)}.")
-        )
-    free = [group.name for group in groups if group.clusters is None]
-    if free:
-        warned.append(
-            Warned(
-                "independence-assumed",
-                f"No clusters are given for {', '.join(free)}: documents are taken for independent of each other. "
-                "Where several come from one source they resemble each other, and p can be too small.",
-            )
-        )
-    named = [(group.name, set(group.clusters)) for group in groups if group.clusters is not None]
-    for (a, first), (b, second) in combinations(named, 2):
-        if first & second:
-            warned.append(
-                Warned(
-                    "clusters-shared",
-                    f"{len(first & second)} clusters have documents in both {a} and {b}; they are treated as separate "
-                    "clusters, one in each group.",
-                )
-            )
-    if layers_matched:
-        thinned = "; ".join(f"{name}: {', '.join(map(str, layers))}" for name, layers in layers_matched.items())
-        warned.append(
-            Warned("layers-matched", f"The models differ in depth; layers are matched by relative depth. {thinned}.")
-        )
-    if settings.by_head and not heads_comparable(groups):
-        warned.append(
-            Warned("heads-not-compared", "Heads are not compared: the models differ in layers or heads, or lack them.")
-        )
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    for name, of_group in found.items():
-        overall = of_group.mean[:: 1 + depth]
-        absent = tuple(metric for metric, value in zip(metrics, overall, strict=True) if np.isnan(value))
-        lacking.setdefault(absent, []).append(name)
-    for absent, names in lacking.items():
-        if absent:
-            warned.append(
-                Warned(
-                    "metric-missing",
-                    f"Left empty, because fewer than 8 documents of {', '.join(names)} have them: {', '.join(absent)}.",
-                )
-            )
-    sampled = [one for one in pairs if one.test == WHOLE_CLUSTERS]
-    if sampled:
-        floor = 1 / (1 + settings.pair_permutations)
-        warned += [
-            Warned(
-                "permutation-floor",
-                f"A single {family.level} effect cannot pass adjustment over {family.tests} tests: no p from permuted "
-                f"clusters is below {floor:.1g}.",
-            )
-            for family in families
-            if family.kind == "pairs" and family.tests * floor > 0.05
-        ]
-    if any(one.accuracy is None for one in spaces):
-        warned.append(
-            Warned("no-folds", "Accuracy is not given: a group has one cluster only, so none is left to test on.")
-        )
-    return warned
 
 
 def _versions() -> dict[str, str]:

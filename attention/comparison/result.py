@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class ComparisonResult:
     depth: int
     means: dict[str, Means]
     pairs: list[PairTest]
+    paired: list[PairTest]
     heads: dict[str, HeadTests]
     heads_adjusted: dict[str, Floats]
     head_test: str
@@ -80,7 +81,6 @@ class ComparisonResult:
     layers_matched: dict[str, list[int]]
     warnings: list[Warned]
     versions: dict[str, str]
-    paired: list[PairTest] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as the comparison's JSON; undefined numbers are None."""

@@ -1,0 +1,101 @@
+"""What a reader of a comparison must know before believing it."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from attention.comparison.alignment import heads_comparable
+from attention.comparison.exact import WHOLE_CLUSTERS
+from attention.comparison.groups import ComparisonSettings, Group, units
+from attention.comparison.means import SMALL, Means
+from attention.comparison.result import Family, PairTest, Warned
+from attention.comparison.separability import Separability
+
+
+def cautions(
+    groups: Sequence[Group],
+    metrics: Sequence[str],
+    settings: ComparisonSettings,
+    depth: int,
+    found: dict[str, Means],
+    pairs: Sequence[PairTest],
+    paired: Sequence[PairTest],
+    families: Sequence[Family],
+    layers_matched: dict[str, list[int]],
+    spaces: Sequence[Separability],
+) -> list[Warned]:
+    """All that holds of this comparison, in a fixed order."""
+    warned = []
+    small = [group.name for group in groups if units(group)[1] < SMALL]
+    if small:
+        warned.append(
+            Warned("approximate", f"Intervals are approximate: fewer than {SMALL} units in {', '.join(small)}.")
+        )
+    free = [group.name for group in groups if group.clusters is None]
+    if free:
+        warned.append(
+            Warned(
+                "independence-assumed",
+                f"No clusters are given for {', '.join(free)}: documents are taken for independent of each other. "
+                "Where several come from one source they resemble each other, and p can be too small.",
+            )
+        )
+    named = [(group.name, set(group.clusters)) for group in groups if group.clusters is not None]
+    for (a, first), (b, second) in combinations(named, 2):
+        if first & second:
+            warned.append(
+                Warned(
+                    "clusters-shared",
+                    f"{len(first & second)} clusters have documents in both {a} and {b}; they are treated as separate "
+                    "clusters, one in each group.",
+                )
+            )
+    same = sorted({(one.a, one.b) for one in paired})
+    if same:
+        warned.append(
+            Warned(
+                "same-documents",
+                f"The same documents stand in {', '.join(f'{a} and {b}' for a, b in same)}: read `paired`, where each "
+                "document is compared with itself; `pairs` treats the groups as if they were independent.",
+            )
+        )
+    if layers_matched:
+        thinned = "; ".join(f"{name}: {', '.join(map(str, layers))}" for name, layers in layers_matched.items())
+        warned.append(
+            Warned("layers-matched", f"The models differ in depth; layers are matched by relative depth. {thinned}.")
+        )
+    if settings.by_head and not heads_comparable(groups):
+        warned.append(
+            Warned("heads-not-compared", "Heads are not compared: the models differ in layers or heads, or lack them.")
+        )
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for name, of_group in found.items():
+        overall = of_group.mean[:: 1 + depth]
+        absent = tuple(metric for metric, value in zip(metrics, overall, strict=True) if np.isnan(value))
+        lacking.setdefault(absent, []).append(name)
+    for absent, names in lacking.items():
+        if absent:
+            warned.append(
+                Warned(
+                    "metric-missing",
+                    f"Left empty, because fewer than 8 documents of {', '.join(names)} have them: {', '.join(absent)}.",
+                )
+            )
+    sampled = [one for one in pairs if one.test == WHOLE_CLUSTERS]
+    if sampled:
+        floor = 1 / (1 + settings.pair_permutations)
+        warned += [
+            Warned(
+                "permutation-floor",
+                f"A single {family.level} effect cannot pass adjustment over {family.tests} tests: no p from permuted "
+                f"clusters is below {floor:.1g}.",
+            )
+            for family in families
+            if family.kind == "pairs" and family.tests * floor > 0.05
+        ]
+    if any(one.accuracy is None for one in spaces):
+        warned.append(
+            Warned("no-folds", "Accuracy is not given: a group has one cluster only, so none is left to test on.")
+        )
+    return warned
