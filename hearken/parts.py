@@ -52,6 +52,7 @@ def run_worker(name: str) -> None:
             f"--queues={','.join(queues)}",
             "--without-gossip",
             "--without-mingle",
+            "--without-heartbeat",  # ours is in the database; Celery's stops the loop while the broker is away
         ]
     )
 

@@ -1,0 +1,90 @@
+"""A worker whose broker was away as a task ended asks it for work again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from hearken.embedded import RedisServer, temporary_folder
+from workers.app import ANSWER, SUMMARIES
+
+
+@pytest.fixture
+def broker() -> Iterator[RedisServer]:
+    """A Redis of this test's own, which it may kill."""
+    with temporary_folder() as folder, RedisServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def worker(broker: RedisServer, database_url: str, tmp_path: Path) -> Iterator[Path]:
+    """A running `hearken worker`; its log."""
+    log = tmp_path / "worker.log"
+    settings = {"HEARKEN_DATABASE_URL": database_url, "HEARKEN_BROKER_URL": broker.url}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "hearken", "worker"],
+            env=os.environ | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    yield log
+    process.terminate()
+    try:
+        assert process.wait(40) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_that_could_not_acknowledge_takes_the_next_knock(
+    worker: Path, broker: RedisServer, database_url: str
+) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
+    assert until(lambda: " ready." in worker.read_text())
+    with engine.begin() as connection:
+        connection.execute(text("lock table comparison, job in access exclusive mode"))
+        knock(broker)
+        assert until(lambda: waiting_for_a_lock(database_url) == 1)
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        assert until(lambda: broker.poll() is not None)
+    assert until(lambda: "ConnectionError" in worker.read_text())
+    broker.start()
+    before = worker.read_text().count("succeeded in")
+    knock(broker)
+    assert until(lambda: worker.read_text().count("succeeded in") > before)
+
+
+def knock(broker: RedisServer) -> None:
+    """Say that there may be a summary to make."""
+    client = Celery(broker=broker.url)
+    client.conf.task_create_missing_queues = True
+    client.send_task(ANSWER, args=[SUMMARIES], queue=SUMMARIES, ignore_result=True)
+    client.close()
+
+
+def waiting_for_a_lock(database_url: str) -> int:
+    """Sessions that wait for a lock on this database."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with engine.connect() as connection:
+        return int(connection.execute(text(waiting)).scalar_one())
+
+
+def until(condition: Callable[[], bool], seconds: float = 40.0) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
