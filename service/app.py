@@ -67,6 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    made = [route for module in ROUTERS for route in module.router.routes]
+    app.state.every_route = [route for route in (*app.routes, *made) if hasattr(route, "methods")]
     _describe_problems(app)
     return app
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from attention.errors import BadTranscript, HearkenError
 from models.refusals import Refused
 from models.schemas.problems import FieldError
 from service.answers import problem_response
@@ -25,6 +26,7 @@ from service.problems import (
     NOT_FOUND,
     PROBLEM_TYPES,
     Problem,
+    failure,
 )
 
 MOST_ERRORS = 20
@@ -36,6 +38,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(Refused, _answer_refusal)
+    app.add_exception_handler(HearkenError, _answer_failure)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(OperationalError, _answer_no_database)
@@ -58,6 +61,15 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     return problem_response(
         Problem(PROBLEM_TYPES[error.code], str(error), errors=errors, headers=headers, **known), request.url.path
     )
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    """What the science refuses in the service itself: a transcript that does not follow its format."""
+    assert isinstance(error, HearkenError)
+    problem = failure(error.code, str(error))
+    if isinstance(error, BadTranscript):
+        problem.errors = (FieldError(pointer="/transcript/content", message=str(error), line=error.line),)
+    return problem_response(problem, request.url.path)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
@@ -102,10 +114,10 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """Every method that some route has for this path."""
     found: set[str] = set()
-    for route in request.app.routes:
+    for route in request.app.state.every_route:
         matched, _ = route.matches(request.scope)
         if matched is not Match.NONE:
-            found |= set(getattr(route, "methods", None) or ())
+            found |= set(route.methods or ())
     return found
 
 

@@ -227,6 +227,10 @@ DOCUMENT_REASONS = {
         "The tokens could not be given to turns exactly",
         "Send the conversation with plain text in the turns, or use another model.",
     ),
+    "out-of-memory": (
+        "One window of the document does not fit into the worker's memory",
+        "Use a model with a shorter context, or ask the operator for a smaller `max_tokens` in the models file.",
+    ),
     "comparison-refused": ("The comparison cannot be made", "The message says which groups or settings are at fault."),
 }
 MODEL_REASONS = {
@@ -278,6 +282,12 @@ MEASURING_FAILED = ProblemType(
     500,
     "Measuring failed",
     "This is a fault of the service. Ask the operator for the worker's log.",
+)
+SUMMARY_FAILED = ProblemType(
+    "summary-failed",
+    500,
+    "The comparison's summary could not be made",
+    "This is a fault of the service; the documents were measured. Ask the operator for the worker's log.",
 )
 INTERRUPTED = ProblemType("interrupted", 503, "The work was interrupted", "Send the request again.")
 WORKER_LOST = ProblemType(
@@ -337,7 +347,7 @@ CLASSES: dict[str, tuple[ProblemType, ...]] = {
         *(ProblemType(name, 422, *words) for name, words in MODEL_REASONS.items()),
         *(ProblemType(name, 503, *words) for name, words in UNAVAILABLE_REASONS.items()),
     ),
-    "Work": (JOB_CANCELLED, MEASURING_FAILED, INTERRUPTED, WORKER_LOST),
+    "Work": (JOB_CANCELLED, MEASURING_FAILED, SUMMARY_FAILED, INTERRUPTED, WORKER_LOST),
     "Service": (INTERNAL_ERROR, MODEL_BUSY, DATABASE_UNAVAILABLE, NOT_READY),
 }
 PROBLEM_TYPES: dict[str, ProblemType] = {kind.name: kind for kinds in CLASSES.values() for kind in kinds}

@@ -167,7 +167,7 @@ def submit_comparison(
         insert(comparison).values(id=new_identifier("cmp"), tenant_id=terms.tenant_id, job_id=job_id, request=request)
     )
     seed = options.sampling.seed if options.sampling is not None else 0
-    drawn = func.sha256(document.c.content_sha256 + literal(str(seed).encode()))
+    drawn = func.sha256(document.c.content_sha256.op("||")(literal(str(seed).encode())))
     for index, group in enumerate(groups):
         chosen = _documents(group.dataset_id, group.domain)
         if group.limit is not None:

@@ -11,7 +11,9 @@ from models.schemas.documents import (
     Conversation,
     DocumentFields,
     Message,
+    Transcript,
     content_of_messages,
+    content_of_transcript,
     content_of_turns,
     exactly_one,
 )
@@ -31,7 +33,7 @@ SpeakerLabels = Annotated[
 
 
 class AnalysisRequest(DocumentFields):
-    """Exactly one of `conversation`, `text` or `messages`; everything else may be left out."""
+    """Exactly one of `conversation`, `text`, `messages` or `transcript`; everything else may be left out."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -52,12 +54,13 @@ class AnalysisRequest(DocumentFields):
             ]
         },
     )
-    INPUTS: ClassVar[tuple[str, ...]] = ("conversation", "text", "messages")
+    INPUTS: ClassVar[tuple[str, ...]] = ("conversation", "text", "messages", "transcript")
 
     model: Annotated[ModelId | None, Field(description="An id of `GET /v1/models`; without it the default one.")] = None
     conversation: Conversation | None = None
     text: Said | None = None
     messages: Annotated[list[Message] | None, Field(min_length=1)] = None
+    transcript: Transcript | None = None
     overflow: Overflow = "window"
     speaker_labels: SpeakerLabels = "keep"
 
@@ -67,11 +70,13 @@ class AnalysisRequest(DocumentFields):
         return self
 
     def content(self) -> Content:
-        """What is kept of the input."""
+        """What is kept of the input. Raises `attention.errors.BadTranscript`."""
         if self.conversation is not None:
             return content_of_turns(self.conversation.turns)
         if self.messages is not None:
             return content_of_messages(self.messages)
+        if self.transcript is not None:
+            return content_of_transcript(self.transcript)
         return {"text": self.text}
 
     def options(self) -> WorkOptions:
@@ -157,4 +162,6 @@ class Analysis(AnalysisEntry):
     heads: dict[str, list[list[float | None]]] = Field(
         default={}, description="With `include=heads`: each metric as L rows of H values."
     )
-    flow: Flow | None = Field(default=None, description="With `include=flow`; null for a plain text.")
+    flow: Flow | None = Field(
+        default=None, description="With `include=flow`; null for a plain text, and above 512 turns."
+    )

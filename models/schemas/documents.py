@@ -1,6 +1,6 @@
 """One conversation or text as clients send it, and the content that is kept of it."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,24 @@ class Message(Request):
 
     role: Annotated[Said, Field(max_length=50, examples=["user"])]
     content: Said = Field(examples=["Are you coming?"])
+
+
+class Transcript(Request):
+    """A transcript as other programs write it; the turns are read from it."""
+
+    format: Literal["webvtt", "srt", "lines"] = Field(description="`lines` is `Name: what was said`, one a line.")
+    content: Said
+
+
+def content_of_transcript(transcript: Transcript) -> Content:
+    """The content that is kept of a transcript: its turns.
+
+    Raises `attention.errors.BadTranscript` with the line that does not follow the format.
+    """
+    from attention.transcripts import read_transcript  # here, because it loads what only transcripts need
+
+    turns = read_transcript(transcript.content, transcript.format)
+    return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}
 
 
 def content_of_turns(turns: list[Turn]) -> Content:

@@ -1,5 +1,6 @@
 """One conversation or text: measure it, find it again, forget it."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -92,7 +93,7 @@ async def create_analysis(
 
     A document that cannot be measured answers with its own problem.
     """
-    content = body.content()
+    content = await asyncio.to_thread(body.content)
     document_within_limits(here.settings, content)
     sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels)
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
