@@ -1,0 +1,92 @@
+"""The API as a process of its own, on the test's own servers, and a client that talks to it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def api_process(database_url: str, broker_url: str, log: Path, **settings: str) -> Iterator[httpx.Client]:
+    """`hearken api` with these settings (names without the prefix, in small letters), stopped afterwards."""
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")},
+        "HEARKEN_DATABASE_URL": database_url,
+        "HEARKEN_BROKER_URL": broker_url,
+        "HEARKEN_PORT": str(port),
+        "PYTHONPATH": str(ROOT),
+        **{f"HEARKEN_{name.upper()}": value for name, value in settings.items()},
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "hearken", "api"], env=environment, cwd=ROOT, stdout=out, stderr=out
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
+            _until_alive(client, process, log)
+            yield client
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _until_alive(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, f"not alive within 30 s: {log.read_text()}"
+        try:
+            if client.get("/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+
+
+def problem_of(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    """The problem document of an answer, checked to have the one form that all of them have."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem["type"] == f"/problems/{name}", problem
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"] == response.request.url.path
+    for trace in ("Traceback", ".py", "/site-packages", "psycopg", "sqlalchemy"):
+        assert trace not in response.text
+    return problem
+
+
+def job_at(client: httpx.Client, accepted: httpx.Response) -> Any:
+    """Wait for the job of a 202 to end, and return it."""
+    assert accepted.status_code == 202, accepted.text
+    job = client.get(accepted.headers["location"], headers={"Prefer": "wait=60"}).json()
+    assert job["finished_at"] is not None, job
+    return job
+
+
+def json_lines(*lines: dict[str, Any]) -> bytes:
+    """A data set."""
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
