@@ -5,6 +5,9 @@
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+TEST_INSTALLED := $(VENV)/.installed-for-tests
+SOURCES := pyproject.toml constraints.txt setup.py attention/kernels/sweep.c
+PIP = $(VENV)/bin/python -m pip install -q -q --disable-pip-version-check --no-input -c constraints.txt
 # The first of these that is 3.11 to 3.13; say `make install PYTHON=/path/to/python3` for another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
@@ -23,12 +26,17 @@ help:
 install: $(INSTALLED)
 	@:
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): $(SOURCES)
 	@test -n '$(PYTHON)' || { echo 'Hearken needs Python 3.11, 3.12 or 3.13, and none is on the PATH (or use PYTHON=/path/to/python3)' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo '$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@test -x $(VENV)/bin/python || { echo 'Making $(VENV) with $(PYTHON)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (some minutes the first time)'
-	@$(VENV)/bin/python -m pip install -q -q --disable-pip-version-check --no-input -c constraints.txt -e '.[embedded,test]'
+	@$(PIP) -e '.[embedded]'
+	@touch $@
+
+$(TEST_INSTALLED): $(INSTALLED)
+	@echo 'Installing what the tests need beside it'
+	@$(PIP) -e '.[embedded,test]'
 	@touch $@
 
 demo: install
@@ -37,7 +45,7 @@ demo: install
 serve: install
 	@$(VENV)/bin/hearken serve
 
-check: install
+check: $(TEST_INSTALLED)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
@@ -45,7 +53,7 @@ check: install
 test: check
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
 
-test-slow: install
+test-slow: $(TEST_INSTALLED)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m slow
 
 bench: install
