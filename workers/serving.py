@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Engine
 
+from attention.budget import pass_tokens
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.model import Model, ModelSource, packaged_minilm
 from attention.residence import Residence, free_memory, memory_needed
@@ -47,7 +48,8 @@ class ServedModels:
     """The models of the models file, by id, of which as many are loaded as memory allows.
 
     A refusal is final for this process; a model that was not at hand is tried again. `budgets` says how many padded
-    tokens a pass under each model may have; it shrinks where memory ran out.
+    tokens a pass under each model may have: at most `token_budget`, less where little memory is free when the model is
+    loaded, and less again where memory ran out.
     """
 
     def __init__(
@@ -116,7 +118,16 @@ class ServedModels:
         with self.engine.begin() as connection:
             key = set_model_ready(connection, model_id, asdict(model.facts))
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
-        log.info("opened model=%s revision=%s device=%s", model_id, model.facts.revision, model.facts.device)
+        fits = pass_tokens(model.facts, free_memory(model.facts.device), self.budgets[model_id])
+        self.budgets[model_id] = fits
+        log.info(
+            "opened model=%s revision=%s device=%s kernel=%s tokens a pass=%d",
+            model_id,
+            model.facts.revision,
+            model.facts.device,
+            model.facts.kernel,
+            fits,
+        )
         return key
 
     def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
