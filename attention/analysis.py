@@ -13,7 +13,7 @@ from attention.capture import Collector, Want, WindowMeasure, capture, check_cal
 from attention.conversation import Rendered, Window
 from attention.errors import DocumentRefused, EmptyDocument
 from attention.kernels import RowRequest
-from attention.metrics import fold
+from attention.metrics import fold, fold_turns
 from attention.model import Model
 
 WEIGHTS_TOKENS = 1024
@@ -44,8 +44,10 @@ class Measurement:
 
     `heads` (L, H), `layers` (L,) and `document` have every metric by name. `embedding` (d,) is NaN where a document
     has special tokens only. `flow` (L, T, T + 1) and `flow_heads` (L, H, T, T + 1) have column 0 for scaffold; entries
-    are NaN where no window holds both turns. `left_out_rows` counts, over all layers and heads, rows too sunk to
-    measure without the sink. `forward_ms` is the document's share, by tokens, of its passes' time.
+    are NaN where no window holds both turns. `turn_tokens` (T,) counts the content tokens of each turn, and
+    `turn_metrics` (T,) each are the means over those rows, heads and layers. `left_out_rows` counts, over all layers
+    and heads, rows too sunk to measure without the sink. `forward_ms` is the document's share, by tokens, of its
+    passes' time.
     """
 
     tokens: int
@@ -61,6 +63,8 @@ class Measurement:
     layer_embeddings: NDArray[np.float32] | None
     flow: NDArray[np.float32] | None
     flow_heads: NDArray[np.float32] | None
+    turn_tokens: NDArray[np.int64] | None
+    turn_metrics: dict[str, NDArray[np.float64]] | None
     tokens_detail: TokensDetail | None
     forward_ms: float
     left_out_rows: int
@@ -114,8 +118,14 @@ def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds
     if want.layer_embeddings:
         summed = np.sum([window.layer_embeddings for window in windows if window.layer_embeddings is not None], axis=0)
         layer_embeddings = _mean(summed, own)
-    flow = flow_heads = turn_embeddings = None
+    flow = flow_heads = turn_embeddings = turn_tokens = turn_metrics = None
     if document.turns is not None:
+        turn_tokens = np.zeros(document.turns, np.int64)
+        for window in windows:
+            turn_tokens[window.turn_number] += window.turn_tokens
+        if want.turn_metrics:
+            sums = [(window.turn_number, window.turn_sums) for window in windows if window.turn_sums is not None]
+            turn_metrics = fold_turns(sums, document.turns)
         if want.turn_embeddings:
             turn_embeddings = _turn_embeddings(windows, document.turns, embedding.shape[0])
         if want.flow or want.flow_heads:
@@ -139,6 +149,8 @@ def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds
         layer_embeddings=layer_embeddings,
         flow=flow,
         flow_heads=flow_heads,
+        turn_tokens=turn_tokens,
+        turn_metrics=turn_metrics,
         tokens_detail=_tokens_detail(document, windows) if want.tokens else None,
         forward_ms=milliseconds,
         left_out_rows=folded.left_out_rows,

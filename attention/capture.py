@@ -20,7 +20,7 @@ from transformers.masking_utils import causal_mask_function
 from attention.conversation import Window
 from attention.errors import CaptureIncomplete, FamilyNotProven, NotFinite
 from attention.kernels import KeyGroups, MaskRule, RowRequest, RowStatistics, Sight, attend, dense, sight
-from attention.metrics import Expectation, HeadSums, sum_rows
+from attention.metrics import Expectation, HeadSums, TurnSums, sum_rows
 
 if TYPE_CHECKING:
     from attention.model import Model
@@ -38,6 +38,7 @@ class Want:
     tokens: bool = False
     layer_embeddings: bool = False
     turn_embeddings: bool = True
+    turn_metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +46,9 @@ class WindowMeasure:
     """What one pass found in one window of n tokens with T turns, under L layers of H heads.
 
     `sums` (K, L, H). `flow` (L, 1 or H, T, T + 1): masses summed over each turn's rows (and heads where not kept
-    apart), column 0 scaffold. `token_rows` (4, L, n): means over heads of distance, entropy, received attention and
-    the latter's value under uniform attention. `embedding` (d,): the sum of the last hidden state over `own_tokens`,
-    and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums.
+    apart), column 0 scaffold. `turn_sums` (2, K, L, T): see `TurnSums`. `token_rows` (4, L, n): means over heads of
+    distance, entropy, received attention and the latter's value under uniform attention. `embedding` (d,): the sum of
+    the last hidden state over `own_tokens`, and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums.
     """
 
     sums: HeadSums
@@ -58,6 +59,7 @@ class WindowMeasure:
     turn_embeddings: NDArray[np.float64] | None
     layer_embeddings: NDArray[np.float64] | None
     flow: NDArray[np.float32] | None
+    turn_sums: NDArray[np.float64] | None
     token_rows: NDArray[np.float32] | None
 
 
@@ -81,6 +83,7 @@ class Collector:
     request: RowRequest
     tokens: bool = False
     keep_rows: bool = False
+    turn_sums: TurnSums | None = None
     weights_of: int | None = None  # the call whose weights are wanted
     layers: list[int | None] = field(default_factory=list)
     sums: list[Tensor] = field(default_factory=list)
@@ -109,7 +112,7 @@ class Collector:
     def take(self, layer: int | None, rows: RowStatistics, expected: Expectation) -> None:
         """Reduce one layer's rows."""
         self.layers.append(layer)
-        self.sums.append(sum_rows(rows, expected))
+        self.sums.append(sum_rows(rows, expected, self.turn_sums))
         if rows.flow is not None:
             self.flows.append(rows.flow)
         if self.tokens and rows.received is not None:
@@ -263,9 +266,12 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
     )
     lengths = [len(window) for window in windows]
     collector = Collector(tuple((0, length) for length in lengths), groups, request, tokens=want.tokens)
+    if turns and want.turn_metrics:
+        collector.turn_sums = TurnSums(groups, max(lengths), next(model.network.parameters()).device)
     hidden, layer_states = run(model.network, windows, collector, hidden_states=want.layer_embeddings)
     check_calls(collector, model.facts.layers, model.facts.architecture)
     sums = torch.stack(collector.sums).cpu().numpy()  # (L, 2, K, B, H)
+    turn_sums = None if collector.turn_sums is None else collector.turn_sums.sequences()
     measures = []
     for index, (window, group) in enumerate(zip(windows, groups, strict=True)):
         n = lengths[index]
@@ -299,6 +305,7 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
                 turn_embeddings=turn_embeddings,
                 layer_embeddings=layer_embeddings,
                 flow=flow,
+                turn_sums=None if turn_sums is None else turn_sums[index],
                 token_rows=token_rows,
             )
         )

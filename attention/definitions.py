@@ -51,3 +51,5 @@ METRICS: Final[tuple[Metric, ...]] = (
 
 METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS)
 CONVERSATION_METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS if metric.conversation)
+TURN_METRIC_NAMES: Final[tuple[str, ...]] = tuple(name for name in METRIC_NAMES if "_lift" not in name)
+"""The metrics that each turn of a conversation has: means over rows. Lifts are ratios of two means, of a document."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_LIMIT
+from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_LIMIT, TURN_METRIC_NAMES
 from attention.kernels.recency import by_distance_alone
 from attention.kernels.rows import KeyGroups, RowStatistics
 from attention.kernels.sight import Sight
@@ -23,20 +23,8 @@ from attention.kernels.uniform import Uniform, uniform
 Floats = NDArray[np.float64]
 
 SHARES = ("cross_turn", "cross_speaker", "own_history")
-ROW_MEANS = (
-    "distance",
-    "distance_without_sink",
-    "distance_spread",
-    "entropy",
-    "entropy_without_sink",
-    "dispersion",
-    "interdependency",
-    "sink",
-    "scaffold",
-    "null_mass",
-    *SHARES,
-    "turn_distance",
-)
+ROW_MEANS = TURN_METRIC_NAMES
+"""The metrics that are means over rows, of a head as of a turn."""
 LEFT_OUT = "left_out"
 """Counts rows whose mass off the first key is below the limit although they see other keys."""
 SUMMED = (*ROW_MEANS, *(f"{share}_{kind}" for kind in ("uniform", "local") for share in SHARES), LEFT_OUT)
@@ -106,14 +94,56 @@ Defined = tuple[str, Tensor, Tensor]
 """A metric's name, its value for every row and which rows have one: (B, H, N) each."""
 
 
-def sum_rows(rows: RowStatistics, expected: Expectation) -> Tensor:
-    """Sums and counts over the defined rows of every head of one layer, float64: (2, K, B, H), K as in `SUMMED`."""
+class TurnSums:
+    """Sums over the heads and the content rows of each turn of a batch, one layer after the other.
+
+    The batch's turns stand one after the other, `widths` turns a sequence, S in all.
+    """
+
+    def __init__(self, groups: Sequence[KeyGroups], tokens: int, device: torch.device) -> None:
+        self.widths = [group.turns for group in groups]
+        slot = np.full((len(groups), tokens), sum(self.widths), np.int64)  # (B, N), past the end for no turn
+        first = 0
+        for row, group in zip(slot, groups, strict=True):
+            own = group.query_turn
+            row[: len(own)][own >= 0] = first + own[own >= 0]
+            first += group.turns
+        self._slot = torch.from_numpy(slot.ravel()).to(device)
+        self._layers: list[Tensor] = []
+
+    def new_layer(self) -> None:
+        """What is added from now on is the next layer's."""
+        shape = (2, len(ROW_MEANS), sum(self.widths) + 1)
+        self._layers.append(torch.zeros(shape, dtype=torch.float64, device=self._slot.device))
+
+    def add(self, name: str, values: Tensor, defined: Tensor) -> None:
+        """Rows (B, H, N) of one metric, 0 where not defined, and how many heads have one."""
+        index = ROW_MEANS.index(name)
+        for sums, rows in zip(self._layers[-1], (values, defined), strict=True):
+            sums[index].index_add_(0, self._slot, rows.sum(1, dtype=torch.float64).flatten())
+
+    def sequences(self) -> list[Floats]:
+        """Sums and counts of each sequence's T turns: (2, K, L, T) each, K as in `ROW_MEANS`."""
+        stacked = torch.stack(self._layers, 2)[..., :-1].cpu().numpy()  # (2, K, L, S)
+        return list(np.split(stacked, np.cumsum(self.widths)[:-1], axis=-1))
+
+
+def sum_rows(rows: RowStatistics, expected: Expectation, turns: TurnSums | None = None) -> Tensor:
+    """Sums and counts over the defined rows of every head of one layer, float64: (2, K, B, H), K as in `SUMMED`.
+
+    With `turns` also those of every turn, as its next layer.
+    """
     batch, heads, _ = rows.distance.shape
     found = torch.zeros(2, len(SUMMED), batch, heads, dtype=torch.float64, device=rows.distance.device)
+    if turns is not None:
+        turns.new_layer()
     for name, values, defined in chain(_of_every_row(rows, expected), _shares(rows, expected)):
         index = SUMMED.index(name)
-        found[0, index] = torch.where(defined, values, 0.0).sum(-1, dtype=torch.float64)
+        kept = torch.where(defined, values, 0.0)
+        found[0, index] = kept.sum(-1, dtype=torch.float64)
         found[1, index] = defined.sum(-1)
+        if turns is not None and name in ROW_MEANS:
+            turns.add(name, kept, defined)
     return found
 
 
@@ -195,6 +225,19 @@ def fold(windows: Sequence[HeadSums], *, turns: bool) -> Folded:
     layers = {name: mean_of_defined(values) for name, values in heads.items()}
     document = {name: float(mean_of_defined(values)) for name, values in layers.items()}
     return Folded(heads, layers, document, round(float(sums.total[SUMMED.index(LEFT_OUT)].sum())))
+
+
+def fold_turns(windows: Sequence[tuple[NDArray[np.int32], Floats]], turns: int) -> dict[str, Floats]:
+    """Each turn's metrics from (turn numbers (t,), sums and counts (2, K, L, t)) of a document's windows: (T,) each.
+
+    Mean over a turn's content rows and heads, then over layers; NaN where a turn has no row that has one.
+    """
+    _, metrics, layers, _ = windows[0][1].shape
+    total = np.zeros((2, metrics, layers, turns))
+    for numbers, sums in windows:
+        total[..., numbers] += sums
+    means = np.divide(total[0], total[1], out=np.full(total.shape[1:], np.nan), where=total[1] > 0)  # (K, L, T)
+    return dict(zip(ROW_MEANS, mean_of_defined(means.swapaxes(1, 2)), strict=True))
 
 
 def mean_of_defined(values: Floats) -> Floats:

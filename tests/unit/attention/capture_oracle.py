@@ -37,6 +37,7 @@ class OracleRows:
     flow: Floats  # (H, T, T + 1) means over the content rows of a turn
     received: Floats  # (H, n)
     received_uniform: Floats  # (n,)
+    rows: dict[str, list[list[int]]]  # the rows of `values`
 
 
 def seen_by_eager(weights: Floats) -> NDArray[np.bool_]:
@@ -50,6 +51,7 @@ def rows_of(weights: Floats, seen: NDArray[np.bool_], window: Window) -> OracleR
     turn, speaker, scaffold = np.asarray(window.turn), np.asarray(window.speaker), np.asarray(window.scaffold)
     turns = sorted({int(t) for t in turn if t >= 0})
     values: dict[str, list[list[float]]] = {name: [[] for _ in range(heads)] for name in NAMES}
+    rows: dict[str, list[list[int]]] = {name: [[] for _ in range(heads)] for name in NAMES}
     flow = np.zeros((heads, len(turns), len(turns) + 1))
     j = np.arange(n)
     for h in range(heads):
@@ -62,10 +64,12 @@ def rows_of(weights: Floats, seen: NDArray[np.bool_], window: Window) -> OracleR
                 pairs[abs(i - key)] += 1
         mean_at /= np.maximum(pairs, 1)
 
-        def put(name: str, value: float, head: int = h) -> None:
-            values[name][head].append(float(value))
-
         for i in range(n):
+
+            def put(name: str, value: float, head: int = h, row: int = i) -> None:
+                values[name][head].append(float(value))
+                rows[name][head].append(row)
+
             total = weights[h, i].sum()
             a = weights[h, i] / total
             visible = j[seen[i]]
@@ -115,7 +119,7 @@ def rows_of(weights: Floats, seen: NDArray[np.bool_], window: Window) -> OracleR
     real = weights / weights.sum(-1, keepdims=True)
     seen_by = np.maximum(seen.sum(0), 1)
     uniform = (seen / np.maximum(seen.sum(1), 1)[:, None]).sum(0) / seen_by
-    return OracleRows(values, flow, real.sum(1) / seen_by, uniform)
+    return OracleRows(values, flow, real.sum(1) / seen_by, uniform, rows)
 
 
 def heads_of(windows: list[list[OracleRows]]) -> dict[str, Floats]:
