@@ -27,7 +27,7 @@ from workers.serving import Served, ServedModels
 
 log = logging.getLogger(__name__)
 
-FLOW_TURNS = 512
+FLOW_TURNS = 2048
 """Conversations of more turns are stored without their flow, whose size grows with the square of the turns."""
 
 UNEXPECTED = (
@@ -190,15 +190,19 @@ class ClaimRun:
     def _analyse(self, group: list[Reading]) -> list[Measurement]:
         items = [reading.item for one in group for reading in one.all]
         between = self._between_passes(items)
-        turns = max(reading.rendered.turns or 0 for reading in group)
         begun = time.perf_counter()
-        measured = analyse(
-            self.served.model,
-            [reading.rendered for reading in group],
-            token_budget=self.budget,
-            want=Want(flow=turns <= FLOW_TURNS),
-            between_passes=between,
-        )
+        measured: dict[int, Measurement] = {}
+        for flow in (True, False):  # each document by its own size, whoever it shares the group with
+            chosen = [n for n, one in enumerate(group) if ((one.rendered.turns or 0) <= FLOW_TURNS) == flow]
+            if chosen:
+                found = analyse(
+                    self.served.model,
+                    [group[n].rendered for n in chosen],
+                    token_budget=self.budget,
+                    want=Want(flow=flow),
+                    between_passes=between,
+                )
+                measured.update(zip(chosen, found, strict=True))
         lengths = [len(window) for reading in group for window in reading.rendered.windows]
         number, padded = padded_share(lengths, self.budget)
         log.info(
@@ -213,7 +217,7 @@ class ClaimRun:
             100 * padded,
             (time.perf_counter() - begun) * 1000,
         )
-        return measured
+        return [measured[n] for n in range(len(group))]
 
     def _between_passes(self, items: list[ClaimedItem]) -> Callable[[], None]:
         """For a document of many passes: stop when nobody wants it any more, or when the worker is to end."""

@@ -163,5 +163,5 @@ class Analysis(AnalysisEntry):
         default={}, description="With `include=heads`: each metric as L rows of H values."
     )
     flow: Flow | None = Field(
-        default=None, description="With `include=flow`; null for a plain text, and above 512 turns."
+        default=None, description="With `include=flow`; null for a plain text, and above 2,048 turns."
     )
