@@ -44,8 +44,9 @@ class Measurement:
 
     `heads` (L, H), `layers` (L,) and `document` have every metric by name. `embedding` (d,) is NaN where a document
     has special tokens only. `flow` (L, T, T + 1) and `flow_heads` (L, H, T, T + 1) have column 0 for scaffold; entries
-    are NaN where no window holds both turns. `turn_tokens` (T,) counts the content tokens of each turn, and
-    `turn_metrics` (T,) each are the means over those rows, heads and layers. `left_out_rows` counts, over all layers
+    are NaN where no window holds both turns. `turn_tokens` (T,) counts the content tokens that were read of each
+    turn, `turn_speakers` (T,) are their speakers (-1 where none was read), and `turn_metrics` (T,) each are the means
+    over those rows, heads and layers. `left_out_rows` counts, over all layers
     and heads, rows too sunk to measure without the sink. `forward_ms` is the document's share, by tokens, of its
     passes' time.
     """
@@ -64,6 +65,7 @@ class Measurement:
     flow: NDArray[np.float32] | None
     flow_heads: NDArray[np.float32] | None
     turn_tokens: NDArray[np.int64] | None
+    turn_speakers: NDArray[np.int32] | None
     turn_metrics: dict[str, NDArray[np.float64]] | None
     tokens_detail: TokensDetail | None
     forward_ms: float
@@ -118,13 +120,16 @@ def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds
     if want.layer_embeddings:
         summed = np.sum([window.layer_embeddings for window in windows if window.layer_embeddings is not None], axis=0)
         layer_embeddings = _mean(summed, own)
-    flow = flow_heads = turn_embeddings = turn_tokens = turn_metrics = None
+    flow = flow_heads = turn_embeddings = turn_tokens = turn_speakers = turn_metrics = None
     if document.turns is not None:
         turn_tokens = np.zeros(document.turns, np.int64)
-        for window in windows:
-            turn_tokens[window.turn_number] += window.turn_tokens
+        for measure in windows:
+            turn_tokens[measure.turn_number] += measure.turn_tokens
+        turn_speakers = np.full(document.turns, -1, np.int32)
+        for window in document.windows:
+            turn_speakers[window.turn[window.turn >= 0]] = window.speaker[window.turn >= 0]
         if want.turn_metrics:
-            sums = [(window.turn_number, window.turn_sums) for window in windows if window.turn_sums is not None]
+            sums = [(each.turn_number, each.turn_sums) for each in windows if each.turn_sums is not None]
             turn_metrics = fold_turns(sums, document.turns)
         if want.turn_embeddings:
             turn_embeddings = _turn_embeddings(windows, document.turns, embedding.shape[0])
@@ -150,6 +155,7 @@ def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds
         flow=flow,
         flow_heads=flow_heads,
         turn_tokens=turn_tokens,
+        turn_speakers=turn_speakers,
         turn_metrics=turn_metrics,
         tokens_detail=_tokens_detail(document, windows) if want.tokens else None,
         forward_ms=milliseconds,

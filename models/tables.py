@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from attention.definitions import METRIC_NAMES
+from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
 
 metadata = MetaData(
     naming_convention={
@@ -46,6 +46,7 @@ metadata = MetaData(
 JOB_STATES = ("queued", "running", "summarizing", "succeeded", "failed", "cancelled")
 JOB_KINDS = ("analysis", "batch", "comparison")
 ITEM_STATES = ("queued", "running", "done", "failed", "cancelled")
+INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads")
 LOCAL_TENANT = "local"  # the one tenant of an installation with AUTH=open
 
 INTERACTIVE, BACKGROUND = 100, 0  # priorities: a POST that someone waits for, and data sets
@@ -263,6 +264,18 @@ measurement_layer = Table(
     Column("flow", ARRAY(REAL)),
 )
 
+# Per turn of a conversation: means over its content tokens, heads and layers. `speaker` counts in the measurement's
+# `speakers`; a turn of which no token was read has none.
+measurement_turn = Table(
+    "measurement_turn",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("speaker", Integer),
+    Column("tokens", Integer, nullable=False),
+    *(Column(name, Double) for name in TURN_METRIC_NAMES),
+)
+
 # What was asked, before any tokenizer saw it, and the measurement it led to: lets a POST find equal work at once.
 known_request = Table(
     "known_request",
@@ -338,7 +351,8 @@ comparison_file = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-# Short work that someone waits for and that leaves no analysis behind, such as the embedding of a search text.
+# Short work that someone waits for and that leaves no analysis behind: the embedding of a search text, and what an
+# analysis does not store. `body` holds the arrays that `response` describes (see models.arrays).
 inquiry = Table(
     "inquiry",
     metadata,
@@ -350,10 +364,11 @@ inquiry = Table(
     Column("state", Text, nullable=False, server_default="queued"),
     *_lease(),
     Column("response", JSONB),
+    Column("body", LargeBinary),
     *_failure(),
     _created_at(),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    _one_of("kind", ("embedding",)),
+    _one_of("kind", INQUIRY_KINDS),
     _one_of("state", ("queued", "running", "done", "failed")),
     Index("inquiry_queued", "model_id", "id", postgresql_where=text("state = 'queued'")),
     Index(None, "expires_at"),

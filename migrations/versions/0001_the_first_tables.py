@@ -107,11 +107,12 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("worker_id", sa.Text(), nullable=True),
         sa.Column("response", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('embedding')", name=op.f("inquiry_kind")),
+        sa.CheckConstraint("kind IN ('embedding', 'tokens', 'attention', 'flow_heads')", name=op.f("inquiry_kind")),
         sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name=op.f("inquiry_state")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("inquiry_tenant_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("inquiry_pkey")),
@@ -381,6 +382,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("measurement_id", "layer", name=op.f("measurement_layer_pkey")),
     )
     op.create_table(
+        "measurement_turn",
+        sa.Column("measurement_id", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("speaker", sa.Integer(), nullable=True),
+        sa.Column("tokens", sa.Integer(), nullable=False),
+        sa.Column("distance", sa.Double(), nullable=True),
+        sa.Column("distance_without_sink", sa.Double(), nullable=True),
+        sa.Column("distance_spread", sa.Double(), nullable=True),
+        sa.Column("entropy", sa.Double(), nullable=True),
+        sa.Column("entropy_without_sink", sa.Double(), nullable=True),
+        sa.Column("dispersion", sa.Double(), nullable=True),
+        sa.Column("interdependency", sa.Double(), nullable=True),
+        sa.Column("sink", sa.Double(), nullable=True),
+        sa.Column("scaffold", sa.Double(), nullable=True),
+        sa.Column("null_mass", sa.Double(), nullable=True),
+        sa.Column("cross_turn", sa.Double(), nullable=True),
+        sa.Column("cross_speaker", sa.Double(), nullable=True),
+        sa.Column("own_history", sa.Double(), nullable=True),
+        sa.Column("turn_distance", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["measurement_id"],
+            ["measurement.id"],
+            name=op.f("measurement_turn_measurement_id_fkey"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("measurement_id", "turn", name=op.f("measurement_turn_pkey")),
+    )
+    op.create_table(
         "comparison_file",
         sa.Column("comparison_id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -504,6 +533,7 @@ def downgrade() -> None:
     op.drop_index(op.f("work_item_document_id"), table_name="work_item")
     op.drop_table("work_item")
     op.drop_table("comparison_file")
+    op.drop_table("measurement_turn")
     op.drop_table("measurement_layer")
     op.drop_index(op.f("known_request_measurement_id"), table_name="known_request")
     op.drop_table("known_request")

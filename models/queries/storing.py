@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from attention.definitions import DEFINITIONS, METRIC_NAMES
+from attention.definitions import DEFINITIONS, METRIC_NAMES, TURN_METRIC_NAMES
 from models.identifiers import new_identifier
 from models.queries.bulk import copy_rows
 from models.queries.claims import UNLEASED, ClaimedItem, give_back, lock_held
@@ -38,6 +38,9 @@ class Measured(Protocol):
     embedding: NDArray[np.float32]  # (d,)
     turn_embeddings: NDArray[np.float32] | None  # (T, d)
     flow: NDArray[np.float32] | None  # (L, T, T + 1)
+    turn_tokens: NDArray[np.int64] | None  # (T,)
+    turn_speakers: NDArray[np.int32] | None  # (T,)
+    turn_metrics: dict[str, NDArray[np.float64]] | None  # (T,) each
     left_out_rows: int
 
 
@@ -144,7 +147,7 @@ def _measurement(key: Key, version_key: int, measured: Measured) -> dict[str, An
 
 
 def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, tuple[str, Measured]]) -> None:
-    """The layers and the vectors of new measurements, by COPY."""
+    """The layers, the turns and the vectors of new measurements, by COPY."""
     if not made:
         return
     layer_columns = {
@@ -155,6 +158,14 @@ def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, t
         "flow": "float4[]",
     }
     copy_rows(connection, "measurement_layer", layer_columns, _layers(made))
+    turn_columns = {
+        "measurement_id": "int8",
+        "turn": "int4",
+        "speaker": "int4",
+        "tokens": "int4",
+        **dict.fromkeys(TURN_METRIC_NAMES, "float8"),
+    }
+    copy_rows(connection, "measurement_turn", turn_columns, _turns(made))
     vector_columns = {
         "tenant_id": "text",
         "measurement_id": "int8",
@@ -175,6 +186,15 @@ def _layers(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...
                 *(np.asarray(measured.heads[name][layer], np.float32) for name in METRIC_NAMES),
                 None if measured.flow is None else measured.flow[layer],
             )
+
+
+def _turns(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:
+    for measurement_id, (_, measured) in made.items():
+        if measured.turn_tokens is None or measured.turn_speakers is None or measured.turn_metrics is None:
+            continue
+        for turn, (tokens, speaker) in enumerate(zip(measured.turn_tokens, measured.turn_speakers, strict=True)):
+            values = (_number(measured.turn_metrics[name][turn]) for name in TURN_METRIC_NAMES)
+            yield measurement_id, turn, None if speaker < 0 else int(speaker), int(tokens), *values
 
 
 def _vectors(version_key: int, made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:

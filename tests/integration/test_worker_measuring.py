@@ -24,6 +24,7 @@ from models.tables import (
     known_request,
     measurement,
     measurement_layer,
+    measurement_turn,
     model,
     model_version,
     outbox,
@@ -113,6 +114,11 @@ def test_a_conversation_is_stored_whole(engine: Engine, worker: Answering) -> No
             select(measurement_layer).where(measurement_layer.c.measurement_id == row["measurement_id"])
         ).all()
         vectors = connection.execute(select(embedding).where(embedding.c.measurement_id == row["measurement_id"])).all()
+        turns = connection.execute(
+            select(measurement_turn)
+            .where(measurement_turn.c.measurement_id == row["measurement_id"])
+            .order_by(measurement_turn.c.turn)
+        ).all()
     assert len(layers) == 6
     for name in METRIC_NAMES:
         assert len(layers[0]._mapping[f"{name}_heads"]) == 12
@@ -121,6 +127,12 @@ def test_a_conversation_is_stored_whole(engine: Engine, worker: Answering) -> No
             assert np.mean(values) == pytest.approx(row[name], rel=1e-9)
     assert len(layers[0].flow) == 3 * 4
     assert np.sum(np.reshape(layers[0].flow, (3, 4)), axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert [(turn.turn, turn.speaker) for turn in turns] == [(0, 0), (1, 1), (2, 0)]
+    assert sum(turn.tokens for turn in turns) < row["tokens"]
+    assert turns[0].cross_turn is None  # the first turn has no other before it
+    assert turns[1].cross_turn * turns[1].tokens + turns[2].cross_turn * turns[2].tokens == pytest.approx(
+        row["cross_turn"] * (turns[1].tokens + turns[2].tokens), rel=1e-6
+    )
     assert sorted((-1 if vector.turn is None else vector.turn) for vector in vectors) == [-1, 0, 1, 2]
     assert {len(vector.embedding) for vector in vectors} == {served.model.facts.hidden_size}
     assert {vector.tenant_id for vector in vectors} == {"local"}
