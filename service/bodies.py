@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 
 from service.problems import BODY_TOO_LARGE, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -87,7 +89,7 @@ async def _check_json(request: LimitedRequest) -> None:
     refuse_large_body(declared_length(request), request.app.state.context.settings.max_body_bytes)
     body = await request.body()
     try:
-        request.parsed = json.loads(body, parse_constant=_no_constant)
+        request.parsed = json.loads(body.removeprefix(BYTE_ORDER_MARK).decode(), parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError:

@@ -227,6 +227,10 @@ DOCUMENT_REASONS = {
         "The tokens could not be given to turns exactly",
         "Send the conversation with plain text in the turns, or use another model.",
     ),
+    "document-not-finite": (
+        "The model's own arithmetic overflowed on the document",
+        "Use a model that is served in a wider dtype, such as float32.",
+    ),
     "out-of-memory": (
         "One window of the document does not fit into the worker's memory",
         "Use a model with a shorter context, or ask the operator for a smaller `max_tokens` in the models file.",

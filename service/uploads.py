@@ -20,14 +20,13 @@ from models.schemas.documents import DatasetLine, characters_of, turns_of
 from models.schemas.problems import FieldError
 from models.settings import Settings
 from models.work import content_digest
-from service.bodies import refuse_large_body
+from service.bodies import BYTE_ORDER_MARK, refuse_large_body
 from service.errors import field_errors
 from service.problems import BAD_DATASET, NO_DOCUMENTS, Problem
 
 MOST_ERRORS = 20
 IN_MEMORY_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 16
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,68 @@
+"""An upload larger than memory should be: the service's own memory stays bounded, and a huge line is refused early."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from api_service import api_process, problem_of
+
+pytestmark = pytest.mark.xdist_group("hostile http")
+
+LINE = b'{"domain": "prose", "text": "' + b"It rained all day and nobody came. " * 60 + b'"}\n'
+MEGABYTES = 64
+
+
+def test_an_upload_streams_through_bounded_memory(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    lines = MEGABYTES * 2**20 // len(LINE)
+
+    def pieces() -> Iterator[bytes]:
+        block = LINE * 100
+        for _ in range(lines // 100):
+            yield block
+
+    with api_process(database_url, broker_url, tmp_path / "api.log") as api:
+        service = _process_at(api)
+        api.get("/v1/jobs")
+        before = service.memory_info().rss
+        peak = before
+
+        def watched() -> Iterator[bytes]:
+            nonlocal peak
+            for number, piece in enumerate(pieces()):
+                if number % 20 == 0:
+                    peak = max(peak, service.memory_info().rss)
+                yield piece
+
+        answer = api.post("/v1/datasets", content=watched())
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["documents"] == lines // 100 * 100
+        peak = max(peak, service.memory_info().rss)
+        assert peak - before < 40 * 2**20
+
+
+def test_one_endless_line_is_refused_before_it_ends(database_url: str, broker_url: str, tmp_path: Path) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'{"text": "'
+        for _ in range(2_000):
+            yield b"a" * 2**16
+
+    with api_process(database_url, broker_url, tmp_path / "api.log", max_body_bytes="1000000") as api:
+        try:
+            answer = api.post("/v1/datasets", content=endless())
+        except httpx.WriteError:
+            return  # the service had answered and closed while we were still sending
+        problem = problem_of(answer, 422, "bad-dataset")
+        assert "the limit is 1000000" in problem["errors"][0]["message"]
+
+
+def _process_at(api: httpx.Client) -> psutil.Process:
+    """The process that listens where the client talks to."""
+    for child in psutil.Process().children(recursive=True):
+        if any(
+            found.laddr and found.laddr.port == api.base_url.port and found.status == psutil.CONN_LISTEN
+            for found in child.net_connections(kind="tcp")
+        ):
+            return child
+    raise AssertionError("nobody listens there")
