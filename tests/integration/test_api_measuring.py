@@ -400,3 +400,22 @@ def test_a_service_with_everything_is_ready_and_forgets_no_knock(api: httpx.Clie
     metrics = api.get("/metrics").text
     assert 'hearken_http_requests_total{method="POST",route="/v1/search",status="200"}' in metrics
     assert f'hearken_live_workers{{model="{MODEL}"}} 1.0' in metrics
+
+
+def test_measuring_and_deleting_the_same_text_at_once_leaves_no_fault_and_no_rest(
+    api: httpx.Client, workers: Fleet
+) -> None:
+    text = unique_text()
+    before = {table.name: count(workers, table) for table in (measurement, embedding, document)}
+
+    def post_and_delete(_: int) -> set[int]:
+        seen: set[int] = set()
+        with httpx.Client(base_url=api.base_url, timeout=90) as client:
+            for _ in range(12):
+                made = client.post("/v1/analyses", json={"text": text}, headers={"Prefer": "wait=60"})
+                seen |= {made.status_code, client.delete(f"/v1/analyses/{made.json()['id']}").status_code}
+        return seen
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set().union(*pool.map(post_and_delete, range(6))) == {201, 204}
+    assert {table.name: count(workers, table) for table in (measurement, embedding, document)} == before
