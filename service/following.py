@@ -1,10 +1,12 @@
 """Following a job to its end, and answering by what became of it."""
 
+from asyncio import to_thread
+from collections.abc import Set
 from contextlib import aclosing
 
 from fastapi import Response
 
-from models.queries.analyses import analysis_of_job, find_analysis, layers_of
+from models.queries.analyses import analysis_of_job, find_analysis, layers_of, turns_of
 from models.queries.jobs import find_job, job_state
 from models.refusals import KeyForgotten, NotFound
 from models.schemas.analyses import Analysis
@@ -37,15 +39,14 @@ async def present_job(here: Context, tenant: str, job_id: str) -> Job:
     return job_view(row)
 
 
-async def present_analysis(
-    here: Context, tenant: str, analysis_id: str, *, heads: bool = False, flow: bool = False
-) -> Analysis:
-    """The analysis with its layers. Raises `NotFound`."""
+async def present_analysis(here: Context, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset()) -> Analysis:
+    """The analysis with its layers, and with `parts` of what else is stored. Raises `NotFound`."""
     row = await here.database.run(find_analysis, tenant, analysis_id)
     if row is None:
         raise NotFound(f"There is no analysis {analysis_id}.")
-    layers = await here.database.run(layers_of, [row.measurement_id], heads=heads, flow=flow)
-    return analysis_view(row, layers, heads=heads, flow=flow)
+    layers = await here.database.run(layers_of, [row.measurement_id], heads="heads" in parts, flow="flow" in parts)
+    turns = await here.database.run(turns_of, row.measurement_id) if parts & {"flow", "turns"} else ()
+    return await to_thread(analysis_view, row, layers, turns, parts=parts)
 
 
 async def answer_by_analysis(

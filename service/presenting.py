@@ -1,16 +1,17 @@
 """Rows of the database as what clients see."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
-from models.schemas.analyses import Analysis, AnalysisEntry, EmbeddingFacts, Flow, LayerValues, MetricValues, Timing
+from models.schemas.analyses import Analysis, AnalysisEntry, EmbeddingFacts, LayerValues, MetricValues, Timing
 from models.schemas.analyses import ModelReference as Reference
 from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job, Progress
+from service.turns import flow_view, turns_view
 
 UNFINISHED = ("queued", "running", "summarizing")
 
@@ -118,28 +119,28 @@ def analysis_entry(row: Row[Any]) -> AnalysisEntry:
     return AnalysisEntry(**_entry(row))
 
 
-def analysis_view(row: Row[Any], layers: Sequence[Row[Any]], *, heads: bool = False, flow: bool = False) -> Analysis:
-    """A row of `find_analysis` with its layers. What was not asked for stays unset."""
+def analysis_view(
+    row: Row[Any],
+    layers: Sequence[Row[Any]],
+    turns: Sequence[Row[Any]] = (),
+    *,
+    parts: Set[str] = frozenset(),
+) -> Analysis:
+    """A row of `find_analysis` with its layers, and turns where `parts` names what needs them.
+
+    What was not asked for stays unset.
+    """
     wanted: dict[str, Any] = {}
-    if heads:
+    if "heads" in parts:
         wanted["heads"] = {name: [layer._mapping[f"{name}_heads"] for layer in layers] for name in METRIC_NAMES}
-    if flow:
-        wanted["flow"] = _flow(row.turns, layers)
+    if "flow" in parts:
+        wanted["flow"] = flow_view(row.speakers, turns, layers)
+    if "turns" in parts:
+        wanted["turns_detail"] = turns_view(row.speakers, turns) if row.turns is not None else None
     plain = [
         LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
     ]
     return Analysis(**_entry(row), layers=plain, **wanted)
-
-
-def _flow(turns: int | None, layers: Sequence[Row[Any]]) -> Flow | None:
-    """T rows of T + 1 values a layer, from the arrays that hold them row by row; None where there is none."""
-    if turns is None or any(layer.flow is None for layer in layers):
-        return None
-    width = turns + 1
-    return Flow(
-        columns=["scaffold", *map(str, range(turns))],
-        layers=[[layer.flow[turn * width : (turn + 1) * width] for turn in range(turns)] for layer in layers],
-    )
 
 
 def _comparison(row: Row[Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, tuple_
 
-from attention.definitions import METRIC_NAMES
-from models.tables import analysis, document, measurement, measurement_layer, model_version
+from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
+from models.tables import analysis, document, measurement, measurement_layer, measurement_turn, model_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,15 @@ def layers_of(
         select(*columns)
         .where(measurement_layer.c.measurement_id.in_(measurement_ids))
         .order_by(measurement_layer.c.measurement_id, measurement_layer.c.layer)
+    ).all()
+
+
+def turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]:
+    """The turns of a measurement in order: turn, speaker (its index), tokens, and every metric that a turn has."""
+    columns = [measurement_turn.c.turn, measurement_turn.c.speaker, measurement_turn.c.tokens]
+    columns += [measurement_turn.c[name] for name in TURN_METRIC_NAMES]
+    return connection.execute(
+        select(*columns).where(measurement_turn.c.measurement_id == measurement_id).order_by(measurement_turn.c.turn)
     ).all()
 
 

@@ -18,6 +18,7 @@ from models.schemas.documents import (
     exactly_one,
 )
 from models.schemas.strings import ModelId, Said
+from models.schemas.turns import Flow, TurnsDetail
 from models.work import WorkOptions
 
 Overflow = Annotated[
@@ -107,13 +108,6 @@ LayerValues = create_model(
 )
 
 
-class Flow(BaseModel):
-    """How much each turn's tokens attend to each turn: one T x (T+1) matrix a layer, whose rows sum to 1."""
-
-    columns: list[str] = Field(description="`scaffold`, then the turns' numbers.")
-    layers: list[list[list[float | None]]] = Field(description="L x T x (T+1); null where no window holds both turns.")
-
-
 class EmbeddingFacts(BaseModel):
     """The stored vector that search compares."""
 
@@ -156,7 +150,7 @@ class AnalysisEntry(BaseModel):
 
 
 class Analysis(AnalysisEntry):
-    """One document in one job. `heads` and `flow` come only when included."""
+    """One document in one job. What `include` can name comes only when included."""
 
     layers: list[LayerValues]
     heads: dict[str, list[list[float | None]]] = Field(
@@ -165,3 +159,4 @@ class Analysis(AnalysisEntry):
     flow: Flow | None = Field(
         default=None, description="With `include=flow`; null for a plain text, and above 2,048 turns."
     )
+    turns_detail: TurnsDetail | None = Field(default=None, description="With `include=turns`; null for a plain text.")

@@ -229,13 +229,20 @@ async def get_analyses(
     return Page(items=[analysis_entry(row) for row in shown], next=following)
 
 
+INCLUDABLE = frozenset(("heads", "flow", "turns"))
+_KNOWN_PARTS = ", ".join(f"`{part}`" for part in sorted(INCLUDABLE))
+
+
 def _parts(
-    include: Annotated[str, Query(description="`heads`, `flow`, or both with a comma.", examples=["heads,flow"])] = "",
+    include: Annotated[
+        str,
+        Query(description="`heads`, `flow`, `turns`, or several with commas.", examples=["heads,flow"]),
+    ] = "",
 ) -> frozenset[str]:
     parts = frozenset(filter(None, include.split(",")))
-    if unknown := parts - {"heads", "flow"}:
+    if unknown := parts - INCLUDABLE:
         named = ", ".join(sorted(unknown))
-        raise field_problem(INVALID_REQUEST, "query:include", f"There is no {named}; include `heads` or `flow`.")
+        raise field_problem(INVALID_REQUEST, "query:include", f"There is no {named}; include {_KNOWN_PARTS}.")
     return parts
 
 
@@ -243,8 +250,8 @@ def _parts(
 async def get_analysis(
     analysis_id: Storable, here: Here, tenant: Tenant, parts: Annotated[frozenset[str], Depends(_parts)]
 ) -> Analysis:
-    """One analysis with its layers, on request with every head and the flow between turns."""
-    return await present_analysis(here, tenant, analysis_id, heads="heads" in parts, flow="flow" in parts)
+    """One analysis with its layers, on request with every head, its turns and the flow between them."""
+    return await present_analysis(here, tenant, analysis_id, parts=parts)
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))

@@ -1,0 +1,65 @@
+"""What an analysis says of its turns, from the rows that are stored: numpy is loaded when it is first asked for."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from attention.definitions import TURN_METRIC_NAMES
+from models.schemas.turns import Flow, GoalFlow, SpeakerFlow, Trajectory, TurnsDetail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Arrays = NDArray[Any]
+
+
+def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetail:
+    """Rows of `turns_of` with their movement."""
+    from attention.trajectory import trajectory
+
+    tokens = [turn.tokens for turn in turns]
+    metrics = {name: [turn._mapping[name] for turn in turns] for name in TURN_METRIC_NAMES}
+    moving = {name: trajectory(values, tokens) for name, values in metrics.items()}
+    return TurnsDetail(
+        speaker=[None if turn.speaker is None else speakers[turn.speaker] for turn in turns],
+        tokens=tokens,
+        metrics=metrics,
+        trajectory={name: Trajectory.model_validate(moved, from_attributes=True) for name, moved in moving.items()},
+    )
+
+
+def flow_view(speakers: Sequence[str], turns: Sequence[Row[Any]], layers: Sequence[Row[Any]]) -> Flow | None:
+    """The stored flow between turns, and what follows from it for speakers and first turns; None without any."""
+    import numpy as np
+
+    from attention.flow import goal_flow, speaker_flow
+
+    if not turns or any(layer.flow is None for layer in layers):
+        return None
+    count = len(turns)
+    flow = np.array([layer.flow for layer in layers], np.float32).reshape(len(layers), count, count + 1)
+    speaker = np.array([-1 if turn.speaker is None else turn.speaker for turn in turns], np.int32)
+    tokens = np.array([turn.tokens for turn in turns], np.int64)
+    said = speaker.tolist()
+    return Flow(
+        columns=["scaffold", *map(str, range(count))],
+        layers=with_nulls(flow),
+        speakers=SpeakerFlow(
+            columns=["scaffold", *speakers], layers=with_nulls(speaker_flow(flow, speaker, tokens, len(speakers)))
+        ),
+        goal=GoalFlow(
+            columns=list(speakers),
+            turns=[said.index(number) if number in said else None for number in range(len(speakers))],
+            layers=with_nulls(goal_flow(flow, speaker, len(speakers))),
+        ),
+    )
+
+
+def with_nulls(values: "Arrays") -> Any:
+    """An array as nested lists, null where it is not a number."""
+    import numpy as np
+
+    nested = values.astype(object)
+    nested[np.isnan(values)] = None
+    return nested.tolist()
