@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from attention.batches import passes
 from attention.capture import Collector, Want, WindowMeasure, capture, check_calls, key_groups, run
 from attention.conversation import Rendered, Window
-from attention.errors import DocumentRefused, EmptyDocument
+from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
 from attention.kernels import RowRequest
 from attention.metrics import fold, fold_turns
 from attention.model import Model
@@ -216,10 +216,11 @@ def _tokens_detail(document: Rendered, windows: Sequence[WindowMeasure]) -> Toke
 def attention_weights(model: Model, window: Window, layer: int, head: int) -> NDArray[np.float32]:
     """The weights of one head: row i is what query i attends to. (N, N), rows sum to 1 less what a learned sink took.
 
-    `layer` counts the layers that attend. Raises DocumentRefused for more than 1,024 tokens, or no such layer or head.
+    `layer` counts the layers that attend. Raises TooMuchToShow for more than 1,024 tokens, and DocumentRefused for no
+    such layer or head.
     """
     if len(window) > WEIGHTS_TOKENS:
-        raise DocumentRefused(
+        raise TooMuchToShow(
             f"the window has {len(window)} tokens; attention weights are given for at most {WEIGHTS_TOKENS}"
         )
     if not 0 <= layer < model.facts.layers or not 0 <= head < model.facts.heads:

@@ -27,7 +27,8 @@ HearkenError
 │   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
 │   ├── SpansUnclear        the tokens could not be given to turns exactly
-│   └── NotFinite           the network's own arithmetic overflowed on it, in a dtype too narrow for it
+│   ├── NotFinite           the network's own arithmetic overflowed on it, in a dtype too narrow for it
+│   └── TooMuchToShow       more of its attention is asked for than is given out at once
 ├── ComparisonRefused       the groups cannot be compared as they are
 └── Interrupted             the caller stopped the work between two passes
 
@@ -233,6 +234,12 @@ class NotFinite(DocumentRefused):
     """On this document the network's own arithmetic overflowed, in a dtype that is too narrow for it."""
 
     code = "document-not-finite"
+
+
+class TooMuchToShow(DocumentRefused):
+    """More of a document's attention is asked for than is given out at once."""
+
+    code = "detail-too-large"
 
 
 class Interrupted(HearkenError):

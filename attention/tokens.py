@@ -113,6 +113,16 @@ class TokenReader:
         return Tokens(ids=ids, start=start, end=np.maximum(offsets[:, 1], start), special=special)
 
 
+def surface(tokenizer: FastTokenizer, ids: NDArray[np.int64]) -> list[str]:
+    """The tokenizer's own text of each token of `ids` (n,), read by itself.
+
+    A token that holds only some of a character's bytes reads as the replacement character.
+    """
+    known, place = np.unique(ids, return_inverse=True)
+    texts = tokenizer.backend_tokenizer.decode_batch([[token] for token in known.tolist()], skip_special_tokens=False)
+    return [texts[index] for index in place.tolist()]
+
+
 _readers: weakref.WeakKeyDictionary[Any, TokenReader] = weakref.WeakKeyDictionary()
 
 

@@ -176,6 +176,12 @@ TOO_FEW_DOCUMENTS = ProblemType(
     "A group has too few documents",
     "A comparison needs at least `limit` documents in each group, or its intervals and tests say nothing.",
 )
+MODEL_CHANGED = ProblemType(
+    "model-changed",
+    409,
+    "The model is not what the analysis was made with",
+    "What is not stored can be measured anew only by the same weights. Send the document again.",
+)
 WINDOW_TOO_LARGE = ProblemType(
     "window-too-large",
     422,
@@ -213,6 +219,10 @@ DOCUMENT_REASONS = {
     "document-too-long": (
         "The document is longer than the model's context",
         "Send `overflow: window` to measure it in windows, or `truncate` to measure its beginning.",
+    ),
+    "detail-too-large": (
+        "There is more than is given out at once",
+        "The message says how much there is and how much is given out; ask for less, or for a shorter document.",
     ),
     "too-short": (
         "The document is shorter than the windows",
@@ -342,6 +352,7 @@ CLASSES: dict[str, tuple[ProblemType, ...]] = {
         ANALYSIS_UNKNOWN,
         NO_DOCUMENTS,
         TOO_FEW_DOCUMENTS,
+        MODEL_CHANGED,
         WINDOW_TOO_LARGE,
         WRONG_DIMENSION,
     ),

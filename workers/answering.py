@@ -101,7 +101,7 @@ class Answering:
         except HearkenError as error:
             fail_inquiries(self.engine, inquiries, error.code, str(error))
         else:
-            answer_inquiries(self.engine, served, inquiries, self.models.budgets[model_id])
+            answer_inquiries(self.engine, served, inquiries, self.models.budgets[model_id], lambda: self.stopping)
         return True
 
     def _claim(self, model_id: str, urgent: Urgent | None) -> bool:

@@ -1,6 +1,7 @@
-"""Answering inquiries: the embedding of a text that somebody wants to search by, now."""
+"""Answering inquiries: what somebody waits for now, and what leaves nothing behind."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -10,9 +11,11 @@ from attention.analysis import analyse
 from attention.capture import Want
 from attention.conversation import Rendered
 from attention.errors import HearkenError
+from models.arrays import pack
 from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
 from models.work import WorkOptions
 from workers.documents import render_content
+from workers.recalling import MODEL_CHANGED, Changed, recall
 from workers.serving import Served
 
 log = logging.getLogger(__name__)
@@ -26,10 +29,18 @@ class _Read:
     rendered: Rendered
 
 
-def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInquiry], token_budget: int) -> None:
-    """Embed the contents together and store each response: {"version_key", "embedding": d numbers}."""
+def answer_inquiries(
+    engine: Engine,
+    served: Served,
+    inquiries: list[ClaimedInquiry],
+    token_budget: int,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one."""
     read: list[_Read] = []
     for inquiry in inquiries:
+        if inquiry.kind != "embedding":
+            continue
         try:
             read.append(_Read(inquiry, render_content(served.model, inquiry.request["content"], WorkOptions())))
         except HearkenError as refusal:
@@ -39,6 +50,9 @@ def answer_inquiries(engine: Engine, served: Served, inquiries: list[ClaimedInqu
             fail_inquiries(engine, [inquiry], *UNEXPECTED)
     if read:
         _embed(engine, served, read, token_budget)
+    for inquiry in inquiries:
+        if inquiry.kind != "embedding":
+            _recall(engine, served, inquiry, token_budget, stopping)
 
 
 def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str, message: str) -> None:
@@ -72,3 +86,21 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
         else:
             log.exception("inquiry=%s failed", read[0].inquiry.id)
             fail_inquiries(engine, [read[0].inquiry], *UNEXPECTED)
+
+
+def _recall(
+    engine: Engine, served: Served, inquiry: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
+) -> None:
+    try:
+        layout, body = pack(recall(engine, served, inquiry, token_budget, stopping))
+        with engine.begin() as connection:
+            answer_inquiry(connection, inquiry, layout, body)
+    except (OperationalError, InterfaceError):
+        raise
+    except Changed:
+        fail_inquiries(engine, [inquiry], *MODEL_CHANGED)
+    except HearkenError as refusal:
+        fail_inquiries(engine, [inquiry], refusal.code, str(refusal))
+    except Exception:
+        log.exception("inquiry=%s failed", inquiry.id)
+        fail_inquiries(engine, [inquiry], *UNEXPECTED)

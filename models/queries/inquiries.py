@@ -11,18 +11,22 @@ from models.queries.settling import model_queue
 from models.tables import inquiry, outbox
 
 
-def ask_embedding(
-    connection: Connection, tenant_id: str, model_id: str, content: dict[str, Any], patience: timedelta
+def ask(
+    connection: Connection, tenant_id: str, model_id: str, kind: str, request: dict[str, Any], patience: timedelta
 ) -> tuple[str, tuple[Knock, ...]]:
-    """Ask for the embedding of a document's content; the inquiry's id, and the knock to send after the commit."""
+    """Ask a model something; the inquiry's id, and the knock to send after the commit.
+
+    The request of the kind `embedding` is {"content": a document's content}; of the others {"analysis_id"}, and for
+    `attention` also {"window", "layer", "head"}.
+    """
     inquiry_id = new_identifier("inq")
     connection.execute(
         insert(inquiry).values(
             id=inquiry_id,
             tenant_id=tenant_id,
-            kind="embedding",
+            kind=kind,
             model_id=model_id,
-            request={"content": content},
+            request=request,
             expires_at=func.now() + patience,
         )
     )
@@ -31,8 +35,14 @@ def ask_embedding(
 
 
 def read_inquiry(connection: Connection, inquiry_id: str) -> Row[Any] | None:
-    """State, response, reason and message."""
-    columns: tuple[Any, ...] = (inquiry.c.state, inquiry.c.response, inquiry.c.reason, inquiry.c.message)
+    """State, response, body, reason and message."""
+    columns: tuple[Any, ...] = (
+        inquiry.c.state,
+        inquiry.c.response,
+        inquiry.c.body,
+        inquiry.c.reason,
+        inquiry.c.message,
+    )
     return connection.execute(select(*columns).where(inquiry.c.id == inquiry_id)).one_or_none()
 
 

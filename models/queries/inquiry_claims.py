@@ -13,7 +13,7 @@ from models.tables import inquiry
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInquiry:
-    """A question to a model. For the kind `embedding` the request is {"content": a document's content}."""
+    """A question to a model; `models.queries.inquiries.ask` says what the request of each kind holds."""
 
     id: str
     token: int
@@ -56,9 +56,25 @@ def inquiries_wait(connection: Connection, model_ids: Sequence[str]) -> bool:
     return bool(connection.execute(select(waiting)).scalar_one())
 
 
-def answer_inquiry(connection: Connection, claimed: ClaimedInquiry, response: dict[str, Any]) -> None:
-    """Store the response, if the inquiry is still this claim's, and announce it on `hearken_job`."""
-    _end(connection, claimed, {"state": "done", "response": response})
+def still_waited_for(connection: Connection, claimed: ClaimedInquiry) -> bool:
+    """Whether the inquiry is still this claim's, and somebody waits for its answer."""
+    waits = exists().where(
+        inquiry.c.id == claimed.id,
+        inquiry.c.state == "running",
+        inquiry.c.lease_token == claimed.token,
+        inquiry.c.expires_at > func.now(),
+    )
+    return bool(connection.execute(select(waits)).scalar_one())
+
+
+def answer_inquiry(
+    connection: Connection, claimed: ClaimedInquiry, response: dict[str, Any], body: bytes | None = None
+) -> None:
+    """Store the response, if the inquiry is still this claim's, and announce it on `hearken_job`.
+
+    A `body` holds arrays; the response is then their layout.
+    """
+    _end(connection, claimed, {"state": "done", "response": response, "body": body})
 
 
 def fail_inquiry(connection: Connection, claimed: ClaimedInquiry, reason: str, message: str) -> None:

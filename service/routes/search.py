@@ -1,12 +1,9 @@
 """Search: the nearest documents or turns."""
 
 import math
-from contextlib import aclosing
-from datetime import timedelta
 
 from fastapi import APIRouter
 
-from models.queries.inquiries import ask_embedding, end_inquiry, read_inquiry
 from models.queries.nearest import Wanted, nearest, vector_of_analysis
 from models.queries.served import model_of_version, present_version
 from models.queries.vectors import VectorIndex
@@ -14,6 +11,7 @@ from models.schemas.documents import Content, content_of_turns
 from models.schemas.search import Hit, SearchAnswer, SearchRequest
 from service.accepting import document_within_limits
 from service.answers import problems
+from service.asking import answer_of
 from service.bodies import JsonRoute
 from service.context import Context, Here
 from service.identity import Secured, Tenant
@@ -28,15 +26,12 @@ from service.problems import (
     MODEL_UNKNOWN,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_DIMENSION,
-    Problem,
-    failure,
     field_problem,
 )
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute, dependencies=[Secured])
 
 SNIPPET = 240
-RETRY_AFTER = {"Retry-After": "5"}
 
 
 @router.post(
@@ -93,8 +88,8 @@ async def _point(here: Context, tenant: str, body: SearchRequest) -> tuple[str, 
     if body.vector is None:
         content = content_of_turns(body.conversation.turns) if body.conversation else {"text": body.text}
         document_within_limits(here.settings, content)
-        version_key, vector = await _embedding(here, tenant, served.id, content)
-        return served.id, version_key, vector
+        read = await answer_of(here, tenant, served.id, "embedding", {"content": content})
+        return served.id, read.response["version_key"], read.response["embedding"]
     length = math.hypot(*body.vector)
     if length == 0 or not math.isfinite(length):
         raise field_problem(INVALID_REQUEST, "/vector", "A vector needs a direction: give it a finite length above 0.")
@@ -122,28 +117,6 @@ async def _analysis_point(
         message = f"The analysis was made with {model_id}; vectors of two models cannot be compared."
         raise field_problem(INVALID_REQUEST, "/model", message)
     return model_id, version_key, vector
-
-
-async def _embedding(here: Context, tenant: str, model_id: str, content: Content) -> tuple[int, list[float]]:
-    """Have a worker read the content. Raises a `Problem` when none does in time, or it cannot be read."""
-    patience = here.settings.inquiry_seconds
-    inquiry_id, knocks = await here.database.run(ask_embedding, tenant, model_id, content, timedelta(seconds=patience))
-    here.knocker.knock(knocks)
-    try:
-        async with aclosing(here.watcher.changes(inquiry_id, patience)) as changes:
-            async for _ in changes:
-                row = await here.database.run(read_inquiry, inquiry_id)
-                if row is None:
-                    break
-                if row.state == "done":
-                    return row.response["version_key"], row.response["embedding"]
-                if row.state == "failed":
-                    raise failure(row.reason, row.message)
-    finally:
-        await here.database.run(end_inquiry, inquiry_id)
-    raise Problem(
-        MODEL_BUSY, f"No worker read the text with {model_id} within {patience:g} seconds.", headers=RETRY_AFTER
-    )
 
 
 def _snippet(said: Content | None) -> str:

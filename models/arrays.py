@@ -1,0 +1,44 @@
+"""Arrays on their way through the database: their names, types and shapes as JSON, their numbers as plain bytes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
+    """(layout, body) of arrays of numbers or booleans, little end first."""
+    layout, parts = {}, []
+    for name, array in arrays.items():
+        plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        layout[name] = {"type": plain.dtype.str, "shape": list(plain.shape)}
+        parts.append(plain.tobytes())
+    return layout, b"".join(parts)
+
+
+def unpack(layout: Mapping[str, Any], body: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays again, read-only. Raises ValueError where the body does not fit its layout."""
+    arrays, place = {}, 0
+    for name, said in layout.items():
+        kind = np.dtype(said["type"])
+        count = int(np.prod(said["shape"], dtype=np.int64))
+        arrays[name] = np.frombuffer(body, kind, count, place).reshape(said["shape"])
+        place += count * kind.itemsize
+    if place != len(body):
+        raise ValueError(f"{len(body)} bytes for arrays of {place}")
+    return arrays
+
+
+def pack_texts(texts: list[str]) -> dict[str, NDArray[Any]]:
+    """Texts as two arrays to pack: their bytes in UTF-8, and where each ends."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
+    return {"text": np.frombuffer(b"".join(encoded), np.uint8), "text_end": ends}
+
+
+def unpack_texts(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+    """The texts of `pack_texts`."""
+    body = arrays["text"].tobytes()
+    ends = arrays["text_end"].tolist()
+    return [body[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]

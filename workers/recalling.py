@@ -1,0 +1,115 @@
+"""Measuring an analysis anew for what it does not store: its tokens, its flow by head, one head's weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from attention.analysis import Measurement, analyse, attention_weights
+from attention.capture import Want
+from attention.conversation import Rendered
+from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
+from attention.tokens import surface
+from models.arrays import pack_texts
+from models.queries.inquiry_claims import ClaimedInquiry, still_waited_for
+from models.queries.recall import source_of
+from workers.documents import key_of, render_content
+from workers.serving import Served
+
+Arrays = dict[str, NDArray[Any]]
+
+MOST_NUMBERS = 2**22
+"""Numbers given out at once: 16 MiB of them, and several times that as JSON."""
+
+MODEL_CHANGED = (
+    "model-changed",
+    "The analysis was made under other weights, settings or definitions than the worker has now; measure it again.",
+)
+
+
+class Changed(Exception):  # noqa: N818 - it is what happened
+    """The document reads otherwise now, or under other weights, than when it was measured."""
+
+
+def recall(
+    engine: Engine, served: Served, asked: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
+) -> Arrays:
+    """What the inquiry asks for, as arrays.
+
+    Raises Changed where the model is not what it was, Interrupted where nobody waits any more or the worker is to end,
+    and what `render` and `analyse` raise.
+    """
+
+    def look() -> None:
+        with engine.connect() as connection:
+            waited_for = still_waited_for(connection, asked)
+        if not waited_for or stopping():
+            raise Interrupted("Nobody waited for the answer any more, or the worker was to end; ask again.")
+
+    look()
+    with engine.connect() as connection:
+        source = source_of(connection, str(asked.request["analysis_id"]))
+    if source is None:
+        raise Interrupted("The analysis was deleted meanwhile.")
+    rendered = render_content(served.model, source.content, source.options)
+    if key_of(served.model, rendered) != source.work_key:
+        raise Changed
+    match asked.kind:
+        case "tokens":
+            _limit(4 * served.model.facts.layers * rendered.tokens, f"{rendered.tokens} tokens in every layer")
+            return _tokens(served, _measure(served, rendered, token_budget, look, Want(flow=False, tokens=True)))
+        case "flow_heads":
+            turns = rendered.turns or 0
+            facts = served.model.facts
+            _limit(facts.layers * facts.heads * turns * (turns + 1), f"the flow of {turns} turns in every head")
+            measured = _measure(served, rendered, token_budget, look, Want(flow_heads=True))
+            if measured.flow_heads is None:
+                raise DocumentRefused("a plain text has no turns, and so no flow")
+            return {"flow_heads": measured.flow_heads}
+        case "attention":
+            return _weights(served, rendered, asked.request)
+    raise ValueError(f"there is no inquiry of the kind {asked.kind}")
+
+
+def _limit(numbers: int, what: str) -> None:
+    if numbers > MOST_NUMBERS:
+        raise TooMuchToShow(f"{what} are {numbers} numbers; at most {MOST_NUMBERS} are given out at once")
+
+
+def _measure(
+    served: Served, rendered: Rendered, token_budget: int, look: Callable[[], None], want: Want
+) -> Measurement:
+    return analyse(served.model, [rendered], token_budget=token_budget, want=want, between_passes=look)[0]
+
+
+def _tokens(served: Served, measured: Measurement) -> Arrays:
+    detail = measured.tokens_detail
+    assert detail is not None
+    return {
+        "window": detail.window,
+        "id": detail.id,
+        "turn": detail.turn,
+        "scaffold": detail.scaffold,
+        "distance": detail.distance,
+        "entropy": detail.entropy,
+        "received": detail.received,
+        "received_lift": detail.received_lift,
+        **pack_texts(surface(served.model.tokenizer, detail.id)),
+    }
+
+
+def _weights(served: Served, rendered: Rendered, request: dict[str, Any]) -> Arrays:
+    if not 0 <= request["window"] < len(rendered.windows):
+        raise DocumentRefused(
+            f"there is no window {request['window']}; the document has windows 0 to {len(rendered.windows) - 1}"
+        )
+    window = rendered.windows[request["window"]]
+    return {
+        "weights": attention_weights(served.model, window, request["layer"], request["head"]),
+        "id": np.asarray(window.ids, np.int64),
+        "turn": np.asarray(window.turn, np.int32),
+        "scaffold": np.asarray(window.scaffold, np.bool_),
+        **pack_texts(surface(served.model.tokenizer, window.ids)),
+    }
