@@ -144,6 +144,7 @@ dataset = Table(
     Column("name", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+    Column("passed_over", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     _created_at(),
     Index(None, "tenant_id", "created_at", "id"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from models.schemas.documents import DatasetLine
 from models.settings import Settings, load_models_file
 from models.settings import settings as settings_of_environment
 from service import errors
@@ -69,12 +70,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     made = [route for module in ROUTERS for route in module.router.routes]
     app.state.every_route = [route for route in (*app.routes, *made) if hasattr(route, "methods")]
-    _describe_problems(app)
+    _describe_shapes(app)
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the shape of problems into the OpenAPI document, which the routes refer to."""
+def _describe_shapes(app: FastAPI) -> None:
+    """Put shapes that no route declares by type into the OpenAPI document: problems, and lines of data sets."""
     generate = app.openapi
 
     def described() -> dict[str, Any]:
@@ -84,6 +85,9 @@ def _describe_problems(app: FastAPI) -> None:
             shape = dict(PROBLEM_SCHEMA)
             schemas.update(shape.pop("$defs", {}))
             schemas["ProblemDetails"] = shape
+            line = DatasetLine.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(line.pop("$defs", {}))
+            schemas["DatasetLine"] = line
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
         return document

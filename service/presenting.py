@@ -85,6 +85,7 @@ def dataset_view(row: Row[Any]) -> Dataset:
         documents=int(row.documents),
         domains=dict(sorted(row.domains.items())),
         bytes=row.bytes,
+        passed_over=row.passed_over,
         created_at=row.created_at,
     )
 

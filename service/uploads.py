@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,6 +26,9 @@ from service.errors import field_errors
 from service.problems import BAD_DATASET, NO_DOCUMENTS, Problem
 
 MOST_ERRORS = 20
+MOST_NAMES = 100
+MOST_NAME_CHARACTERS = 100
+OTHER_NAMES = "(others)"
 IN_MEMORY_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 16
 
@@ -39,6 +43,7 @@ class Upload:
     domain: str | None
     documents: int = 0
     length: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
     _line: int = 0
     _rest: bytes = b""
     _errors: list[FieldError] = field(default_factory=list)
@@ -130,7 +135,17 @@ class Upload:
                 characters=characters,
             )
             self._spool.write(copy_line(self.tenant_id, self.dataset_id, row))
+            self._count_passed_over(sent.passed_over())
             self.documents += 1
+
+    def _count_passed_over(self, names: set[str]) -> None:
+        """Count fields by name; names are a client's own words, so they are cut to size and only so many are kept."""
+        for name in names:
+            kept = name.replace("\x00", "?")[:MOST_NAME_CHARACTERS]
+            if kept in self.passed_over or len(self.passed_over) < MOST_NAMES:
+                self.passed_over[kept] += 1
+            else:
+                self.passed_over[OTHER_NAMES] += 1
 
     def _too_long(self, length: int) -> None:
         limit = self.settings.max_body_bytes

@@ -28,6 +28,7 @@ class NewDataset:
     name: str
     sha256: str
     bytes: int
+    passed_over: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,14 @@ def store_dataset(
         if found is not None:
             return found
     connection.execute(
-        insert(dataset).values(id=new.id, tenant_id=tenant_id, name=new.name, sha256=new.sha256, bytes=new.bytes)
+        insert(dataset).values(
+            id=new.id,
+            tenant_id=tenant_id,
+            name=new.name,
+            sha256=new.sha256,
+            bytes=new.bytes,
+            passed_over=new.passed_over,
+        )
     )
 
     async def copy(driver: Driver[Any]) -> None:

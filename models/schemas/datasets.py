@@ -14,4 +14,8 @@ class Dataset(BaseModel):
     documents: int
     domains: dict[str, int] = Field(description="Documents of each domain; those without one are not listed.")
     bytes: int
+    passed_over: dict[str, int] = Field(
+        description="Fields that are no part of a data set's line, with the number of documents that had them.",
+        examples=[{"source": 480, "turns.time": 120}],
+    )
     created_at: datetime

@@ -1,8 +1,9 @@
 """One conversation or text as clients send it, and the content that is kept of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from models.schemas.strings import LabelKey, Labels, LabelValue, Name, Request, Said, Storable
 
@@ -50,7 +51,7 @@ def content_of_transcript(transcript: Transcript) -> Content:
     return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}
 
 
-def content_of_turns(turns: list[Turn]) -> Content:
+def content_of_turns(turns: Sequence[Turn]) -> Content:
     """The content that is kept of turns."""
     return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}
 
@@ -87,15 +88,25 @@ def exactly_one(fields: dict[str, Any]) -> None:
         )
 
 
-class DatasetLine(Request):
-    """One line of a data set: exactly one of `text`, `turns` or `messages`."""
+class DatasetTurn(Turn):
+    """A turn in a data set; what else it carries (a time, an emotion) is counted and passed over."""
 
+    model_config = ConfigDict(extra="allow")
+
+
+class DatasetLine(Request):
+    """One line of a data set: exactly one of `text`, `turns` or `messages`.
+
+    Data sets come from elsewhere and carry fields of their own. Those are passed over, and the answer counts them.
+    """
+
+    model_config = ConfigDict(extra="allow")
     INPUTS: ClassVar[tuple[str, ...]] = ("text", "turns", "messages")
 
     id: Annotated[Storable | None, Field(max_length=500)] = None
     domain: Name | None = None
     text: Said | None = None
-    turns: Annotated[list[Turn] | None, Field(min_length=1)] = None
+    turns: Annotated[list[DatasetTurn] | None, Field(min_length=1)] = None
     messages: Annotated[list[Message] | None, Field(min_length=1)] = None
     labels: Annotated[dict[LabelKey, LabelValue] | None, Field(max_length=50)] = None
     cluster: Name | None = None
@@ -112,6 +123,11 @@ class DatasetLine(Request):
         if self.messages is not None:
             return content_of_messages(self.messages)
         return {"text": self.text}
+
+    def passed_over(self) -> set[str]:
+        """Names of the fields that are no part of a data set's line, those of turns as `turns.NAME`."""
+        of_turns = {f"turns.{name}" for turn in self.turns or () for name in turn.model_extra or ()}
+        return of_turns | set(self.model_extra or ())
 
 
 class DocumentFields(Request):

@@ -9,7 +9,6 @@ from models.queries.datasets import NewDataset, find_dataset, list_datasets, sto
 from models.queries.deletion import delete_dataset
 from models.refusals import KeyForgotten, NotFound
 from models.schemas.datasets import Dataset
-from models.schemas.documents import DatasetLine
 from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable
 from service.accepting import path_of
@@ -54,7 +53,7 @@ _BODY = {
         "description": "One JSON object a line; lines without anything are passed over.",
         "content": {
             "application/x-ndjson": {
-                "schema": DatasetLine.model_json_schema(ref_template="#/components/schemas/{model}") | {"$defs": {}},
+                "schema": {"$ref": "#/components/schemas/DatasetLine"},
                 "example": '{"id": "a", "domain": "prose", "text": "It was late."}\n'
                 '{"id": "b", "domain": "talk", "turns": [{"speaker": "Ana", "text": "Are you coming?"}]}\n',
             }
@@ -105,7 +104,13 @@ async def create_dataset(
             path_of(request),
             bytes.fromhex(upload.sha256),
         )
-        new = NewDataset(dataset_id, name or domain or dataset_id, upload.sha256, upload.length)
+        new = NewDataset(
+            dataset_id,
+            name or domain or dataset_id,
+            upload.sha256,
+            upload.length,
+            dict(sorted(upload.passed_over.items())),
+        )
         stored = await here.database.run(store_dataset, tenant, new, upload.blocks, key)
     row = await here.database.run(find_dataset, tenant, stored)
     if row is None:
