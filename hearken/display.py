@@ -196,7 +196,7 @@ def _show_clearest_differences(pairs: Sequence[Mapping[str, Any]], most: int = 5
         higher, lower = (pair["a"], pair["b"]) if pair["delta"] > 0 else (pair["b"], pair["a"])
         console.print(
             f"  {pair['metric'].replace('_', ' ')} is higher in [bold]{higher}[/] than in [bold]{lower}[/]: "
-            f"Cliff's delta {abs(pair['delta']):.2f}, adjusted p {pair['p_adjusted']:.2g}"
+            f"Cliff's delta {abs(pair['delta']):.2f}, adjusted p {_chance(pair['p_adjusted'])}"
         )
 
 
@@ -211,3 +211,8 @@ def _interval(cell: Mapping[str, Any] | None) -> str:
 def _documents(group: Mapping[str, Any]) -> str:
     left_out = sum(group["skipped"].values())
     return f"{group['name']} {group['documents']}" + (f" ({left_out} skipped)" if left_out else "")
+
+
+def _chance(p: float) -> str:
+    """A p as people write it; far below a thousandth its digits mean nothing."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
