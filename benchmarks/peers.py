@@ -62,13 +62,14 @@ def metrics_of_map(a: Tensor, windows: Sequence[Window], *, causal: bool) -> dic
 
 
 def transformer_lens(trio: Trio, tokens: int) -> Any:
-    """A network of the same shape in TransformerLens, giving its patterns; None where that is not installed."""
+    """A network of the same shape in TransformerLens 4, giving its patterns; None where that is not installed."""
     try:
-        import transformer_lens as lens  # type: ignore[import-not-found, unused-ignore]
+        from transformer_lens.config import TransformerBridgeConfig  # type: ignore[import-not-found, unused-ignore]
+        from transformer_lens.model_bridge import TransformerBridge  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return None
     facts = trio.model.facts
-    config = lens.HookedTransformerConfig(
+    config = TransformerBridgeConfig(
         n_layers=facts.layers,
         d_model=facts.hidden_size,
         n_ctx=tokens,
@@ -85,7 +86,7 @@ def transformer_lens(trio: Trio, tokens: int) -> Any:
         device="cpu",
         seed=0,
     )
-    network = lens.HookedTransformer(config).eval()
+    network = TransformerBridge.boot_native(config).eval()
 
     def measure(windows: Sequence[Window]) -> list[dict[str, Tensor]]:
         ids = torch.from_numpy(windows[0].ids)[None]
