@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
     """(layout, body) of arrays of numbers or booleans, little end first."""
-    layout, parts = {}, []
+    layout, parts = [], []
     for name, array in arrays.items():
         plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        layout[name] = {"type": plain.dtype.str, "shape": list(plain.shape)}
+        layout.append({"name": name, "type": plain.dtype.str, "shape": list(plain.shape)})
         parts.append(plain.tobytes())
-    return layout, b"".join(parts)
+    return {"arrays": layout}, b"".join(parts)
 
 
 def unpack(layout: Mapping[str, Any], body: bytes) -> dict[str, NDArray[Any]]:
     """The arrays again, read-only. Raises ValueError where the body does not fit its layout."""
     arrays, place = {}, 0
-    for name, said in layout.items():
+    for said in layout["arrays"]:
         kind = np.dtype(said["type"])
         count = int(np.prod(said["shape"], dtype=np.int64))
-        arrays[name] = np.frombuffer(body, kind, count, place).reshape(said["shape"])
+        arrays[said["name"]] = np.frombuffer(body, kind, count, place).reshape(said["shape"])
         place += count * kind.itemsize
     if place != len(body):
         raise ValueError(f"{len(body)} bytes for arrays of {place}")
@@ -41,4 +41,4 @@ def unpack_texts(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     """The texts of `pack_texts`."""
     body = arrays["text"].tobytes()
     ends = arrays["text_end"].tolist()
-    return [body[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [body[start:end].decode() for start, end in zip([0, *ends][:-1], ends, strict=True)]

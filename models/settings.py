@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         30.0, ge=0, le=60, description="How long a POST waits for its result unless it says otherwise."
     )
     inquiry_seconds: float = Field(
-        30.0, description="How long a search by text may wait for a model before it is told 503."
+        30.0, description="How long a search by text, or detail that is measured anew, waits before it is told 503."
     )
     idempotency_hours: float = Field(24.0, description="How long an Idempotency-Key is remembered.")
 

@@ -18,6 +18,7 @@ from models.schemas.documents import (
     exactly_one,
 )
 from models.schemas.strings import ModelId, Said
+from models.schemas.tokens import TokensDetail
 from models.schemas.turns import Flow, TurnsDetail
 from models.work import WorkOptions
 
@@ -160,3 +161,6 @@ class Analysis(AnalysisEntry):
         default=None, description="With `include=flow`; null for a plain text, and above 2,048 turns."
     )
     turns_detail: TurnsDetail | None = Field(default=None, description="With `include=turns`; null for a plain text.")
+    tokens_detail: TokensDetail | None = Field(
+        default=None, description="With `include=tokens`, measured anew for this request."
+    )

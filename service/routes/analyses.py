@@ -21,7 +21,7 @@ from service.answers import FAILED_WORK, Cursor, Limit, header_docs, problems
 from service.bodies import JsonRoute
 from service.context import Here
 from service.cursors import read_cursor, write_cursor
-from service.following import answer_by_analysis, present_analysis
+from service.following import answer_by_analysis
 from service.headers import PreferHeader, read_preference
 from service.identity import Secured, Tenant
 from service.presenting import analysis_entry
@@ -227,31 +227,6 @@ async def get_analyses(
         value = shown[-1]._mapping[metric] if metric is not None else None
         following = write_cursor(sort, shown[-1].created_at, shown[-1].id, value)
     return Page(items=[analysis_entry(row) for row in shown], next=following)
-
-
-INCLUDABLE = frozenset(("heads", "flow", "turns"))
-_KNOWN_PARTS = ", ".join(f"`{part}`" for part in sorted(INCLUDABLE))
-
-
-def _parts(
-    include: Annotated[
-        str,
-        Query(description="`heads`, `flow`, `turns`, or several with commas.", examples=["heads,flow"]),
-    ] = "",
-) -> frozenset[str]:
-    parts = frozenset(filter(None, include.split(",")))
-    if unknown := parts - INCLUDABLE:
-        named = ", ".join(sorted(unknown))
-        raise field_problem(INVALID_REQUEST, "query:include", f"There is no {named}; include {_KNOWN_PARTS}.")
-    return parts
-
-
-@router.get("/{analysis_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
-async def get_analysis(
-    analysis_id: Storable, here: Here, tenant: Tenant, parts: Annotated[frozenset[str], Depends(_parts)]
-) -> Analysis:
-    """One analysis with its layers, on request with every head, its turns and the flow between them."""
-    return await present_analysis(here, tenant, analysis_id, parts=parts)
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))

@@ -6,9 +6,12 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow
+import pyarrow.ipc
 import pytest
 from api_service import api_process, problem_of
 from seeded_work import unique_text
+from sqlalchemy import func, insert, select, update
 from worker_fleet import Fleet, fleet
 
 from attention.analysis import Want, analyse
@@ -17,9 +20,11 @@ from attention.definitions import TURN_METRIC_NAMES
 from attention.flow import goal_flow, speaker_flow
 from attention.model import Model, open_model, packaged_minilm
 from attention.trajectory import trajectory
+from models.tables import analysis, inquiry, measurement, tenant
 
 pytestmark = pytest.mark.xdist_group("api turns")
 
+ARROW = "application/vnd.apache.arrow.stream"
 SPEAKERS = ("Ana", "Bo", "Cy")
 TURNS = tuple(
     Turn(SPEAKERS[number * number % 3], f"Remark {number} is about the {place} 🌊 and the weather there.")
@@ -127,3 +132,130 @@ def test_a_text_has_no_turns_and_an_unknown_part_is_refused_by_name(api: httpx.C
     refused = problem_of(api.get(f"/v1/analyses/{made['id']}?include=turns,rows"), 422, "invalid-request")
     assert "rows" in refused["errors"][0]["message"]
     assert not math.isnan(found["metrics"]["entropy"])
+
+
+def test_tokens_are_told_in_the_order_the_model_read_them(api: httpx.Client, talk: str, minilm: Model) -> None:
+    answer = api.get(f"/v1/analyses/{talk}?include=tokens")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["tokens_detail"]
+    detail = measured(minilm, TURNS, tokens=True).tokens_detail
+    assert found["id"] == detail.id.tolist()
+    assert found["window"] == [0] * len(detail.id)
+    assert found["turn"] == [None if turn < 0 else turn for turn in detail.turn.tolist()]
+    assert found["scaffold"] == detail.scaffold.tolist()
+    assert found["text"][:8] == ["[CLS]", "ana", ":", "remark", "0", "is", "about", "the"]
+    for name in ("distance", "entropy", "received", "received_lift"):
+        np.testing.assert_allclose(numbers(found[name]), getattr(detail, name), rtol=1e-4, atol=1e-5)
+
+
+def test_tokens_come_as_an_arrow_stream_where_one_is_preferred(api: httpx.Client, talk: str) -> None:
+    plain = api.get(f"/v1/analyses/{talk}?include=tokens", headers={"Accept": f"application/json, {ARROW}"})
+    assert plain.headers["content-type"] == "application/json"
+    assert plain.headers["vary"] == "Accept"
+    answer = api.get(f"/v1/analyses/{talk}?include=tokens", headers={"Accept": f"application/json;q=0.5, {ARROW}"})
+    assert answer.headers["content-type"] == ARROW
+    table = pyarrow.ipc.open_stream(answer.content).read_all()
+    detail = plain.json()["tokens_detail"]
+    for name in ("window", "id", "text", "turn", "scaffold"):
+        assert table[name].to_pylist() == detail[name]
+    for name in ("distance", "entropy", "received", "received_lift"):
+        np.testing.assert_allclose(numbers(table[name].to_pylist()).T, numbers(detail[name]), rtol=1e-5)
+    assert table.schema.metadata[b"analysis_id"].decode() == talk
+    assert table.schema.metadata[b"definitions"] == b"hearken-metrics/1"
+
+
+def test_tokens_of_every_window_are_told(api: httpx.Client, long_talk: str) -> None:
+    found = api.get(f"/v1/analyses/{long_talk}?include=tokens").json()
+    detail = found["tokens_detail"]
+    assert len(detail["id"]) == found["tokens"]
+    assert set(detail["window"]) == set(range(found["windows"]))
+    assert {turn for turn in detail["turn"] if turn is not None} == set(range(60))
+
+
+def test_flow_by_head_averages_to_the_flow(api: httpx.Client, talk: str) -> None:
+    found = api.get(f"/v1/analyses/{talk}?include=flow_heads").json()["flow"]
+    heads = numbers(found["heads"])
+    assert heads.shape == (6, 12, 8, 9)
+    np.testing.assert_allclose(heads.sum(-1), 1, atol=1e-5)
+    np.testing.assert_allclose(heads.mean(1), numbers(found["layers"]), atol=1e-6)
+
+
+def test_the_weights_of_one_head_give_its_metrics(api: httpx.Client, talk: str) -> None:
+    heads = api.get(f"/v1/analyses/{talk}?include=heads").json()["heads"]
+    found = api.get(f"/v1/analyses/{talk}/attention?layer=3&head=7").json()
+    weights = numbers(found["weights"])
+    place = np.arange(len(weights))
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+    distance = (weights * abs(place[:, None] - place)).sum(-1).mean()
+    assert distance == pytest.approx(heads["distance"][3][7], rel=1e-4)
+    assert (found["layer"], found["head"], found["window"], found["text"][0]) == (3, 7, 0, "[CLS]")
+    answer = api.get(f"/v1/analyses/{talk}/attention?layer=3&head=7", headers={"Accept": ARROW})
+    table = pyarrow.ipc.open_stream(answer.content).read_all()
+    np.testing.assert_array_equal(numbers(table["weights"].to_pylist()), weights)
+    assert table["turn"].to_pylist() == found["turn"]
+
+
+def test_the_weights_of_a_later_window_are_its_own(api: httpx.Client, long_talk: str) -> None:
+    tokens = api.get(f"/v1/analyses/{long_talk}?include=tokens").json()["tokens_detail"]
+    found = api.get(f"/v1/analyses/{long_talk}/attention?layer=0&head=0&window=1").json()
+    assert found["id"] == [token for token, window in zip(tokens["id"], tokens["window"], strict=True) if window == 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("layer=6&head=0", "layer", "the last one is 5"),
+        ("layer=0&head=12", "head", "the last one is 11"),
+        ("layer=0&head=0&window=1", "window", "the last one is 0"),
+        ("layer=-1&head=0", "layer", "0"),
+        ("layer=0", "head", "required"),
+    ],
+)
+def test_weights_that_there_are_not_are_refused_by_field(
+    api: httpx.Client, talk: str, query: str, field: str, said: str
+) -> None:
+    refused = problem_of(api.get(f"/v1/analyses/{talk}/attention?{query}"), 422, "invalid-request")
+    assert refused["errors"][0]["pointer"] == f"query:{field}"
+    assert said in refused["errors"][0]["message"]
+
+
+def test_details_leave_no_inquiry_behind_and_are_the_tenants_own(api: httpx.Client, talk: str, workers: Fleet) -> None:
+    api.get(f"/v1/analyses/{talk}?include=tokens")
+    with workers.engine.begin() as connection:
+        assert connection.execute(select(func.count()).select_from(inquiry)).scalar_one() == 0
+        connection.execute(insert(tenant).values(id="other", name="other"))
+        connection.execute(update(analysis).where(analysis.c.id == talk).values(tenant_id="other"))
+    try:
+        problem_of(api.get(f"/v1/analyses/{talk}?include=tokens"), 404, "not-found")
+        problem_of(api.get(f"/v1/analyses/{talk}/attention?layer=0&head=0"), 404, "not-found")
+    finally:
+        with workers.engine.begin() as connection:
+            connection.execute(update(analysis).where(analysis.c.id == talk).values(tenant_id="local"))
+
+
+def test_what_was_measured_under_other_weights_is_not_measured_anew(
+    api: httpx.Client, talk: str, workers: Fleet
+) -> None:
+    with workers.engine.begin() as connection:
+        row = connection.execute(
+            select(measurement.c.id, measurement.c.work_key)
+            .join_from(analysis, measurement)
+            .where(analysis.c.id == talk)
+        ).one()
+        connection.execute(update(measurement).where(measurement.c.id == row.id).values(work_key=b"of other weights"))
+    try:
+        problem_of(api.get(f"/v1/analyses/{talk}?include=tokens"), 409, "model-changed")
+    finally:
+        with workers.engine.begin() as connection:
+            connection.execute(update(measurement).where(measurement.c.id == row.id).values(work_key=row.work_key))
+
+
+def test_a_worker_that_does_not_answer_in_time_is_a_503_with_retry_after(workers: Fleet, talk: str) -> None:
+    settings = workers.environment
+    with api_process(
+        settings["HEARKEN_DATABASE_URL"], "redis://127.0.0.1:1/0", workers.folder / "deaf.log", inquiry_seconds="0.01"
+    ) as deaf:
+        answer = deaf.get(f"/v1/analyses/{talk}/attention?layer=0&head=0")
+        problem_of(answer, 503, "model-busy")
+        assert int(answer.headers["retry-after"]) > 0
+        problem_of(deaf.get(f"/v1/analyses/{talk}?include=tokens"), 503, "model-busy")

@@ -1,0 +1,87 @@
+"""One analysis in as much detail as is asked for: what is stored, and what a worker measures anew."""
+
+from asyncio import to_thread
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from models.schemas.analyses import Analysis
+from models.schemas.strings import Storable
+from models.schemas.tokens import AttentionWeights
+from service.answers import FAILED_WORK, problems
+from service.arrow import JSON, MEDIA_TYPE, arrow_preferred
+from service.bodies import JsonRoute
+from service.context import Here
+from service.following import present_analysis
+from service.identity import Secured, Tenant
+from service.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
+from service.recalling import recall, tokens_arrow, tokens_view, weights_arrow, weights_view
+from service.turns import with_nulls
+
+router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
+
+INCLUDABLE = ("heads", "flow", "flow_heads", "turns", "tokens")
+_KNOWN_PARTS = ", ".join(f"`{part}`" for part in INCLUDABLE)
+_VARYING = {"Vary": "Accept"}
+_ARROW = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_RECALLED = problems(NOT_FOUND, MODEL_CHANGED, MODEL_BUSY, *FAILED_WORK)
+
+AcceptHeader = Annotated[str | None, Header(description=f"`{MEDIA_TYPE}` for Arrow in place of JSON.")]
+
+
+def _parts(
+    include: Annotated[
+        str, Query(description=f"{_KNOWN_PARTS}, or several with commas.", examples=["heads,flow"])
+    ] = "",
+) -> frozenset[str]:
+    parts = frozenset(filter(None, include.split(",")))
+    if unknown := parts - set(INCLUDABLE):
+        named = ", ".join(sorted(unknown))
+        raise field_problem(INVALID_REQUEST, "query:include", f"There is no {named}; include {_KNOWN_PARTS}.")
+    return parts
+
+
+@router.get("/{analysis_id}", response_model=Analysis, responses={**_RECALLED, 200: _ARROW})
+async def get_analysis(
+    analysis_id: Storable,
+    here: Here,
+    tenant: Tenant,
+    parts: Annotated[frozenset[str], Depends(_parts)],
+    accept: AcceptHeader = None,
+) -> Response:
+    """One analysis with its layers, on request with every head, its turns, the flow between them, and its tokens.
+
+    `tokens` and `flow_heads` are measured anew by a worker. Where Arrow is preferred, `include=tokens` answers with the
+    tokens alone.
+    """
+    if "tokens" in parts and arrow_preferred(accept):
+        stream = await to_thread(tokens_arrow, *await recall(here, tenant, analysis_id, "tokens"))
+        return Response(stream, media_type=MEDIA_TYPE, headers=_VARYING)
+    stored = parts | {"flow"} if "flow_heads" in parts else parts
+    found = await present_analysis(here, tenant, analysis_id, parts=stored)
+    if "tokens" in parts:
+        arrays, _ = await recall(here, tenant, analysis_id, "tokens")
+        found.tokens_detail = await to_thread(tokens_view, arrays)
+    if "flow_heads" in parts and found.flow is not None:
+        arrays, _ = await recall(here, tenant, analysis_id, "flow_heads")
+        found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"])
+    body = await to_thread(found.model_dump_json, exclude_unset=True)
+    return Response(body, media_type=JSON, headers=_VARYING)
+
+
+@router.get("/{analysis_id}/attention", response_model=AttentionWeights, responses={**_RECALLED, 200: _ARROW})
+async def get_attention(
+    analysis_id: Storable,
+    here: Here,
+    tenant: Tenant,
+    layer: Annotated[int, Query(ge=0, description="Counts attending layers from 0.")],
+    head: Annotated[int, Query(ge=0)],
+    window: Annotated[int, Query(ge=0, description="Counts the document's windows from 0.")] = 0,
+    accept: AcceptHeader = None,
+) -> Response:
+    """The weights of one layer and head over one window of at most 1,024 tokens, measured anew by a worker."""
+    recalled = await recall(here, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
+    if arrow_preferred(accept):
+        return Response(await to_thread(weights_arrow, *recalled), media_type=MEDIA_TYPE, headers=_VARYING)
+    view = await to_thread(weights_view, *recalled)
+    return Response(await to_thread(view.model_dump_json), media_type=JSON, headers=_VARYING)
