@@ -46,7 +46,7 @@ metadata = MetaData(
 JOB_STATES = ("queued", "running", "summarizing", "succeeded", "failed", "cancelled")
 JOB_KINDS = ("analysis", "batch", "comparison")
 ITEM_STATES = ("queued", "running", "done", "failed", "cancelled")
-INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads")
+INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads", "comparison_file", "place")
 LOCAL_TENANT = "local"  # the one tenant of an installation with AUTH=open
 
 INTERACTIVE, BACKGROUND = 100, 0  # priorities: a POST that someone waits for, and data sets
@@ -352,15 +352,16 @@ comparison_file = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-# Short work that someone waits for and that leaves no analysis behind: the embedding of a search text, and what an
-# analysis does not store. `body` holds the arrays that `response` describes (see models.arrays).
+# Short work that someone waits for and that leaves no analysis behind: the embedding of a search text, what an
+# analysis does not store, and a comparison's files, which need no model. `body` holds the arrays that `response`
+# describes (see models.arrays).
 inquiry = Table(
     "inquiry",
     metadata,
     _id(),
     _tenant(),
     Column("kind", Text, nullable=False),
-    Column("model_id", Text, nullable=False),
+    Column("model_id", Text),
     Column("request", JSONB, nullable=False),
     Column("state", Text, nullable=False, server_default="queued"),
     *_lease(),

@@ -17,7 +17,19 @@ from service.database import Database
 from service.identity import refuse_open_to_the_network
 from service.knocking import Knocker
 from service.observing import Measures, Observed
-from service.routes import analyses, batches, comparisons, datasets, details, health, jobs, pages, registry, search
+from service.routes import (
+    analyses,
+    batches,
+    comparison_files,
+    comparisons,
+    datasets,
+    details,
+    health,
+    jobs,
+    pages,
+    registry,
+    search,
+)
 from service.stopping import told_to_stop
 from service.waiting import Watcher
 from workers.app import knock
@@ -28,7 +40,7 @@ DESCRIPTION = (
     "compare groups of documents; follow jobs; search what was measured. Errors are `application/problem+json`, and "
     "each problem's `type` opens as a page that says what to do."
 )
-ROUTERS = (analyses, details, datasets, batches, comparisons, jobs, search, registry, health, pages)
+ROUTERS = (analyses, details, datasets, batches, comparisons, comparison_files, jobs, search, registry, health, pages)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

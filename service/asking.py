@@ -13,7 +13,7 @@ from service.problems import MODEL_BUSY, Problem, failure
 RETRY_AFTER = {"Retry-After": "5"}
 
 
-async def answer_of(here: Context, tenant: str, model_id: str, kind: str, request: dict[str, Any]) -> Row[Any]:
+async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]) -> Row[Any]:
     """A worker's answer (see `models.queries.inquiries`), its response and body.
 
     Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
@@ -33,4 +33,5 @@ async def answer_of(here: Context, tenant: str, model_id: str, kind: str, reques
                     raise failure(row.reason, row.message)
     finally:
         await here.database.run(end_inquiry, inquiry_id)
-    raise Problem(MODEL_BUSY, f"No worker answered for {model_id} within {patience:g} seconds.", headers=RETRY_AFTER)
+    of_what = "comparisons" if model_id is None else model_id
+    raise Problem(MODEL_BUSY, f"No worker answered for {of_what} within {patience:g} seconds.", headers=RETRY_AFTER)

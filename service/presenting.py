@@ -167,5 +167,5 @@ def comparison_view(row: Row[Any], files: Sequence[str]) -> Comparison:
     here = f"/v1/comparisons/{row.id}"
     result = {name: value for name, value in (row.result or {}).items() if name not in _comparison(row)}
     report = f"{here}/report" if "report.html" in files else None
-    figures = [f"{here}/figures/{name}" for name in files if name.rpartition(".")[2] in ("svg", "png", "pdf")]
+    figures = [f"{here}/figures/{name}.svg" for name in result.get("figures", ())]
     return Comparison(**_comparison(row), **{**result, "report": report, "figures": figures})

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 
 from attention.errors import HearkenError
 from models.queries.claims import Claim, Urgent, claim_items, fail_items, work_waits
-from models.queries.inquiry_claims import claim_inquiries, inquiries_wait
+from models.queries.inquiry_claims import ClaimedInquiry, claim_inquiries, inquiries_wait
 from models.queries.summaries import claim_summary
 from models.settings import load_models_file
 from models.tables import INTERACTIVE
+from workers.comparison_files import answer_file
 from workers.database import engine
 from workers.inquiries import answer_inquiries, fail_inquiries
 from workers.measuring import ClaimRun
@@ -52,8 +53,9 @@ class Answering:
             self._warm(model_id)
 
     def answer_summaries(self) -> None:
-        """Make the summary of one comparison."""
+        """Make the files of comparisons that somebody waits for, then the summary of one comparison."""
         torch.set_num_threads(self.process.threads)
+        self._files()
         with self.engine.begin() as connection:
             claimed = claim_summary(connection, self.process.id, self.process.settings.lease_seconds)
         if claimed is not None:
@@ -73,6 +75,7 @@ class Answering:
         waiting = [model_id for model_id in self.models.ids if self._waits(model_id, urgent)]
         self._depth += 1
         try:
+            self._files()
             for model_id in waiting:
                 if not self.stopping:
                     self._inquiries(model_id)
@@ -84,16 +87,23 @@ class Answering:
         with self.engine.connect() as connection:
             return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], urgent)
 
-    def _inquiries(self, model_id: str) -> bool:
-        settings = self.process.settings
+    def _files(self) -> None:
+        """Make what is asked of comparisons one by one, so that others wait for no more than theirs."""
+        while not self.stopping and (inquiries := self._claim_inquiries(None, 1)):
+            answer_file(self.engine, inquiries[0])
+
+    def _claim_inquiries(self, model_id: str | None, limit: int) -> list[ClaimedInquiry]:
         with self.engine.begin() as connection:
-            inquiries = claim_inquiries(
+            return claim_inquiries(
                 connection,
                 model_id,
                 self.process.id,
-                limit=settings.claim_documents,
-                lease_seconds=settings.lease_seconds,
+                limit=limit,
+                lease_seconds=self.process.settings.lease_seconds,
             )
+
+    def _inquiries(self, model_id: str) -> bool:
+        inquiries = self._claim_inquiries(model_id, self.process.settings.claim_documents)
         if not inquiries:
             return False
         try:

@@ -4,18 +4,16 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison import ComparisonSettings, Group, compare
-from attention.definitions import DEFINITIONS, INTERDEPENDENCY
 from attention.errors import HearkenError, Interrupted
+from models.queries.comparisons import SummaryFile
 from models.queries.summaries import (
     ClaimedSummary,
-    SummaryFile,
     fail_summary,
     give_back_summaries,
     measured_group,
@@ -24,6 +22,7 @@ from models.queries.summaries import (
 )
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
+from workers.comparison_files import stated_versions
 from workers.measuring import Surroundings
 
 log = logging.getLogger(__name__)
@@ -114,10 +113,11 @@ class SummaryRun:
         )
         result = _finite(compare(groups, settings, between_steps=look).as_dict())
         look("report")
-        from workers.report import build_report  # here, because the drawing library takes a second to load
+        from workers.report import build_report  # here, because the drawing libraries take a second to load
+        from workers.report.figures import figure_names
 
-        versions = {"hearken": version("hearken"), "definitions": DEFINITIONS, "interdependency": INTERDEPENDENCY}
-        page = build_report(result, self.claimed.request, versions | result.get("versions", {}))
+        result["figures"] = figure_names(result)
+        page = build_report(result, self.claimed.request, stated_versions(result))
         return result, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
 
 

@@ -7,17 +7,22 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from models.identifiers import new_identifier
 from models.queries.knocks import Knock, written_knocks
-from models.queries.settling import model_queue
+from models.queries.settling import SUMMARIES, model_queue
 from models.tables import inquiry, outbox
 
 
 def ask(
-    connection: Connection, tenant_id: str, model_id: str, kind: str, request: dict[str, Any], patience: timedelta
+    connection: Connection,
+    tenant_id: str,
+    model_id: str | None,
+    kind: str,
+    request: dict[str, Any],
+    patience: timedelta,
 ) -> tuple[str, tuple[Knock, ...]]:
     """Ask a model something; the inquiry's id, and the knock to send after the commit.
 
-    The request of the kind `embedding` is {"content": a document's content}; of the others {"analysis_id"}, and for
-    `attention` also {"window", "layer", "head"}.
+    The request of the kind `embedding` is {"content": a document's content}; of `comparison_file`, which asks no model,
+    {"comparison_id", "name"}; of the others {"analysis_id"}, and for `attention` also {"window", "layer", "head"}.
     """
     inquiry_id = new_identifier("inq")
     connection.execute(
@@ -30,7 +35,7 @@ def ask(
             expires_at=func.now() + patience,
         )
     )
-    connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    connection.execute(insert(outbox).values(queue=SUMMARIES if model_id is None else model_queue(model_id)))
     return inquiry_id, written_knocks(connection)
 
 

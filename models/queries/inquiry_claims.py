@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from models.queries.claims import QUEUED, UNLEASED, new_lease_token
 from models.tables import inquiry
@@ -22,12 +22,12 @@ class ClaimedInquiry:
 
 
 def claim_inquiries(
-    connection: Connection, model_id: str, worker_id: str, *, limit: int, lease_seconds: float
+    connection: Connection, model_id: str | None, worker_id: str, *, limit: int, lease_seconds: float
 ) -> list[ClaimedInquiry]:
-    """Take up to `limit` inquiries of the model that somebody still waits for, oldest first."""
+    """Take up to `limit` inquiries of the model, or of none, that somebody still waits for, oldest first."""
     waiting = connection.execute(
         select(inquiry.c.id, inquiry.c.kind, inquiry.c.request)
-        .where(inquiry.c.model_id == model_id, inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
+        .where(_asks([model_id]), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
         .order_by(inquiry.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -48,12 +48,15 @@ def claim_inquiries(
     return [ClaimedInquiry(row.id, token, row.kind, row.request) for row in waiting]
 
 
-def inquiries_wait(connection: Connection, model_ids: Sequence[str]) -> bool:
-    """Whether anybody waits for an answer of one of these models."""
-    waiting = exists().where(
-        inquiry.c.model_id.in_(model_ids), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now()
-    )
+def inquiries_wait(connection: Connection, model_ids: Sequence[str | None]) -> bool:
+    """Whether anybody waits for an answer of one of these models; None stands for what asks no model."""
+    waiting = exists().where(_asks(model_ids), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
     return bool(connection.execute(select(waiting)).scalar_one())
+
+
+def _asks(model_ids: Sequence[str | None]) -> ColumnElement[bool]:
+    named = inquiry.c.model_id.in_([model_id for model_id in model_ids if model_id is not None])
+    return or_(named, inquiry.c.model_id.is_(None)) if None in model_ids else named
 
 
 def still_waited_for(connection: Connection, claimed: ClaimedInquiry) -> bool:

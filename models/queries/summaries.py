@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import METRIC_NAMES
 from models.queries.claims import UNLEASED, new_lease_token
+from models.queries.comparisons import SummaryFile
 from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
 from models.tables import (
     analysis,
@@ -56,15 +57,6 @@ class MeasuredGroup:
     heads: dict[str, NDArray[np.float32]]  # (n, L, H)
     embeddings: NDArray[np.float32] | None  # (n, d)
     skipped: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryFile:
-    """A file made from a comparison's result."""
-
-    name: str
-    media_type: str
-    body: bytes
 
 
 def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) -> ClaimedSummary | None:

@@ -93,13 +93,28 @@ class ComparisonEntry(BaseModel):
     request: ComparisonRequest
 
 
+class Figure(BaseModel):
+    """One figure of a comparison, and where it is in each form."""
+
+    name: str = Field(examples=["curve-distance"])
+    svg: str
+    png: str
+    pdf: str
+
+
+class Figures(BaseModel):
+    """All figures of a comparison."""
+
+    items: list[Figure]
+
+
 class Comparison(ComparisonEntry):
     """The comparison and, once it has succeeded, its result; the further fields are described in `docs/api.md`."""
 
     model_config = ConfigDict(extra="allow")
 
     report: str | None = Field(default=None, description="Where the self-contained page is.")
-    figures: list[str] = Field(default=[], description="Where the figures are.")
+    figures: list[str] = Field(default=[], description="Where the figures are, as SVG; also as .png and .pdf.")
     groups: list[dict[str, Any]] = Field(default=[], description="Name, model, documents used, skipped and why.")
     layers: list[dict[str, Any]] = Field(default=[], description="Mean and interval per metric, group and layer.")
     overall: list[dict[str, Any]] | dict[str, Any] = Field(default={}, description="The same over all layers.")

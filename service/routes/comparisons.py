@@ -1,10 +1,10 @@
 """Comparisons: groups of documents, or of models, against each other."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 
-from models.queries.comparisons import comparison_files, find_comparison, list_comparisons, read_comparison_file
+from models.queries.comparisons import comparison_files, find_comparison, list_comparisons
 from models.queries.deletion import delete_comparison
 from models.queries.served import model_rows
 from models.queries.submission import GroupDocuments, Terms, submit_comparison
@@ -25,26 +25,15 @@ from service.presenting import comparison_entry, comparison_view
 from service.problems import (
     BAD_CURSOR,
     DATASET_UNKNOWN,
-    NO_RESULT_YET,
     NOT_FOUND,
     TOO_FEW_DOCUMENTS,
     WINDOW_TOO_LARGE,
-    Problem,
     field_problem,
 )
 from service.routes.analyses import CREATING
 from service.routes.batches import ACCEPTED
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])
-
-# The report is a page of its own with scripts inside: it may run them, and reach nothing else.
-REPORT_HEADERS = {
-    "Content-Security-Policy": "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; "
-    "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
-    "frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 @router.post(
@@ -119,53 +108,6 @@ async def get_comparison(comparison_id: Storable, here: Here, tenant: Tenant) ->
     if row is None:
         raise NotFound(f"There is no comparison {comparison_id}.")
     return comparison_view(row, await here.database.run(comparison_files, comparison_id))
-
-
-@router.get(
-    "/{comparison_id}/report",
-    response_class=Response,
-    responses={
-        200: {"description": "One self-contained page.", "content": {"text/html": {}}},
-        **problems(NOT_FOUND, NO_RESULT_YET),
-    },
-)
-async def get_report(comparison_id: Storable, here: Here, tenant: Tenant) -> Response:
-    """The report: one HTML page that works without a network."""
-    return await _file(here, tenant, comparison_id, "report.html")
-
-
-@router.get(
-    "/{comparison_id}/figures/{name}.{extension}",
-    response_class=Response,
-    responses={
-        200: {"description": "The figure.", "content": {"image/svg+xml": {}, "image/png": {}, "application/pdf": {}}},
-        **problems(NOT_FOUND, NO_RESULT_YET),
-    },
-)
-async def get_figure(
-    comparison_id: Storable,
-    name: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")],
-    extension: Literal["svg", "png", "pdf"],
-    here: Here,
-    tenant: Tenant,
-) -> Response:
-    """One figure of a comparison; `figures` of the comparison lists them."""
-    return await _file(here, tenant, comparison_id, f"{name}.{extension}")
-
-
-async def _file(here: Context, tenant: str, comparison_id: str, name: str) -> Response:
-    found = await here.database.run(read_comparison_file, tenant, comparison_id, name)
-    if found is not None:
-        kind, body = found
-        return Response(body, media_type=kind, headers=REPORT_HEADERS)
-    row = await here.database.run(find_comparison, tenant, comparison_id)
-    if row is None:
-        raise NotFound(f"There is no comparison {comparison_id}.")
-    if row.state != "succeeded":
-        raise Problem(
-            NO_RESULT_YET, f"The comparison is {row.state}; its job is {row.job_id}.", job=f"/v1/jobs/{row.job_id}"
-        )
-    raise NotFound(f"The comparison {comparison_id} has no {name}.")
 
 
 @router.delete("/{comparison_id}", status_code=204, responses=problems(NOT_FOUND))

@@ -1,0 +1,101 @@
+"""The files of a comparison that are made when somebody first asks for them, and kept: text, tables, figures.
+
+What draws and writes them takes a while to load, so it is loaded here when it is first needed.
+"""
+
+import logging
+from collections.abc import Mapping
+from importlib.metadata import version
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from attention.definitions import DEFINITIONS, INTERDEPENDENCY
+from attention.errors import ComparisonRefused, HearkenError
+from models.queries.comparisons import SummaryFile, keep_file, result_of
+from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
+
+log = logging.getLogger(__name__)
+
+FIGURES = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
+
+UNEXPECTED = (HearkenError.code, "The file could not be made; the operator's log tells more.")
+
+
+def answer_file(engine: Engine, asked: ClaimedInquiry) -> None:
+    """Make the file that the inquiry names, keep it, and tell who asked that it is there."""
+    comparison_id, name = asked.request["comparison_id"], asked.request["name"]
+    try:
+        with engine.connect() as connection:
+            found = result_of(connection, comparison_id)
+        if found is None:
+            raise ComparisonRefused("the comparison was deleted meanwhile")
+        made = comparison_file(found.result, found.request, name)
+        with engine.begin() as connection:
+            keep_file(connection, comparison_id, made)
+            answer_inquiry(connection, asked, {})
+    except (OperationalError, InterfaceError):
+        raise
+    except HearkenError as refusal:
+        _fail(engine, asked, refusal.code, str(refusal))
+    except Exception:
+        log.exception("the file %s of comparison=%s could not be made", name, comparison_id)
+        _fail(engine, asked, *UNEXPECTED)
+
+
+def comparison_file(result: Mapping[str, Any], request: Mapping[str, Any], name: str) -> SummaryFile:
+    """One of the files that are made from a comparison's result.
+
+    Raises ComparisonRefused for a name that this result has no file of.
+    """
+    from workers import report
+
+    match name:
+        case "report.md":
+            text = report.markdown(result, request, stated_versions(result))
+            return SummaryFile(name, "text/markdown; charset=utf-8", text.encode())
+        case "numbers.csv":
+            return SummaryFile(name, "text/csv; charset=utf-8", report.tidy_csv(result).encode())
+        case "numbers.parquet":
+            return SummaryFile(name, "application/vnd.apache.parquet", _parquet(result))
+    stem, _, form = name.rpartition(".")
+    if form in FIGURES:
+        from workers.report.figures import figure
+
+        try:
+            return SummaryFile(name, FIGURES[form], figure(result, stem, form))  # type: ignore[arg-type]
+        except KeyError:
+            pass
+    raise ComparisonRefused(f"the comparison has no {name}")
+
+
+def stated_versions(result: Mapping[str, Any]) -> dict[str, str]:
+    """What a report says it was made with."""
+    own = {"hearken": version("hearken"), "definitions": DEFINITIONS, "interdependency": INTERDEPENDENCY}
+    return {**own, **result.get("versions", {})}
+
+
+def _parquet(result: Mapping[str, Any]) -> bytes:
+    """The long table of `workers.report.tidy` as Parquet; names as dictionaries, undefined values as nulls."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from workers.report.tidy import COLUMNS, tidy_rows
+
+    kinds = {"layer": pa.int32(), "head": pa.int32(), "value": pa.float64()}
+    columns = list(zip(*tidy_rows(result), strict=True))
+    arrays = []
+    for name, values in zip(COLUMNS, columns, strict=True):
+        if name == "value":
+            values = tuple(None if value is None else float(value) for value in values)
+        arrays.append(pa.array(values, kinds.get(name, pa.string())))
+    file = BytesIO()
+    parquet.write_table(pa.table(arrays, names=list(COLUMNS)), file, compression="zstd")
+    return file.getvalue()
+
+
+def _fail(engine: Engine, asked: ClaimedInquiry, reason: str, message: str) -> None:
+    with engine.begin() as connection:
+        fail_inquiry(connection, asked, reason, message)
