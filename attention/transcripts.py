@@ -33,6 +33,10 @@ _CUE_TIMES: Final = {
     "webvtt": re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{1,2}\.\d{1,3}\s*-->\s*(?:\d+:)?\d{1,2}:\d{1,2}\.\d{1,3}(?:\s|$)"),
     "srt": re.compile(r"\s*\d+:\d{1,2}:\d{1,2}[,.]\d+\s*-->\s*\d+:\d{1,2}:\d{1,2}[,.]\d+(?:\s|$)"),
 }
+_BLOCK: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
+_NUMBERED: Final = re.compile(r"\d+ \"([^\"]+)\" \(\d+\)")
+_DASH: Final = re.compile(r"^[^\S\n]*[-–—][^\S\n]*(?=<v[\s.])", re.MULTILINE)
+_RUBY: Final = re.compile(r"<rt(?:\.[^<>]*)?>[^<]*(?:</rt>|(?=</ruby>|<rt[\s.>]))", re.IGNORECASE)
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>|</v>")
 _TAG: Final = re.compile(r"</?(?:[cibuv]|ruby|rt|lang|font)(?:[\s.][^<>]*)?>|<\d+(?::\d+)+\.\d+>", re.IGNORECASE)
 _POSITION: Final = re.compile(r"\{\\[^{}]*\}")
@@ -43,9 +47,10 @@ _LINE: Final = re.compile(r"([^\s:][^:]{0,199}):(?:\s+(.*))?$")
 def read_transcript(content: str | bytes, transcript_format: TranscriptFormat) -> tuple[Turn, ...]:
     """The turns of a transcript, in order.
 
-    `webvtt`: speakers are the voices (`<v Name>`), or where a file has none, names before a colon. `srt`: names before
-    a colon at the start of a cue's line. In both a cue without a name goes on with the turn before it. `lines`:
-    every line is `Name: what was said` and a turn of its own; an indented line goes on with the turn above it.
+    `webvtt`: speakers are the voices (`<v Name>`), or where a file has none, the names that cues are numbered with
+    (`1 "Name" (7)`), or else names before a colon. `srt`: names before a colon at the start of a cue's line. In both a
+    cue without a name goes on with the turn before it. `lines`: every line is `Name: what was said` and a turn of its
+    own; an indented line goes on with the turn above it.
 
     Bytes are UTF-8, or UTF-16 with a byte order mark; lines may end in any of the three ways.
 
@@ -85,11 +90,30 @@ def _webvtt(lines: Sequence[str]) -> Iterator[tuple[str | None, str]]:
     """(speaker or None, speech) in the order of a WebVTT file."""
     if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
         raise BadTranscript("line 1 is not `WEBVTT`, with which every WebVTT file begins", 1)
+    lines = _with_empty_lines(lines)
     _check_blocks(lines)
     cues = _cues(lines, "webvtt")
-    voiced = any((voice.group(1) or "").strip() for cue in cues for voice in _VOICE.finditer(cue))
-    for cue in cues:
-        yield from _voices(cue) if voiced else _names(cue)
+    voiced = any((voice.group(1) or "").strip() for _, cue in cues for voice in _VOICE.finditer(cue))
+    numbered = not voiced and any(_NUMBERED.fullmatch(identifier) for identifier, _ in cues)
+    for identifier, cue in cues:
+        if voiced:
+            yield from _voices(cue)
+        elif numbered:
+            named = _NUMBERED.fullmatch(identifier)
+            yield (named.group(1).strip() or None) if named else None, _speech(cue)
+        else:
+            yield from _names(cue)
+
+
+def _with_empty_lines(lines: Sequence[str]) -> list[str]:
+    """Lines of nothing but space emptied where they part two blocks; inside a cue they are a part of it."""
+    emptied = list(lines)
+    for number, line in enumerate(lines):
+        if line and not line.strip() and "-->" not in lines[max(number - 1, 0)]:
+            after = lines[number + 1 : number + 3]
+            if not after or "-->" in "\n".join(after) or _BLOCK.match(after[0]):
+                emptied[number] = ""
+    return emptied
 
 
 def _subrip(lines: Sequence[str]) -> Iterator[tuple[str | None, str]]:
@@ -104,12 +128,12 @@ def _subrip(lines: Sequence[str]) -> Iterator[tuple[str | None, str]]:
             )
     if first + 1 >= len(lines) or "-->" not in lines[first + 1]:
         raise BadTranscript(f"line {first + 1} does not begin a cue: a number, and below it the cue's times", first + 1)
-    for cue in _cues(lines[first:], "srt", skipped=first):
+    for _, cue in _cues(lines[first:], "srt", skipped=first):
         yield from _names(_POSITION.sub("", cue))
 
 
-def _cues(lines: Sequence[str], kind: Literal["webvtt", "srt"], skipped: int = 0) -> list[str]:
-    """The text of every cue, tags included. `skipped` lines stood above."""
+def _cues(lines: Sequence[str], kind: Literal["webvtt", "srt"], skipped: int = 0) -> list[tuple[str, str]]:
+    """(identifier, text with tags) of every cue. `skipped` lines stood above."""
     with_text = 0
     for number, (line, after) in enumerate(zip(lines, [*lines[1:], ""], strict=True), start=1 + skipped):
         if "-->" in line:
@@ -120,8 +144,8 @@ def _cues(lines: Sequence[str], kind: Literal["webvtt", "srt"], skipped: int = 0
         read = webvtt.from_buffer(lines, format={"webvtt": "vtt", "srt": "srt"}[kind])
     except (MalformedFileError, MalformedCaptionError) as error:
         raise BadTranscript(f"the transcript does not follow its format: {error}") from error
-    cues = [str(caption.raw_text) for caption in read.captions]
-    if sum(bool(cue.strip()) for cue in cues) < with_text:
+    cues = [(str(caption.identifier or "").strip(), str(caption.raw_text)) for caption in read.captions]
+    if sum(bool(cue.strip()) for _, cue in cues) < with_text:
         raise BadTranscript(f"only {len(cues)} of the transcript's {with_text} cues can be read")
     return cues
 
@@ -130,9 +154,9 @@ def _check_blocks(lines: Sequence[str]) -> None:
     """Refuse a WebVTT block that readers would pass over: neither a cue nor a comment, style or region."""
     for number in range(1, len(lines)):
         block = lines[number : number + 2]
-        if lines[number - 1].strip() or not block[0].strip():
+        if lines[number - 1] or not block[0].strip():
             continue  # only the line after an empty one begins a block
-        if "-->" not in "\n".join(block) and not re.match(r"(?:NOTE|STYLE|REGION)(?:\s|$)", block[0]):
+        if "-->" not in "\n".join(block) and not _BLOCK.match(block[0]):
             raise BadTranscript(
                 f"line {number + 1} begins neither a cue (its times have `-->`) nor a comment: `{_short(block[0])}`",
                 number + 1,
@@ -141,6 +165,7 @@ def _check_blocks(lines: Sequence[str]) -> None:
 
 def _voices(cue: str) -> Iterator[tuple[str | None, str]]:
     """A cue's speech by its voice spans."""
+    cue = _DASH.sub("", cue)
     speaker: str | None = None
     place = 0
     for tag in _VOICE.finditer(cue):
@@ -162,8 +187,8 @@ def _names(cue: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _speech(text: str) -> str:
-    """Text without tags and entities, on one line."""
-    return " ".join(html.unescape(_TAG.sub("", text)).split())
+    """Text without tags, entities and the readings beside ruby text, on one line."""
+    return " ".join(html.unescape(_TAG.sub("", _RUBY.sub("", text))).split())
 
 
 def _merged(spoken: Iterable[tuple[str | None, str]]) -> tuple[Turn, ...]:
