@@ -26,7 +26,7 @@ def document(*windows: Window, turns: int | None = None) -> Rendered:
     return Rendered(windows, turns, ("Ana", "Bo"), sum(len(window) for window in windows), False)
 
 
-@pytest.mark.parametrize("family", ["bert", "llama", "mistral"])
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "mistral", "qwen3", "gemma2"])
 def test_flow_is_the_mean_mass_of_a_turns_rows_and_its_rows_sum_to_one(family: str) -> None:
     window = talk_window((4, 2, 7, 3), speakers=3)
     (measurement,) = analyse(network(family).model, [document(window, turns=4)], token_budget=99, want=EVERYTHING)

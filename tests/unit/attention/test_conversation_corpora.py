@@ -81,3 +81,41 @@ def test_the_longest_meeting_is_measured_with_its_flow(conversations: list[Docum
     assert measured.flow.shape == (2, turns, turns + 1)
     rows = np.nansum(measured.flow, axis=2)
     assert np.abs(rows[~np.isnan(measured.flow).all(axis=2)] - 1).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["llama", "bert"])
+def test_every_conversation_is_analysed_with_flow_turns_and_trajectories(
+    kind: str, conversations: list[Document], tmp_path: Path
+) -> None:
+    from attention.analysis import analyse
+    from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
+    from attention.flow import goal_flow, speaker_flow
+    from attention.trajectory import trajectory
+
+    model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path, kind, context=2048), device="cpu"))
+    for document in conversations:
+        rendered = render(model.tokenizer, document, context=1024)
+        (found,) = analyse(model, [rendered], token_budget=4096)
+        turns, speakers = len(document.turns or ()), len(found.speakers)
+        for name in METRIC_NAMES:
+            if np.isnan(found.document[name]):  # only a lift over a share that no window leaves room for
+                share, lift, _ = name.partition("_lift")
+                assert lift
+                assert found.document[share] == 0
+        assert found.flow is not None
+        assert found.turn_metrics is not None
+        assert found.turn_tokens is not None
+        assert found.turn_speakers is not None
+        assert found.flow.shape == (2, turns, turns + 1)
+        assert np.abs(np.nansum(found.flow, -1) - 1).max() < 1e-5
+        between = speaker_flow(found.flow, found.turn_speakers, found.turn_tokens, speakers)
+        assert np.abs(np.nansum(between, -1) - 1).max() < 1e-5
+        assert goal_flow(found.flow, found.turn_speakers, speakers).shape == (2, turns, speakers)
+        assert found.turn_tokens.min() > 0
+        for name in TURN_METRIC_NAMES:
+            moved = trajectory(found.turn_metrics[name], found.turn_tokens)
+            if turns >= 12:
+                assert moved.late is not None
+                assert moved.slope is not None
+                assert moved.low is not None
+                assert moved.low <= moved.slope
