@@ -46,13 +46,13 @@ def recall(
         with engine.connect() as connection:
             waited_for = still_waited_for(connection, asked)
         if not waited_for or stopping():
-            raise Interrupted("Nobody waited for the answer any more, or the worker was to end; ask again.")
+            raise Interrupted("nobody waited for the answer any more, or the worker was to end; ask again")
 
     look()
     with engine.connect() as connection:
         source = source_of(connection, str(asked.request["analysis_id"]))
     if source is None:
-        raise Interrupted("The analysis was deleted meanwhile.")
+        raise Interrupted("the analysis was deleted meanwhile")
     rendered = render_content(served.model, source.content, source.options)
     if key_of(served.model, rendered) != source.work_key:
         raise Changed
