@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from attention.errors import EmptyDocument, TooLong, TooShort
 from attention.rendering import Script, openings_of_tokens, turns_of_tokens, write_script
+from attention.spans import Span, sample_spans
 from attention.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
 Overflow = Literal["window", "truncate", "reject"]
@@ -155,6 +156,47 @@ def sample_windows(
     borders = [stretch * length // count for stretch in range(count + 1)]
     places = [int(chance.integers(low, high - room, endpoint=True)) for low, high in pairwise(borders)]
     return reading.windows([(place, place + room) for place in places])
+
+
+def sample_characters(
+    tokenizer: FastTokenizer,
+    document: Document,
+    *,
+    window_characters: int,
+    count: int,
+    seed: int,
+    context: int,
+    labels: Labels = "keep",
+) -> Rendered:
+    """Windows over the spans that `attention.spans.sample_spans` chooses: the same characters under every tokenizer.
+
+    Turns are written as lines under every model, messages too. A token that lies across a span's edge is read whole.
+
+    Raises TooShort where not one span can be filled, TooLong where a span has more tokens than the model reads at
+    once, and what `render` raises for a document it cannot read.
+    """
+    reading = _Reading(tokenizer, replace(document, messages=False), labels)
+    spans = sample_spans(reading.script.text, characters=window_characters, count=count, seed=seed)
+    parts = [_tokens_of_span(reading.tokens, span) for span in spans]
+    longest = max(stop - start for start, stop in parts) + reading.around
+    if longest > context:
+        raise TooLong(
+            f"a window of {window_characters} characters has {longest} tokens here, and the model reads {context} at "
+            "once; ask for smaller windows",
+            tokens=longest,
+            limit=context,
+        )
+    return reading.windows(parts)
+
+
+def _tokens_of_span(tokens: Tokens, span: Span) -> tuple[int, int]:
+    """The run of tokens that share a character with a span."""
+    start, end = span
+    first = int(np.argmax(tokens.end > start))
+    last = int(np.searchsorted(tokens.start, end, side="left"))
+    if first >= last or tokens.end[first] <= start:
+        raise EmptyDocument("the model's tokenizer reads no token in a window of this document")
+    return first, last
 
 
 class _Reading:

@@ -81,6 +81,7 @@ class ModelFacts:
     device: str
     kernel: str  # what measures attention: compiled-avx2, fused, blocked (`kernels.kernel_name`)
     vocabulary: int
+    special_tokens: int = 0  # that the tokenizer puts around every window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +175,7 @@ def open_model(source: ModelSource) -> Model:
         device=str(device),
         kernel=kernel_name(device),
         vocabulary=int(settings.vocab_size),
+        special_tokens=token_reader(tokenizer).around,
     )
     return Model(source=source, facts=facts, tokenizer=tokenizer, network=network)
 

@@ -49,6 +49,17 @@ def write_script(document: Document, tokenizer: FastTokenizer, labels: Labels) -
 
     Raises EmptyDocument, EmptyTurn, BadSpeaker, ChatTemplateRefused or SpansUnclear.
     """
+    if document.messages and document.turns is not None and tokenizer.chat_template:
+        _check(document.turns)
+        return _by_chat_template(document.turns, tokenizer)
+    return plain_script(document, labels)
+
+
+def plain_script(document: Document, labels: Labels) -> Script:
+    """The script that does not depend on the model: a plain text as it is, turns and messages as lines.
+
+    Raises EmptyDocument, EmptyTurn or BadSpeaker.
+    """
     if (document.text is None) == (document.turns is None):
         raise ValueError("a document has either a text or turns")
     if document.text is not None:
@@ -58,8 +69,6 @@ def write_script(document: Document, tokenizer: FastTokenizer, labels: Labels) -
         return Script(document.text, nowhere, nowhere, nowhere)
     turns = document.turns or ()
     _check(turns)
-    if document.messages and tokenizer.chat_template:
-        return _by_chat_template(turns, tokenizer)
     return _as_lines(turns, labels)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from attention.batches import estimate_tokens
 from attention.definitions import DEFINITIONS
 
 RENDERING = "hearken-rendering/1"
@@ -20,6 +21,13 @@ class Sampling(BaseModel):
     window_tokens: int = Field(ge=8)
     count: int = Field(ge=1)
     seed: int
+    window_characters: int | None = Field(default=None, ge=32)
+    """Where it is given windows are so many characters, the same under every model, and `window_tokens` is not used."""
+
+    @property
+    def window_estimate(self) -> int:
+        """About how many tokens a window has."""
+        return self.window_tokens if self.window_characters is None else estimate_tokens(self.window_characters)
 
 
 class WorkOptions(BaseModel):

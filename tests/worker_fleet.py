@@ -52,11 +52,12 @@ class Fleet:
             "HEARKEN_BROKER_URL": redis_server.url,
             "PYTHONPATH": str(ROOT),
         }
+        self.models: Sequence[str] = (MODEL,)
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_worker(self, name: str) -> None:
         """Start a worker process with its pool child."""
-        queues = f"model:{MODEL},summaries"
+        queues = ",".join([*(f"model:{model}" for model in self.models), "summaries"])
         self._start(name, ["worker", "-Q", queues, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"])
 
     def start_beat(self) -> None:
@@ -114,8 +115,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet(workers: int, **environment: str) -> Iterator[Fleet]:
-    """Servers, workers and a beat, with these variables besides; gone afterwards."""
+def fleet(workers: int, models: Sequence[str] = (MODEL,), **environment: str) -> Iterator[Fleet]:
+    """Servers, workers of these models and a beat, with these variables besides; gone afterwards."""
     from migrations.run import upgrade
 
     with (
@@ -126,6 +127,7 @@ def fleet(workers: int, **environment: str) -> Iterator[Fleet]:
         upgrade(postgres.url)
         started = Fleet(folder, postgres.url, redis_server)
         started.environment |= environment
+        started.models = models
         try:
             started.start_beat()
             for number in range(1, workers + 1):

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from attention.conversation import Document, Rendered, Turn, render, sample_windows
+from attention.conversation import Document, Rendered, Turn, render, sample_characters, sample_windows
 from attention.errors import TooLong
 from attention.model import Model
 from models.work import WorkOptions, work_key
@@ -27,6 +27,16 @@ def render_content(model: Model, content: dict[str, Any], options: WorkOptions) 
             model.tokenizer, document, context=model.facts.context, overflow=options.overflow, labels=options.labels
         )
     sampling = options.sampling
+    if sampling.window_characters is not None:
+        return sample_characters(
+            model.tokenizer,
+            document,
+            window_characters=sampling.window_characters,
+            count=sampling.count,
+            seed=sampling.seed,
+            context=model.facts.context,
+            labels=options.labels,
+        )
     if sampling.window_tokens > model.facts.context:
         raise TooLong(
             f"windows of {sampling.window_tokens} tokens were asked for, and the model reads {model.facts.context} at "

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -24,6 +25,7 @@ from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparison_files import stated_versions
 from workers.measuring import Surroundings
+from workers.pairing import Reading, distance_in_words, words_of_group
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,8 @@ class SummaryRun:
         """Make the summary and store it, store why it cannot be made, or give it back when the worker is to end."""
         log.info("summary comparison=%s begins", self.claimed.id)
         try:
-            groups = self._groups()
-            summary = _Aside(lambda look: self._make(groups, look))
+            readings = self._readings()
+            summary = _Aside(lambda look: self._make(readings, look))
             while not summary.finished(LOOK_SECONDS):
                 if self.surroundings.stopping or not self._wanted():
                     summary.abandon()
@@ -81,28 +83,47 @@ class SummaryRun:
         with self.engine.begin() as connection:
             fail_summary(connection, self.claimed, reason, message)
 
-    def _groups(self) -> list[Group]:
-        groups = []
+    def _readings(self, first: int = 0) -> list[Reading]:
+        """The groups whose documents stand at the positions from `first` on."""
+        readings = []
         with self.engine.connect() as connection:
-            for position, asked in enumerate(self.request.groups):
-                found = measured_group(connection, self.claimed.job_id, position)
-                groups.append(
-                    Group(
-                        name=asked.name,
-                        model=asked.model or self.request.model or "",
-                        analysis_ids=found.analysis_ids,
-                        layers=found.layers,
-                        overall=found.overall,
-                        heads=found.heads,
-                        embeddings=found.embeddings,
-                        clusters=found.clusters,
-                        documents=found.documents,
-                        skipped=found.skipped,
+            measured = [
+                measured_group(connection, self.claimed.job_id, first + index)
+                for index in range(len(self.request.groups))
+            ]
+            one_architecture = len({found.architecture for found in measured}) == 1
+            for index, (asked, found) in enumerate(zip(self.request.groups, measured, strict=True)):
+                rate = np.full(len(found.documents), np.nan)
+                if self.request.paired:
+                    words = words_of_group(connection, self.claimed.job_id, first + index, self.request.options())
+                    counted = np.array([words[name] or np.nan for name in found.documents], np.float64)
+                    rate = found.own_tokens / counted
+                readings.append(
+                    Reading(
+                        Group(
+                            name=asked.name,
+                            model=asked.model or self.request.model or "",
+                            analysis_ids=found.analysis_ids,
+                            layers=found.layers,
+                            overall=found.overall,
+                            heads=found.heads if one_architecture else None,
+                            embeddings=found.embeddings,
+                            clusters=found.clusters,
+                            documents=found.documents,
+                            skipped=found.skipped,
+                        ),
+                        rate,
                     )
                 )
-        return groups
+        return readings
 
-    def _make(self, groups: list[Group], look: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
+    def _windows(self) -> dict[str, Any]:
+        """How much of each document was read."""
+        characters = self.request.window_characters
+        size = {"tokens": self.request.window_tokens} if characters is None else {"characters": characters}
+        return {**size, "count": self.request.windows, "seed": self.request.seed}
+
+    def _make(self, readings: list[Reading], look: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
         settings = ComparisonSettings(
             seed=self.request.seed,
             confidence=self.request.confidence,
@@ -111,7 +132,11 @@ class SummaryRun:
             by_head=self.request.by_head,
             head_permutations=max(1000, self.request.permutations),
         )
-        result = _finite(compare(groups, settings, between_steps=look).as_dict())
+        result = _finite(compare([reading.group for reading in readings], settings, between_steps=look).as_dict())
+        result["windows"] = self._windows()
+        if result["paired"]:
+            look("distance in words")
+            result["distance_words"] = _finite(distance_in_words(readings, settings))
         look("report")
         from workers.report import build_report  # here, because the drawing libraries take a second to load
         from workers.report.figures import figure_names

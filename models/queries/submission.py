@@ -240,7 +240,7 @@ def _insert_items(
     characters = document.c.characters
     estimate = func.greatest(1, func.round(characters / CHARACTERS_PER_TOKEN))
     if options.sampling is not None:
-        estimate = func.least(estimate, options.sampling.window_tokens * options.sampling.count)
+        estimate = func.least(estimate, options.sampling.window_estimate * options.sampling.count)
     settings: BindParameter[bytes] = bindparam("settings", request_settings(options, served.max_tokens))
     columns = {
         "tenant_id": literal(terms.tenant_id),

@@ -3,7 +3,7 @@
 The order of locks goes on from that of `settling`: a comparison's row is locked after its job's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from models.tables import (
     job,
     measurement,
     measurement_layer,
+    model_version,
     outbox,
     work_item,
 )
@@ -46,7 +47,8 @@ class MeasuredGroup:
     """What was measured of one group's n documents under a model of L layers with H heads; NaN is undefined.
 
     Metrics that no document of the group has are left out. `clusters` is None where no document names one; a document
-    without a cluster is then one by itself. `skipped` counts the documents that failed, by reason.
+    without a cluster is then one by itself. `skipped` counts the documents that failed, by reason. `own_tokens` are
+    those read of each document without special tokens; `architecture` is None where versions of several were used.
     """
 
     analysis_ids: list[str]
@@ -57,6 +59,8 @@ class MeasuredGroup:
     heads: dict[str, NDArray[np.float32]]  # (n, L, H)
     embeddings: NDArray[np.float32] | None  # (n, d)
     skipped: dict[str, int]
+    own_tokens: NDArray[np.float64]  # (n,)
+    architecture: str | None
 
 
 def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) -> ClaimedSummary | None:
@@ -165,6 +169,9 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
             analysis.c.measurement_id,
             func.coalesce(analysis.c.document_id, analysis.c.id).label("document"),
             document.c.cluster,
+            measurement.c.tokens,
+            measurement.c.windows,
+            measurement.c.version_key,
             *(measurement.c[name] for name in METRIC_NAMES),
         )
         .join_from(work_item, analysis, analysis.c.work_item_id == work_item.c.id)
@@ -177,6 +184,9 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
     overall = {name: _floats([row._mapping[name] for row in rows]) for name in METRIC_NAMES}
     names = [name for name in METRIC_NAMES if not np.isnan(overall[name]).all()]
     layers, heads = _layers(connection, ids, names)
+    facts = _facts(connection, {row.version_key for row in rows})
+    special = {key: found.get("special_tokens") for key, found in facts.items()}
+    architectures = {found["architecture"] for found in facts.values()}
     return MeasuredGroup(
         analysis_ids=[row.id for row in rows],
         documents=[row.document for row in rows],
@@ -186,7 +196,34 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
         heads=heads,
         embeddings=_embeddings(connection, ids),
         skipped=_skipped(connection, job_id, position),
+        own_tokens=_floats(
+            [
+                None if special[row.version_key] is None else row.tokens - row.windows * special[row.version_key]
+                for row in rows
+            ]
+        ),
+        architecture=architectures.pop() if len(architectures) == 1 else None,
     )
+
+
+def contents_of_group(connection: Connection, job_id: str, position: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Id and content of each measured document of the group, as they come from the database."""
+    chosen = (
+        select(document.c.id, document.c.content)
+        .join_from(work_item, document, work_item.c.document_id == document.c.id)
+        .where(work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == "done")
+        .order_by(work_item.c.id)
+        .execution_options(yield_per=256)
+    )
+    for row in connection.execute(chosen):
+        yield row.id, row.content
+
+
+def _facts(connection: Connection, version_keys: set[int]) -> dict[int, dict[str, Any]]:
+    rows = connection.execute(
+        select(model_version.c.key, model_version.c.facts).where(model_version.c.key.in_(version_keys))
+    )
+    return {row.key: row.facts for row in rows}
 
 
 def _layers(

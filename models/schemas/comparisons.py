@@ -1,10 +1,13 @@
 """Comparisons: groups of documents, or of models, against each other."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from attention.batches import CHARACTERS_PER_TOKEN
 from attention.definitions import METRIC_NAMES
 from models.schemas.analyses import SpeakerLabels
 from models.schemas.jobs import JobState
@@ -50,6 +53,13 @@ class ComparisonRequest(Request):
     groups: list[GroupRequest] = Field(min_length=2, max_length=20)
     model: ModelId | None = None
     window_tokens: int = Field(256, ge=8, le=131_072, description="Every document is read in windows of this size.")
+    window_characters: int | None = Field(
+        None,
+        ge=32,
+        le=1_000_000,
+        description="Windows of so many characters instead, the same ones under every model. By default 3 for each of "
+        "`window_tokens` where the same documents are compared under several models.",
+    )
     windows: int = Field(2, ge=1, le=64, description="Windows a document, spread over it.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="The same seed gives the same answer.")
     confidence: float = Field(0.95, ge=0.5, le=0.999)
@@ -74,9 +84,33 @@ class ComparisonRequest(Request):
             raise ValueError("a map is named twice")
         return self
 
+    @property
+    def paired(self) -> bool:
+        """Whether the same documents are asked for under more than one model."""
+        return any(
+            one.dataset_id == other.dataset_id
+            and (one.model or self.model) != (other.model or self.model)
+            and (one.domain == other.domain or None in (one.domain, other.domain))
+            for one, other in combinations(self.groups, 2)
+        )
+
+    def settled(self, models: Sequence[str], default: str) -> Self:
+        """The request with nothing left to defaults that depend on others: each group's model, the windows' unit."""
+        groups = [group.model_copy(update={"model": model}) for group, model in zip(self.groups, models, strict=True)]
+        named = self.model_copy(update={"groups": groups, "model": default})
+        if named.window_characters is None and named.paired:
+            characters = max(32, round(self.window_tokens * CHARACTERS_PER_TOKEN))
+            return named.model_copy(update={"window_characters": characters})
+        return named
+
     def options(self) -> WorkOptions:
-        """How each document is to be measured."""
-        sampling = Sampling(window_tokens=self.window_tokens, count=self.windows, seed=self.seed)
+        """How each document of a settled request is to be measured."""
+        sampling = Sampling(
+            window_tokens=self.window_tokens,
+            count=self.windows,
+            seed=self.seed,
+            window_characters=self.window_characters,
+        )
         return WorkOptions(labels=self.speaker_labels, sampling=sampling)
 
 

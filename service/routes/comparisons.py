@@ -60,12 +60,11 @@ async def create_comparison(
         )
         for index, group in enumerate(body.groups)
     ]
-    await _windows_fit(here, body, groups)
-    named = [
-        group.model_copy(update={"model": chosen.served.id}) for group, chosen in zip(body.groups, groups, strict=True)
-    ]
-    request = body.model_copy(update={"groups": named, "model": here.served(body.model).id}).model_dump(mode="json")
-    submitted = await here.database.run(submit_comparison, terms, groups, body.options(), SMALLEST_GROUP, request)
+    settled = body.settled([group.served.id for group in groups], here.served(body.model).id)
+    if settled.window_characters is None:
+        await _windows_fit(here, body, groups)
+    request = settled.model_dump(mode="json")
+    submitted = await here.database.run(submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request)
     here.knocker.knock(submitted.knocks)
     preference = read_preference(prefer, 0.0)
     response.headers.update(preference.headers)

@@ -1,0 +1,112 @@
+"""Models against models: the same documents under two of them, document by document and over the same characters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_service import api_process, job_at, json_lines
+from seeded_work import MODEL, words
+from sqlalchemy import select
+from tiny_models import tiny_model
+from worker_fleet import Fleet, fleet
+
+from models.tables import analysis, measurement, work_item
+
+pytestmark = pytest.mark.xdist_group("api models compared")
+
+DOCUMENTS = 10
+
+
+@pytest.fixture(scope="module")
+def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for number, name in enumerate(("before", "after")):
+        tiny_model(folder / name, "llama", layers=3, context=256, seed=number)
+    lines = [f'[[model]]\nid = "{MODEL}"\npackaged = true\ndefault = true\n']
+    lines += [f'[[model]]\nid = "{name}"\npath = "{folder / name}"\n' for name in ("before", "after")]
+    file = folder / "models.toml"
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.fixture(scope="module")
+def workers(models_file: Path) -> Iterator[Fleet]:
+    with fleet(1, (MODEL, "before", "after"), HEARKEN_MODELS=str(models_file)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def api(workers: Fleet, models_file: Path) -> Iterator[httpx.Client]:
+    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
+    with api_process(*addresses, workers.folder / "api.log", models=str(models_file)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def dataset(api: httpx.Client) -> str:
+    lines = [{"id": f"d{number}", "text": words(60, number)} for number in range(DOCUMENTS)]
+    return str(api.post("/v1/datasets?name=both", content=json_lines(*lines)).json()["id"])
+
+
+def compared(api: httpx.Client, dataset: str, *models: str, **more: Any) -> Any:
+    groups = [{"name": model.split("-")[0], "dataset_id": dataset, "model": model} for model in models]
+    sent = {"groups": groups, "window_tokens": 40, "windows": 1, "metrics": ["distance", "entropy"], **more}
+    job = job_at(api, api.post("/v1/comparisons", json=sent))
+    assert job["state"] == "succeeded", job
+    return api.get(job["result"]).json()
+
+
+def test_two_architectures_are_paired_by_document_and_their_heads_left_alone(
+    api: httpx.Client, workers: Fleet, dataset: str
+) -> None:
+    found = compared(api, dataset, MODEL, "before")
+    assert found["request"]["window_characters"] == 120
+    assert found["windows"] == {"characters": 120, "count": 1, "seed": 0}
+    (overall,) = [p for p in found["paired"] if p["level"] == "overall" and p["metric"] == "distance"]
+    assert (overall["a"], overall["b"], overall["test"]) == ("all", "before", "wilcoxon")
+    assert 0 < overall["p"] <= 1
+    assert found["heads"] is None
+    assert found["layers_matched"] == {"all": [0, 2, 5]}
+    assert {"same-documents", "layers-matched", "heads-not-compared"} <= {w["code"] for w in found["warnings"]}
+
+    in_words = found["distance_words"]
+    rates = in_words["tokens_per_word"]
+    assert 1 <= rates["all"] < rates["before"], "a vocabulary of 700 pieces cuts words into more tokens"
+    with workers.engine.connect() as connection:
+        rows = connection.execute(
+            select(measurement.c.distance, measurement.c.tokens, work_item.c.group_position, work_item.c.document_id)
+            .join_from(analysis, measurement)
+            .join(work_item, analysis.c.work_item_id == work_item.c.id)
+            .where(analysis.c.job_id == found["job_id"])
+        ).all()
+    assert len(rows) == 2 * DOCUMENTS
+    tokens_mean = sum(row.distance for row in rows if row.group_position == 1) / DOCUMENTS
+    assert found["overall"]["distance"]["before"]["mean"] == pytest.approx(tokens_mean, rel=1e-9)
+    assert in_words["overall"]["before"]["mean"] == pytest.approx(tokens_mean / rates["before"], rel=0.05)
+    assert in_words["overall"]["before"]["mean"] < tokens_mean
+    assert {pair["metric"] for pair in in_words["paired"]} == {"distance_words"}
+
+
+def test_before_and_after_tuning_heads_are_compared_too(api: httpx.Client, dataset: str) -> None:
+    found = compared(api, dataset, "before", "after")
+    assert [group["documents"] for group in found["groups"]] == [DOCUMENTS, DOCUMENTS]
+    assert len(found["heads"]["distance"]["epsilon_squared"]) == 3
+    assert len(found["paired"]) == 2 * (1 + 3)
+    assert found["distance_words"]["tokens_per_word"]["before"] == found["distance_words"]["tokens_per_word"]["after"]
+    unpaired = [pair for pair in found["pairs"] if pair["level"] == "overall"]
+    assert len(unpaired) == 2
+
+
+def test_groups_of_other_documents_keep_windows_of_tokens(api: httpx.Client, dataset: str) -> None:
+    lines = [{"id": f"o{number}", "text": words(60, 50 + number)} for number in range(DOCUMENTS)]
+    other = api.post("/v1/datasets?name=other", content=json_lines(*lines)).json()["id"]
+    groups = [{"name": "one", "dataset_id": dataset}, {"name": "two", "dataset_id": other, "model": "before"}]
+    job = job_at(
+        api, api.post("/v1/comparisons", json={"groups": groups, "window_tokens": 40, "windows": 1, "maps": []})
+    )
+    found = api.get(job["result"]).json()
+    assert found["windows"] == {"tokens": 40, "count": 1, "seed": 0}
+    assert found["paired"] == []
+    assert "distance_words" not in found
