@@ -25,6 +25,7 @@ from models.schemas.jobs import Failure, Job
 from models.schemas.problems import ProblemDetails
 from models.schemas.registry import ServedModel, ServedModels
 from models.schemas.search import SearchAnswer
+from models.schemas.tokens import AttentionWeights
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -86,7 +87,7 @@ class Client:
 
         `document` is a text, or one of ``{"turns": [...]}``, ``{"messages": [...]}``, ``{"transcript": {...}}``.
         `fields` are the others of the contract: domain, external_id, labels, overflow, speaker_labels. `include` may
-        name heads, tokens and flow.
+        name heads, turns, flow, flow_heads and tokens.
         """
         response = self._create("/v1/analyses", _analysis_body(document, model, fields))
         if response.status_code == httpx.codes.ACCEPTED:
@@ -106,8 +107,13 @@ class Client:
         return _read(Job, response)
 
     def analysis(self, analysis_id: str, *, include: Sequence[str] = ()) -> Analysis:
-        """One analysis; `include` may name heads, tokens and flow."""
+        """One analysis; `include` may name heads, turns, flow, flow_heads and tokens."""
         return _read(Analysis, self._get(f"/v1/analyses/{analysis_id}", include=",".join(include) or None))
+
+    def attention(self, analysis_id: str, *, layer: int, head: int, window: int = 0) -> AttentionWeights:
+        """The weights of one head over one window of at most 1,024 tokens, measured anew."""
+        found = self._get(f"/v1/analyses/{analysis_id}/attention", layer=layer, head=head, window=window)
+        return _read(AttentionWeights, found)
 
     def analyses(self, **filters: Any) -> Iterator[AnalysisEntry]:
         """Every analysis that matches, page by page, newest first unless `sort` says otherwise."""

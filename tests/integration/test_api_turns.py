@@ -20,6 +20,7 @@ from attention.definitions import TURN_METRIC_NAMES
 from attention.flow import goal_flow, speaker_flow
 from attention.model import Model, open_model, packaged_minilm
 from attention.trajectory import trajectory
+from hearken.client import Client
 from models.tables import analysis, inquiry, measurement, tenant
 
 pytestmark = pytest.mark.xdist_group("api turns")
@@ -193,6 +194,19 @@ def test_the_weights_of_one_head_give_its_metrics(api: httpx.Client, talk: str) 
     table = pyarrow.ipc.open_stream(answer.content).read_all()
     np.testing.assert_array_equal(numbers(table["weights"].to_pylist()), weights)
     assert table["turn"].to_pylist() == found["turn"]
+
+
+def test_the_python_client_reads_every_detail(api: httpx.Client, talk: str) -> None:
+    with Client(str(api.base_url)) as client:
+        found = client.analysis(talk, include=("heads", "turns", "flow_heads", "tokens"))
+        weights = client.attention(talk, layer=1, head=2)
+    assert found.turns_detail is not None
+    assert found.tokens_detail is not None
+    assert found.flow is not None
+    assert (len(found.flow.heads), len(found.flow.heads[0])) == (6, 12)
+    assert len(found.turns_detail.tokens) == len(TURNS)
+    assert weights.text == found.tokens_detail.text
+    assert weights.turn == found.tokens_detail.turn
 
 
 def test_the_weights_of_a_later_window_are_its_own(api: httpx.Client, long_talk: str) -> None:
