@@ -1,12 +1,12 @@
 """Following a job to its end, and answering by what became of it."""
 
 from asyncio import to_thread
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from contextlib import aclosing
 
 from fastapi import Response
 
-from models.queries.analyses import analysis_of_job, find_analysis, layers_of, turns_of
+from models.queries.analyses import analysis_of_job, find_analysis, flow_of, layers_of, turns_of
 from models.queries.jobs import find_job, job_state
 from models.refusals import KeyForgotten, NotFound
 from models.schemas.analyses import Analysis
@@ -14,7 +14,10 @@ from models.schemas.jobs import Job
 from service.context import Context
 from service.headers import Preference
 from service.presenting import UNFINISHED, analysis_view, job_view
-from service.problems import JOB_CANCELLED, Problem, failure
+from service.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES, Problem, failure, field_problem
+
+MOST_FLOW = 2**22 + 2**11
+"""Numbers of a flow in one answer: one layer of the most turns for which it is kept."""
 
 
 async def wait_for_job(here: Context, tenant: str, job_id: str, seconds: float) -> str:
@@ -39,14 +42,38 @@ async def present_job(here: Context, tenant: str, job_id: str) -> Job:
     return job_view(row)
 
 
-async def present_analysis(here: Context, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset()) -> Analysis:
-    """The analysis with its layers, and with `parts` of what else is stored. Raises `NotFound`."""
+async def present_analysis(
+    here: Context, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset(), layer: int | None = None
+) -> Analysis:
+    """The analysis with its layers, and with `parts` of what else is stored; the flow of all layers or of one.
+
+    Raises `NotFound`, or a `Problem` where there is no such layer or the flow is too large for one answer.
+    """
     row = await here.database.run(find_analysis, tenant, analysis_id)
     if row is None:
         raise NotFound(f"There is no analysis {analysis_id}.")
-    layers = await here.database.run(layers_of, [row.measurement_id], heads="heads" in parts, flow="flow" in parts)
+    layers = await here.database.run(layers_of, [row.measurement_id], heads="heads" in parts)
     turns = await here.database.run(turns_of, row.measurement_id) if parts & {"flow", "turns"} else ()
-    return await to_thread(analysis_view, row, layers, turns, parts=parts)
+    flows: Sequence[Sequence[float] | None] = ()
+    if "flow" in parts and row.turns is not None:
+        _flow_within_limits(len(layers), row.turns, layer)
+        flows = await here.database.run(flow_of, row.measurement_id, layer)
+    return await to_thread(analysis_view, row, layers, turns, flows, parts=parts, layer=layer)
+
+
+def _flow_within_limits(layers: int, turns: int, layer: int | None) -> None:
+    if layer is not None and layer >= layers:
+        raise field_problem(INVALID_REQUEST, "query:layer", f"There is no layer {layer}; the last one is {layers - 1}.")
+    numbers = turns * (turns + 1) * (layers if layer is None else 1)
+    if numbers > MOST_FLOW:
+        raise field_problem(
+            PROBLEM_TYPES["detail-too-large"],
+            "query:layer",
+            f"The flow between {turns} turns has {numbers} numbers in {layers if layer is None else 1} layers; at most "
+            f"{MOST_FLOW} are given out at once. Ask for one layer at a time with `layer`.",
+            limit=MOST_FLOW,
+            actual=numbers,
+        )
 
 
 async def answer_by_analysis(

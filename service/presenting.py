@@ -124,10 +124,12 @@ def analysis_view(
     row: Row[Any],
     layers: Sequence[Row[Any]],
     turns: Sequence[Row[Any]] = (),
+    flows: Sequence[Sequence[float] | None] = (),
     *,
+    layer: int | None = None,
     parts: Set[str] = frozenset(),
 ) -> Analysis:
-    """A row of `find_analysis` with its layers, and turns where `parts` names what needs them.
+    """A row of `find_analysis` with its layers, and turns and flows where `parts` names what needs them.
 
     What was not asked for stays unset.
     """
@@ -135,7 +137,7 @@ def analysis_view(
     if "heads" in parts:
         wanted["heads"] = {name: [layer._mapping[f"{name}_heads"] for layer in layers] for name in METRIC_NAMES}
     if "flow" in parts:
-        wanted["flow"] = flow_view(row.speakers, turns, layers)
+        wanted["flow"] = flow_view(row.speakers, turns, flows, layer)
     if "turns" in parts:
         wanted["turns_detail"] = turns_view(row.speakers, turns) if row.turns is not None else None
     plain = [

@@ -29,21 +29,30 @@ def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetai
     )
 
 
-def flow_view(speakers: Sequence[str], turns: Sequence[Row[Any]], layers: Sequence[Row[Any]]) -> Flow | None:
-    """The stored flow between turns, and what follows from it for speakers and first turns; None without any."""
+def flow_view(
+    speakers: Sequence[str],
+    turns: Sequence[Row[Any]],
+    flows: Sequence[Sequence[float] | None],
+    layer: int | None = None,
+) -> Flow | None:
+    """The stored flow between turns, and what follows from it for speakers and first turns; None without any.
+
+    `flows` are those of every layer, or of the one `layer`.
+    """
     import numpy as np
 
     from attention.flow import goal_flow, speaker_flow
 
-    if not turns or any(layer.flow is None for layer in layers):
+    if not turns or not flows or any(flow is None for flow in flows):
         return None
     count = len(turns)
-    flow = np.array([layer.flow for layer in layers], np.float32).reshape(len(layers), count, count + 1)
+    flow = np.array(flows, np.float32).reshape(len(flows), count, count + 1)
     speaker = np.array([-1 if turn.speaker is None else turn.speaker for turn in turns], np.int32)
     tokens = np.array([turn.tokens for turn in turns], np.int64)
     said = speaker.tolist()
     return Flow(
         columns=["scaffold", *map(str, range(count))],
+        layer=layer,
         layers=with_nulls(flow),
         speakers=SpeakerFlow(
             columns=["scaffold", *speakers], layers=with_nulls(speaker_flow(flow, speaker, tokens, len(speakers)))

@@ -97,16 +97,12 @@ def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def layers_of(
-    connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False, flow: bool = False
-) -> Sequence[Row[Any]]:
-    """The layers of measurements in order, with every head's values and the flow where wanted."""
+def layers_of(connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False) -> Sequence[Row[Any]]:
+    """The layers of measurements in order, with every head's values where wanted."""
     columns = [measurement_layer.c.measurement_id, measurement_layer.c.layer]
     columns += [measurement_layer.c[name] for name in METRIC_NAMES]
     if heads:
         columns += [measurement_layer.c[f"{name}_heads"] for name in METRIC_NAMES]
-    if flow:
-        columns.append(measurement_layer.c.flow)
     return connection.execute(
         select(*columns)
         .where(measurement_layer.c.measurement_id.in_(measurement_ids))
@@ -121,6 +117,14 @@ def turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]:
     return connection.execute(
         select(*columns).where(measurement_turn.c.measurement_id == measurement_id).order_by(measurement_turn.c.turn)
     ).all()
+
+
+def flow_of(connection: Connection, measurement_id: int, layer: int | None = None) -> Sequence[Sequence[float] | None]:
+    """The flow of each layer of a measurement, or of one: T x (T + 1) numbers row by row, None where none is kept."""
+    query = select(measurement_layer.c.flow).where(measurement_layer.c.measurement_id == measurement_id)
+    if layer is not None:
+        query = query.where(measurement_layer.c.layer == layer)
+    return connection.execute(query.order_by(measurement_layer.c.layer)).scalars().all()
 
 
 def _view() -> Select[Any]:

@@ -48,6 +48,7 @@ class Flow(BaseModel):
     """How much each turn's tokens attend to each turn: one T x (T+1) matrix a layer, whose rows sum to 1."""
 
     columns: list[str] = Field(description="`scaffold`, then the turns' numbers.")
+    layer: int | None = Field(description="The one layer that was asked for; null for all.")
     layers: Matrices = Field(description="L x T x (T+1); null where no window holds both turns.")
     speakers: SpeakerFlow
     goal: GoalFlow

@@ -47,6 +47,7 @@ async def get_analysis(
     here: Here,
     tenant: Tenant,
     parts: Annotated[frozenset[str], Depends(_parts)],
+    layer: Annotated[int | None, Query(ge=0, description="The flow of this layer alone.")] = None,
     accept: AcceptHeader = None,
 ) -> Response:
     """One analysis with its layers, on request with every head, its turns, the flow between them, and its tokens.
@@ -58,13 +59,14 @@ async def get_analysis(
         stream = await to_thread(tokens_arrow, *await recall(here, tenant, analysis_id, "tokens"))
         return Response(stream, media_type=MEDIA_TYPE, headers=_VARYING)
     stored = parts | {"flow"} if "flow_heads" in parts else parts
-    found = await present_analysis(here, tenant, analysis_id, parts=stored)
+    found = await present_analysis(here, tenant, analysis_id, parts=stored, layer=layer)
     if "tokens" in parts:
         arrays, _ = await recall(here, tenant, analysis_id, "tokens")
         found.tokens_detail = await to_thread(tokens_view, arrays)
     if "flow_heads" in parts and found.flow is not None:
         arrays, _ = await recall(here, tenant, analysis_id, "flow_heads")
-        found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"])
+        of = slice(None) if layer is None else slice(layer, layer + 1)
+        found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"][of])
     body = await to_thread(found.model_dump_json, exclude_unset=True)
     return Response(body, media_type=JSON, headers=_VARYING)
 

@@ -273,3 +273,32 @@ def test_a_worker_that_does_not_answer_in_time_is_a_503_with_retry_after(workers
         problem_of(answer, 503, "model-busy")
         assert int(answer.headers["retry-after"]) > 0
         problem_of(deaf.get(f"/v1/analyses/{talk}?include=tokens"), 503, "model-busy")
+
+
+def test_a_thousand_turns_are_told_one_layer_of_flow_at_a_time(api: httpx.Client) -> None:
+    crowd = tuple(Turn(f"S{n % 12}", f"yes {n}") for n in range(1_000))
+    made = sent(api, crowd)
+    refused = problem_of(api.get(f"/v1/analyses/{made}?include=flow"), 422, "detail-too-large")
+    assert (refused["limit"], refused["actual"]) == (2_048 * 2_049, 6 * 1_000 * 1_001)
+    found = api.get(f"/v1/analyses/{made}?include=flow,turns&layer=5").json()
+    flow = numbers(found["flow"]["layers"])
+    assert flow.shape == (1, 1_000, 1_001)
+    assert found["flow"]["layer"] == 5
+    assert np.abs(np.nansum(flow, -1) - 1).max() < 1e-5
+    between = numbers(found["flow"]["speakers"]["layers"])
+    assert between.shape == (1, 12, 13)
+    assert np.abs(between.sum(-1) - 1).max() < 1e-5
+    assert len(found["turns_detail"]["tokens"]) == 1_000
+    moved = found["turns_detail"]["trajectory"]["entropy"]
+    assert moved["low"] < moved["slope"] < moved["high"]
+
+
+def test_one_layer_of_the_flow_is_that_layer_of_all(api: httpx.Client, talk: str) -> None:
+    whole = api.get(f"/v1/analyses/{talk}?include=flow_heads").json()["flow"]
+    one = api.get(f"/v1/analyses/{talk}?include=flow_heads&layer=2").json()["flow"]
+    assert (whole["layer"], one["layer"]) == (None, 2)
+    assert one["layers"] == whole["layers"][2:3]
+    assert one["speakers"]["layers"] == whole["speakers"]["layers"][2:3]
+    np.testing.assert_allclose(numbers(one["heads"]), numbers(whole["heads"])[2:3], atol=1e-6)
+    refused = problem_of(api.get(f"/v1/analyses/{talk}?include=flow&layer=6"), 422, "invalid-request")
+    assert refused["errors"][0]["pointer"] == "query:layer"
