@@ -15,6 +15,7 @@ from hearken.embedded.folder import StartRefused, default_data_folder
 
 if TYPE_CHECKING:
     from hearken.client import Client
+    from models.schemas.analyses import Analysis
 
 Server = Annotated[
     str | None, typer.Option(help="The service's URL. (default: HEARKEN_SERVER, or an embedded stack for the moment)")
@@ -45,13 +46,27 @@ def analyze(
     document = read_document(file, lines=lines)
     with connected(server, key, data_dir) as client:
         with job_progress(file.name) as follow:
-            analysis = client.analyze(document, model=model, domain=domain, include=("flow",), on_progress=follow)
+            analysis = client.analyze(document, model=model, domain=domain, on_progress=follow)
+        analysis = _with_flow(client, analysis)
         if as_json:
             console.print_json(analysis.model_dump_json())
             return
         show_analysis(analysis)
         if isinstance(document, dict) and "turns" in document:
             show_who_attends_to_whom(analysis, [turn["speaker"] for turn in document["turns"]])
+
+
+def _with_flow(client: "Client", analysis: "Analysis") -> "Analysis":
+    """The analysis with the flow between its turns; of very many turns without, which is said."""
+    from hearken.errors import ProblemError
+
+    try:
+        return client.analysis(analysis.id, include=("flow",))
+    except ProblemError as error:
+        if not error.problem.type.endswith("/detail-too-large"):
+            raise
+        typer.echo(f"The flow between {analysis.turns} turns is too large to show at once and is left out.", err=True)
+        return analysis
 
 
 def compare(
