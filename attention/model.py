@@ -45,7 +45,8 @@ class ModelSource:
     """Where a model comes from and how it is to run: one entry of the models file.
 
     Either `path`, a folder, or `hub`, an `owner/name` with the commit as `revision`. `sha256` is what the weights must
-    hash to. `device` is `auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:1`.
+    hash to. `device` is `auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:1`. With `untrained_seed` the network
+    has random weights drawn by that seed instead of those in the files.
     """
 
     id: str
@@ -56,6 +57,7 @@ class ModelSource:
     device: str = "auto"
     max_tokens: int | None = None
     sha256: str | None = None
+    untrained_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,15 @@ def open_model(source: ModelSource) -> Model:
     config = configuration(source.id, folder)
     family = proven_family(source.id, config)
     digest = files_digest(weight_files(source.id, folder))
+    revision = source.revision or _revision(folder, digest)
     if source.sha256 is not None and digest != source.sha256.lower():
         raise WrongDigest(
             f"the weights of {source.id} have the SHA-256 {digest}, not {source.sha256} as the models file asks; "
             "fetch them again from where that digest was published"
         )
+    if source.untrained_seed is not None:
+        revision = f"{revision} untrained {source.untrained_seed}"
+        digest = _untrained_digest(folder, source.untrained_seed)
     device = chosen_device(source)
     with _quiet():
         tokenizer = _tokenizer(source.id, folder)
@@ -161,7 +167,7 @@ def open_model(source: ModelSource) -> Model:
     limit = _positions(network)
     facts = ModelFacts(
         architecture=str(config["model_type"]),
-        revision=source.revision or _revision(folder, digest),
+        revision=revision,
         weights_sha256=digest,
         layers=len(proof.attending_layers),
         attending_layers=proof.attending_layers,
@@ -190,6 +196,14 @@ def _positions(network: nn.Module) -> int:
         if isinstance(module, nn.Embedding) and "position" in name and module.padding_idx is not None:
             limit = min(limit, module.num_embeddings - module.padding_idx - 1)
     return limit
+
+
+def _untrained_digest(folder: Path, seed: int) -> str:
+    """Names random weights: they depend on the configuration, the seed and torch's generator."""
+    import torch
+
+    named = f"untrained {seed} torch {torch.__version__} ".encode() + (folder / CONFIG).read_bytes()
+    return hashlib.sha256(named).hexdigest()
 
 
 def _revision(folder: Path, digest: str) -> str:
@@ -245,6 +259,8 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         _check_sizes(config)
+        if source.untrained_seed is not None:
+            return _untrained(source, config, family)
         network, loaded = AutoModel.from_pretrained(
             folder,
             config=config,
@@ -269,6 +285,26 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
         raise IncompleteModel(
             f"the weights of {source.id} lack {len(lacking)} that the network needs, such as {lacking[0]}; "
             "they would be random numbers"
+        )
+    network.eval().requires_grad_(False)
+    return network  # type: ignore[no-any-return]
+
+
+def _untrained(source: ModelSource, config: Any, family: Family) -> nn.Module:
+    """The architecture with its own initial weights, drawn by the seed; nobody else's random numbers are touched."""
+    import torch
+    from transformers import AutoModel
+
+    from attention.capture import CAPTURE
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(source.untrained_seed or 0)
+        network = AutoModel.from_config(
+            config,
+            dtype=getattr(torch, source.dtype),
+            attn_implementation=CAPTURE,
+            trust_remote_code=False,
+            **family.options,
         )
     network.eval().requires_grad_(False)
     return network  # type: ignore[no-any-return]

@@ -30,6 +30,10 @@ class Sampling(BaseModel):
         return self.window_tokens if self.window_characters is None else estimate_tokens(self.window_characters)
 
 
+Control = Literal["untrained", "shuffled_tokens", "shuffled_turns", "permuted_speakers"]
+"""What is taken away to see what of an effect remains: the training, or the order of tokens, turns or speakers."""
+
+
 class WorkOptions(BaseModel):
     """Everything besides content and model that the numbers depend on."""
 
@@ -38,6 +42,7 @@ class WorkOptions(BaseModel):
     overflow: Literal["window", "truncate", "reject"] = "window"
     labels: Literal["keep", "drop"] = "keep"
     sampling: Sampling | None = None
+    control: Control | None = None
 
 
 def content_digest(content: dict[str, Any]) -> bytes:

@@ -1,6 +1,7 @@
 """Answering a knock: what a worker does behind the door of one model, or of the summaries."""
 
 import logging
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -18,7 +19,7 @@ from workers.inquiries import answer_inquiries, fail_inquiries
 from workers.measuring import ClaimRun
 from workers.outbox import send_knocks
 from workers.process import WorkerProcess, this_process
-from workers.serving import ServedModels
+from workers.serving import UNTRAINED, ServedModels
 from workers.summaries import SummaryRun
 
 log = logging.getLogger(__name__)
@@ -134,8 +135,16 @@ class Answering:
         return True
 
     def _run(self, claim: Claim) -> None:
+        """Measure the claim's items under the model, and those that ask for it untrained under that."""
+        for name in (claim.model_id, claim.model_id + UNTRAINED):
+            untrained = name.endswith(UNTRAINED)
+            items = tuple(item for item in claim.items if (item.options.control == "untrained") == untrained)
+            if items:
+                self._run_under(name, replace(claim, items=items))
+
+    def _run_under(self, name: str, claim: Claim) -> None:
         try:
-            served = self.models.open(claim.model_id)
+            served = self.models.open(name)
         except HearkenError as error:
             failures = {item.id: (error.code, str(error)) for item in claim.items}
             with self.engine.begin() as connection:

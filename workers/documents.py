@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from attention.controls import permuted_speakers, shuffled_tokens, shuffled_turns
 from attention.conversation import Document, Rendered, Turn, render, sample_characters, sample_windows
 from attention.errors import TooLong
 from attention.model import Model
@@ -20,8 +21,18 @@ def read_content(content: dict[str, Any]) -> Document:
 
 
 def render_content(model: Model, content: dict[str, Any], options: WorkOptions) -> Rendered:
-    """Tokens and spans of a document under one model. Raises DocumentRefused."""
+    """Tokens and spans of a document under one model, with what the control changes. Raises DocumentRefused."""
     document = read_content(content)
+    seed = 0 if options.sampling is None else options.sampling.seed
+    if options.control == "shuffled_turns":
+        document = shuffled_turns(document, seed)
+    if options.control == "permuted_speakers":
+        document = permuted_speakers(document, seed)
+    rendered = _rendered(model, document, options)
+    return shuffled_tokens(rendered, seed) if options.control == "shuffled_tokens" else rendered
+
+
+def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendered:
     if options.sampling is None:
         return render(
             model.tokenizer, document, context=model.facts.context, overflow=options.overflow, labels=options.labels

@@ -90,7 +90,7 @@ class ClaimRun:
     @property
     def budget(self) -> int:
         """Padded tokens that a pass may have."""
-        return self.models.budgets[self.claim.model_id]
+        return self.models.budgets[self.served.model_id]
 
     def run(self) -> None:
         """Measure and store. Raises only what says that the database is away; the rest is settled item by item."""
@@ -103,7 +103,7 @@ class ClaimRun:
                     self._look_around()
                     waiting = [reading for reading in map(self._still_wanted, waiting) if reading is not None]
         except ModelRefused as refusal:
-            self.models.refuse(self.claim.model_id, refusal)
+            self.models.refuse(self.served.model_id, refusal)
             self._fail(list(self.open.values()), (refusal.code, str(refusal)))
         finally:
             if self.open:
@@ -159,10 +159,10 @@ class ClaimRun:
         if self.budget <= widest:
             self._fail([reading.item for one in group for reading in one.all], OUT_OF_MEMORY)
             return []
-        self.models.budgets[self.claim.model_id] = max(self.budget // 2, widest)
+        self.models.budgets[self.served.model_id] = max(self.budget // 2, widest)
         log.warning(
             "out of memory: model=%s passes from now on have %d tokens at most",
-            self.claim.model_id,
+            self.served.model_id,
             self.budget,
         )
         return group
@@ -207,7 +207,7 @@ class ClaimRun:
         number, padded = padded_share(lengths, self.budget)
         log.info(
             "pass model=%s documents=%d jobs=%d tenants=%d passes=%d windows=%d tokens=%d padded=%.1f%% ms=%.0f",
-            self.claim.model_id,
+            self.served.model_id,
             len(group),
             len({item.job_id for item in items}),
             len({item.tenant_id for item in items}),

@@ -10,11 +10,15 @@ from attention.budget import pass_tokens
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.model import Model, ModelSource, packaged_minilm
 from attention.residence import Residence, free_memory, memory_needed
-from models.queries.fleet import set_model_ready, set_model_state
+from models.queries.fleet import register_version, set_model_ready, set_model_state
 from models.queries.vectors import ensure_vector_indexes
 from models.settings import ModelEntry
 
 log = logging.getLogger(__name__)
+
+
+UNTRAINED = "~untrained"
+"""Follows a model's id where its architecture with random weights is meant; no id of a models file can have it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +51,8 @@ def source_of(entry: ModelEntry) -> ModelSource:
 class ServedModels:
     """The models of the models file, by id, of which as many are loaded as memory allows.
 
+    An id with `UNTRAINED` behind it is the same architecture with random weights, a control that clients never see.
+
     A refusal is final for this process; a model that was not at hand is tried again. `budgets` says how many padded
     tokens a pass under each model may have: at most `token_budget`, less where little memory is free when the model is
     loaded, and less again where memory ran out.
@@ -57,7 +63,7 @@ class ServedModels:
     ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
-        self.budgets = dict.fromkeys(self.entries, token_budget)
+        self.budgets = {name: token_budget for entry in entries for name in (entry.id, entry.id + UNTRAINED)}
         self._memory_bytes = memory_bytes
         self._residence = Residence(self._sources(), self._free)
         self._versions: dict[str, int] = {}
@@ -97,7 +103,9 @@ class ServedModels:
     def _load(self, model_id: str) -> Model:
         self._tell(model_id, "loading")
         try:
-            source_of(self.entries[model_id])  # says what to install where the packaged model is missing
+            source_of(
+                self.entries[model_id.removesuffix(UNTRAINED)]
+            )  # says what to install where the packaged model is missing
             return self._residence.model(model_id)
         except ModelRefused as refusal:
             self.refuse(model_id, refusal)
@@ -115,8 +123,12 @@ class ServedModels:
 
     def _announce(self, model_id: str, model: Model) -> int:
         """Tell everybody that the model is ready; returns the key of its version."""
+        facts = asdict(model.facts)
         with self.engine.begin() as connection:
-            key = set_model_ready(connection, model_id, asdict(model.facts))
+            if model_id.endswith(UNTRAINED):
+                key = register_version(connection, model_id.removesuffix(UNTRAINED), facts)
+            else:
+                key = set_model_ready(connection, model_id, facts)
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
         fits = pass_tokens(model.facts, free_memory(model.facts.device), self.budgets[model_id])
         self.budgets[model_id] = fits
@@ -133,6 +145,8 @@ class ServedModels:
     def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
         if error is not None:
             log.warning("model=%s is %s: %s", model_id, state, error)
+        if model_id.endswith(UNTRAINED):
+            return
         reason, message = (None, None) if error is None else (error.code, str(error))
         with self.engine.begin() as connection:
             set_model_state(connection, model_id, state, reason, message)
@@ -142,6 +156,9 @@ class ServedModels:
         for entry in self.entries.values():
             try:
                 sources[entry.id] = source_of(entry)
+                sources[entry.id + UNTRAINED] = replace(
+                    sources[entry.id], id=entry.id + UNTRAINED, sha256=None, untrained_seed=0
+                )
             except ModelUnavailable as absence:
                 log.warning("model=%s cannot be served: %s", entry.id, absence)
         return sources

@@ -24,6 +24,7 @@ from models.queries.summaries import (
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparison_files import stated_versions
+from workers.controls import control_result
 from workers.measuring import Surroundings
 from workers.pairing import Reading, distance_in_words, words_of_group
 
@@ -117,6 +118,14 @@ class SummaryRun:
                 )
         return readings
 
+    def _controls(self, settings: ComparisonSettings, look: Callable[[str], None]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for number, name in enumerate(self.request.controls, start=1):
+            look(f"control: {name}")
+            readings = self._readings(number * len(self.request.groups))
+            found[name] = control_result([reading.group for reading in readings], settings, look)
+        return found
+
     def _windows(self) -> dict[str, Any]:
         """How much of each document was read."""
         characters = self.request.window_characters
@@ -137,6 +146,8 @@ class SummaryRun:
         if result["paired"]:
             look("distance in words")
             result["distance_words"] = _finite(distance_in_words(readings, settings))
+        if self.request.controls:
+            result["controls"] = _finite(self._controls(settings, look))
         look("report")
         from workers.report import build_report  # here, because the drawing libraries take a second to load
         from workers.report.figures import figure_names

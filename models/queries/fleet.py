@@ -91,7 +91,23 @@ def set_model_state(
 
 
 def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]) -> int:
-    """Store the facts of a model that was opened, and return the key of its version, new or known.
+    """Store the facts of a model that was opened, and return the key of its version, new or known."""
+    key = register_version(connection, model_id, facts)
+    values = {
+        "state": "ready",
+        "reason": None,
+        "message": None,
+        "facts": facts,
+        "version_key": key,
+        "updated_at": func.now(),
+    }
+    row = insert(model).values(id=model_id, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
+    return key
+
+
+def register_version(connection: Connection, model_id: str, facts: dict[str, Any]) -> int:
+    """The key of a version, new or known, of which clients are told nothing.
 
     `facts` are those of `attention.model.ModelFacts`; revision, weights_sha256, dtype and hidden_size make the version.
     """
@@ -109,14 +125,4 @@ def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]
             set_={"facts": version.excluded.facts},
         ).returning(model_version.c.key)
     ).scalar_one()
-    values = {
-        "state": "ready",
-        "reason": None,
-        "message": None,
-        "facts": facts,
-        "version_key": key,
-        "updated_at": func.now(),
-    }
-    row = insert(model).values(id=model_id, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
     return int(key)

@@ -18,7 +18,7 @@ from models.queries.known import answer_known_items
 from models.queries.settling import model_queue, settle_jobs
 from models.refusals import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
 from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, outbox, work_item
-from models.work import WorkOptions, content_digest, request_key, request_settings
+from models.work import Control, WorkOptions, content_digest, request_key, request_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,12 @@ def submit_comparison(
     options: WorkOptions,
     smallest: int,
     request: dict[str, Any],
+    controls: Sequence[Control] = (),
 ) -> Submitted:
     """Every group's documents, each under its group's model, and the comparison that waits for them.
 
+    Each control has all groups once more, at the positions after those before; texts, which have no turns, are left out
+    of the controls of turns.
     A group's `limit` draws by the seed and the documents' content, so that their order in the data set does not matter.
     Raises `DatasetUnknown`, `TooFewDocuments`, `QueueFull`, `KeyReused`, `KeyInProgress`.
     """
@@ -156,24 +159,43 @@ def submit_comparison(
         return found
     pointers = {group.dataset_id: f"/groups/{index}/dataset_id" for index, group in reversed([*enumerate(groups)])}
     _hold_datasets(connection, terms.tenant_id, pointers)
-    total = 0
+    total, parts = 0, []
+    seed = options.sampling.seed if options.sampling is not None else 0
     for index, group in enumerate(groups):
         found_here = _count(connection, _documents(group.dataset_id, group.domain))
         if found_here < smallest:
             raise TooFewDocuments(group.name, found_here, smallest, f"/groups/{index}")
+        chosen = _drawn(group, seed)
         total += min(found_here, group.limit or found_here)
+        parts.append((index, group.served, chosen, options))
+        for number, control in enumerate(controls, start=1):
+            wanted = chosen if control in ANY_DOCUMENT else _with_turns(chosen)
+            total += _count(connection, wanted)
+            changed = options.model_copy(update={"control": control})
+            parts.append((number * len(groups) + index, group.served, wanted, changed))
     job_id = _insert_job(connection, terms, "comparison", request, total)
     connection.execute(
         insert(comparison).values(id=new_identifier("cmp"), tenant_id=terms.tenant_id, job_id=job_id, request=request)
     )
-    seed = options.sampling.seed if options.sampling is not None else 0
-    drawn = func.sha256(document.c.content_sha256.op("||")(literal(str(seed).encode())))
-    for index, group in enumerate(groups):
-        chosen = _documents(group.dataset_id, group.domain)
-        if group.limit is not None:
-            chosen = chosen.order_by(drawn, document.c.position).limit(group.limit)
-        _insert_items(connection, terms, job_id, chosen, group.served, options, index)
+    for position, served, chosen, measured_by in parts:
+        _insert_items(connection, terms, job_id, chosen, served, measured_by, position)
     return _accept(connection, terms, job_id, tuple({group.served.id: group.served for group in groups}.values()))
+
+
+ANY_DOCUMENT: tuple[Control, ...] = ("untrained", "shuffled_tokens")
+"""The controls that say something of a text too."""
+
+
+def _drawn(group: GroupDocuments, seed: int) -> Select[Any]:
+    chosen = _documents(group.dataset_id, group.domain)
+    if group.limit is None:
+        return chosen
+    drawn = func.sha256(document.c.content_sha256.op("||")(literal(str(seed).encode())))
+    return chosen.order_by(drawn, document.c.position).limit(group.limit)
+
+
+def _with_turns(chosen: Select[Any]) -> Select[Any]:
+    return select(document.c.id).where(document.c.id.in_(chosen), ~document.c.content.has_key("text"))
 
 
 def _earlier(connection: Connection, terms: Terms) -> Submitted | None:

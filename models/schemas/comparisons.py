@@ -12,7 +12,7 @@ from attention.definitions import METRIC_NAMES
 from models.schemas.analyses import SpeakerLabels
 from models.schemas.jobs import JobState
 from models.schemas.strings import ModelId, Name, Request, Storable
-from models.work import Sampling, WorkOptions
+from models.work import Control, Sampling, WorkOptions
 
 SMALLEST_GROUP = 8
 """With fewer documents no interval or test says anything; the worker counts again after those that are too short."""
@@ -70,6 +70,9 @@ class ComparisonRequest(Request):
     by_head: bool = True
     permutations: int = Field(1000, ge=200, le=20_000, description="Of the heads' familywise check.")
     speaker_labels: SpeakerLabels = "keep"
+    controls: list[Control] = Field(
+        [], max_length=4, description="Measure every group again with this taken away; each costs as much again."
+    )
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -82,6 +85,8 @@ class ComparisonRequest(Request):
             raise ValueError(f"no such metric: {', '.join(unknown)}; known are {', '.join(METRIC_NAMES)}")
         if len(set(self.maps)) < len(self.maps):
             raise ValueError("a map is named twice")
+        if len(set(self.controls)) < len(self.controls):
+            raise ValueError("a control is named twice")
         return self
 
     @property

@@ -64,7 +64,9 @@ async def create_comparison(
     if settled.window_characters is None:
         await _windows_fit(here, body, groups)
     request = settled.model_dump(mode="json")
-    submitted = await here.database.run(submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request)
+    submitted = await here.database.run(
+        submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
+    )
     here.knocker.knock(submitted.knocks)
     preference = read_preference(prefer, 0.0)
     response.headers.update(preference.headers)

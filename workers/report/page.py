@@ -10,6 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from workers.report.charts import charts
+from workers.report.controls import controls
 from workers.report.findings import findings
 from workers.report.wording import (
     METRIC,
@@ -44,6 +45,7 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
         versions={**result["versions"], **versions},
         findings=findings(result),
+        controls=controls(result),
         metrics=drawn_metrics(result),
         colours=colours(result),
         pairs=order[:_PAIRS_SHOWN],

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from workers.report.controls import controls_head, controls_rows, controls_text
 from workers.report.findings import findings
 from workers.report.wording import interval_shown, metric_name, overall_pairs, p_shown, shown, titled
 
@@ -35,6 +36,9 @@ def markdown(result: Mapping[str, Any], request: Mapping[str, Any], versions: Ma
         for p in pairs
     )
     parts += ["## Effects", _table(["metric", "a", "b", "Cliff's delta", "adjusted", "test"], effects)]
+    if result.get("controls"):
+        parts += ["## With controls", *map(_plain, controls_text(result))]
+        parts.append(_table(controls_head(result), controls_rows(result)))
     stated = {"seed": str(result["settings"]["seed"]), **result["versions"], **versions}
     families = {f"{one['level']}, {one['kind']}": f"{one['tests']} tests" for one in result["families"]}
     parts += [

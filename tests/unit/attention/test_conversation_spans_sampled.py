@@ -1,5 +1,7 @@
 """Windows by characters hold the same words under every tokenizer."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ def test_spans_are_whole_words_apart_from_each_other_and_no_longer_than_asked(
     assert len(spans) == min(count, len(TEXT) // characters)
     assert spans == sample_spans(TEXT, characters=characters, count=count, seed=seed)
     assert all(0 <= start < end <= start + characters for start, end in spans)
-    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
     known = set(TEXT.split())
     for start, end in spans:
         assert set(TEXT[start:end].split()) <= known

@@ -1,0 +1,64 @@
+"""Controls: documents with one thing taken out of them, so that an effect can be told from what survives without it.
+
+Each is drawn by a seed and the document alone. What a model that was never trained does with the documents as they are
+is the fourth control; see `ModelSource.untrained_seed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention.conversation import Document, Rendered, Turn, Window
+from attention.errors import DocumentRefused
+
+
+def shuffled_turns(document: Document, seed: int) -> Document:
+    """The same turns in another order, each with its speaker.
+
+    Raises DocumentRefused for a text, which has no turns.
+    """
+    turns = _turns(document)
+    order = _chance(seed, turns).permutation(len(turns))
+    return replace(document, turns=tuple(turns[place] for place in order))
+
+
+def permuted_speakers(document: Document, seed: int) -> Document:
+    """The same turns in the same order, with the speakers dealt out anew: each speaks as many turns as before.
+
+    Raises DocumentRefused for a text, which has no turns.
+    """
+    turns = _turns(document)
+    order = _chance(seed, turns).permutation(len(turns))
+    return replace(
+        document,
+        turns=tuple(Turn(turns[place].speaker, turn.text) for place, turn in zip(order, turns, strict=True)),
+    )
+
+
+def shuffled_tokens(rendered: Rendered, seed: int) -> Rendered:
+    """The same tokens in every window, those of the content in another order; scaffold and spans stay in place."""
+    return replace(rendered, windows=tuple(_shuffled(window, seed) for window in rendered.windows))
+
+
+def _shuffled(window: Window, seed: int) -> Window:
+    content = np.flatnonzero(~window.scaffold)
+    chance = np.random.default_rng([seed, *hashlib.sha256(window.ids.tobytes()).digest()])
+    ids: NDArray[np.int64] = window.ids.copy()
+    ids[content] = window.ids[chance.permutation(content)]
+    return replace(window, ids=ids)
+
+
+def _turns(document: Document) -> Sequence[Turn]:
+    if document.turns is None:
+        raise DocumentRefused("a text has no turns, so this control says nothing of it")
+    return document.turns
+
+
+def _chance(seed: int, turns: Sequence[Turn]) -> np.random.Generator:
+    told = "\0".join(part for turn in turns for part in (turn.speaker, turn.text))
+    return np.random.default_rng([seed, *hashlib.sha256(told.encode(errors="surrogatepass")).digest()])
