@@ -19,7 +19,7 @@ TEXTS = {
     "right to left": ("\u202eאב\u202c" * (N // 5)),
     "nulls": "a" + "\x00" * N,
 }
-SECONDS = 15  # each takes well under two on one core; quadratic work would take hours
+SECONDS = 60.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

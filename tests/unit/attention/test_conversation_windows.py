@@ -123,7 +123,7 @@ def test_thousands_of_turns_take_a_moment_and_warn_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rendered = render(tokenizer, document, context=512)
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 60
     assert rendered.turns == 20_000
     assert len(rendered.speakers) == 33
 
