@@ -46,7 +46,7 @@ metadata = MetaData(
 JOB_STATES = ("queued", "running", "summarizing", "succeeded", "failed", "cancelled")
 JOB_KINDS = ("analysis", "batch", "comparison")
 ITEM_STATES = ("queued", "running", "done", "failed", "cancelled")
-INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads", "comparison_file", "place")
+INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads", "comparison_file")
 LOCAL_TENANT = "local"  # the one tenant of an installation with AUTH=open
 
 INTERACTIVE, BACKGROUND = 100, 0  # priorities: a POST that someone waits for, and data sets

@@ -27,6 +27,7 @@ from service.routes import (
     health,
     jobs,
     pages,
+    placing,
     registry,
     search,
 )
@@ -40,7 +41,20 @@ DESCRIPTION = (
     "compare groups of documents; follow jobs; search what was measured. Errors are `application/problem+json`, and "
     "each problem's `type` opens as a page that says what to do."
 )
-ROUTERS = (analyses, details, datasets, batches, comparisons, comparison_files, jobs, search, registry, health, pages)
+ROUTERS = (
+    analyses,
+    details,
+    datasets,
+    batches,
+    comparisons,
+    comparison_files,
+    placing,
+    jobs,
+    search,
+    registry,
+    health,
+    pages,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -42,7 +42,8 @@ def answer_inquiries(
         if inquiry.kind != "embedding":
             continue
         try:
-            read.append(_Read(inquiry, render_content(served.model, inquiry.request["content"], WorkOptions())))
+            options = WorkOptions.model_validate(inquiry.request.get("options", {}))
+            read.append(_Read(inquiry, render_content(served.model, inquiry.request["content"], options)))
         except HearkenError as refusal:
             fail_inquiries(engine, [inquiry], refusal.code, str(refusal))
         except Exception:

@@ -119,7 +119,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('embedding', 'tokens', 'attention', 'flow_heads', 'comparison_file', 'place')",
+            "kind IN ('embedding', 'tokens', 'attention', 'flow_heads', 'comparison_file')",
             name=op.f("inquiry_kind"),
         ),
         sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name=op.f("inquiry_state")),

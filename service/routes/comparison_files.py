@@ -3,9 +3,10 @@
 The page is made with the result. The others are made by a worker when they are first asked for, and kept.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
+from sqlalchemy import Row
 
 from models.queries.comparisons import comparison_outline, read_comparison_file
 from models.refusals import NotFound
@@ -108,7 +109,12 @@ async def get_figure(
 
 
 async def _figure_names(here: Context, tenant: str, comparison_id: str) -> list[str]:
-    """The names of the figures. Raises NotFound, or a `Problem` where there is no result yet."""
+    row = await succeeded(here, tenant, comparison_id)
+    return list(row.figures or ())
+
+
+async def succeeded(here: Context, tenant: str, comparison_id: str) -> Row[Any]:
+    """The outline of a comparison that has its result. Raises NotFound, or a `Problem` where there is none yet."""
     row = await here.database.run(comparison_outline, tenant, comparison_id)
     if row is None:
         raise NotFound(f"There is no comparison {comparison_id}.")
@@ -116,14 +122,14 @@ async def _figure_names(here: Context, tenant: str, comparison_id: str) -> list[
         raise Problem(
             NO_RESULT_YET, f"The comparison is {row.state}; its job is {row.job_id}.", job=f"/v1/jobs/{row.job_id}"
         )
-    return list(row.figures or ())
+    return row
 
 
 async def _file(here: Context, tenant: str, comparison_id: str, name: str, *, make: bool = False) -> Response:
     """A kept file; with `make` a worker makes it first where there is none."""
     found = await here.database.run(read_comparison_file, tenant, comparison_id, name)
     if found is None:
-        await _figure_names(here, tenant, comparison_id)
+        await succeeded(here, tenant, comparison_id)
         if make:
             asked = {"comparison_id": comparison_id, "name": name}
             await answer_of(here, tenant, None, "comparison_file", asked)

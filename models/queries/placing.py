@@ -1,0 +1,61 @@
+"""Where a new document stands among the points of a stored map."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, text
+
+from models.tables import analysis, comparison, document
+
+_POINTS = """
+    FROM comparison,
+         jsonb_array_elements(comparison.result->'maps') AS map(drawn),
+         ROWS FROM (
+             jsonb_to_recordset(map.drawn->'points') AS (analysis_id text, "group" text, x float8, y float8)
+         ) WITH ORDINALITY AS point(analysis_id, "group", x, y, place)
+    JOIN analysis ON analysis.id = point.analysis_id
+    JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
+    WHERE comparison.id = :comparison_id AND embedding.version_key = :version_key
+      AND map.drawn->>'space' = 'embedding' AND map.drawn->>'layer' IS NULL
+"""
+_NEAREST = (
+    'SELECT point.analysis_id, point."group", point.x, point.y,'
+    " 1 - (embedding.embedding <=> CAST(:vector AS vector)) AS similarity"
+    + _POINTS
+    + " ORDER BY embedding.embedding <=> CAST(:vector AS vector), point.place LIMIT :k"
+)
+
+
+def embedding_map(connection: Connection, tenant_id: str, comparison_id: str) -> Row[Any] | None:
+    """Of the tenant's comparison with a result: `request`, its `models`, and the embedding map without its points."""
+    drawn = text(
+        "(SELECT map.drawn - 'points' FROM jsonb_array_elements(comparison.result->'maps') AS map(drawn) "
+        "WHERE map.drawn->>'space' = 'embedding' AND map.drawn->>'layer' IS NULL) AS drawn"
+    )
+    models = text(
+        "(SELECT jsonb_agg(DISTINCT member->>'model') FROM jsonb_array_elements(comparison.result->'groups') "
+        "AS named(member)) AS models"
+    )
+    columns: tuple[Any, ...] = (comparison.c.request, models, drawn)
+    query: Select[Any] = select(*columns).where(
+        comparison.c.tenant_id == tenant_id, comparison.c.id == comparison_id, comparison.c.result.is_not(None)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def nearest_points(
+    connection: Connection, comparison_id: str, version_key: int, vector: Sequence[float], k: int
+) -> Sequence[Row[Any]]:
+    """The k points of the embedding map nearest by cosine: analysis_id, group, x, y, similarity; nearest first."""
+    given = {"comparison_id": comparison_id, "version_key": version_key, "k": k}
+    return connection.execute(text(_NEAREST), {**given, "vector": str([*map(float, vector)])}).all()
+
+
+def content_of_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> dict[str, Any] | None:
+    """The document that the tenant's analysis measured."""
+    query = (
+        select(document.c.content)
+        .join_from(analysis, document)
+        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
+    )
+    return connection.execute(query).scalar_one_or_none()

@@ -1,0 +1,95 @@
+"""A new document on a stored map: among those that are like it, and without leaving a trace."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from api_service import api_process, job_at, json_lines, problem_of
+from seeded_work import words
+from sqlalchemy import func, select
+from worker_fleet import Fleet, fleet
+
+from models.tables import analysis, inquiry
+
+pytestmark = pytest.mark.xdist_group("api placing")
+
+DOCUMENTS = 15
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Fleet]:
+    with fleet(1) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def api(workers: Fleet) -> Iterator[httpx.Client]:
+    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
+    with api_process(*addresses, workers.folder / "api.log") as client:
+        yield client
+
+
+def code(number: int) -> str:
+    return "\n".join(f"def area_{n}(width, height):\n    return width * height + {number}" for n in range(6))
+
+
+@pytest.fixture(scope="module")
+def found(api: httpx.Client) -> Any:
+    """A finished comparison of prose and code."""
+    lines = [{"domain": "prose", "text": words(60, number)} for number in range(DOCUMENTS)]
+    lines += [{"domain": "code", "text": code(number)} for number in range(DOCUMENTS)]
+    dataset = api.post("/v1/datasets?name=two", content=json_lines(*lines)).json()["id"]
+    groups = [{"name": domain, "dataset_id": dataset, "domain": domain} for domain in ("prose", "code")]
+    sent = {
+        "groups": groups, "window_tokens": 32, "windows": 1, "maps": ["embedding"], "metrics": ["distance"],
+        "controls": ["shuffled_tokens"],
+    }  # fmt: skip
+    job = job_at(api, api.post("/v1/comparisons", json=sent))
+    assert job["state"] == "succeeded", job
+    return api.get(job["result"]).json()
+
+
+@pytest.mark.parametrize(("text", "group"), [(words(50, 77), "prose"), (code(99), "code")])
+def test_a_new_text_stands_among_its_own_kind(api: httpx.Client, found: Any, text: str, group: str) -> None:
+    placed = api.post(f"/v1/comparisons/{found['id']}/place", json={"text": text})
+    assert placed.status_code == 200, placed.text
+    answer = placed.json()["embedding"]
+    assert answer["group"] == group
+    assert answer["method"].startswith("mean of the 10 nearest")
+    similarities = [near["similarity"] for near in answer["neighbours"]]
+    assert len(similarities) == 10
+    assert similarities == sorted(similarities, reverse=True)
+    points = {point["analysis_id"]: point for point in found["maps"][0]["points"]}
+    for near in answer["neighbours"]:
+        assert (near["x"], near["y"]) == (points[near["analysis_id"]]["x"], points[near["analysis_id"]]["y"])
+    total = sum(similarities)
+    for axis in ("x", "y"):
+        mean = sum(near[axis] * near["similarity"] for near in answer["neighbours"]) / total
+        assert answer[axis] == pytest.approx(mean, rel=1e-6)
+
+
+def test_a_document_of_the_map_is_its_own_nearest_neighbour(api: httpx.Client, found: Any) -> None:
+    point = found["maps"][0]["points"][3]
+    sent = {"analysis_id": point["analysis_id"]}
+    nearest = api.post(f"/v1/comparisons/{found['id']}/place", json=sent).json()["embedding"]["neighbours"][0]
+    assert nearest["analysis_id"] == point["analysis_id"]
+    assert nearest["similarity"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_nothing_of_the_document_is_kept(api: httpx.Client, workers: Fleet, found: Any) -> None:
+    def count(table: Any) -> int:
+        with workers.engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+    before = count(analysis)
+    assert api.post(f"/v1/comparisons/{found['id']}/place", json={"text": words(40, 5)}).status_code == 200
+    assert (count(analysis), count(inquiry)) == (before, 0)
+
+
+def test_what_cannot_be_placed_is_refused_by_name(api: httpx.Client, found: Any) -> None:
+    here = f"/v1/comparisons/{found['id']}/place"
+    problem_of(api.post(here, json={"text": "too short"}), 422, "too-short")
+    problem_of(api.post(here, json={}), 422, "invalid-request")
+    problem_of(api.post(here, json={"analysis_id": "an_none"}), 422, "analysis-unknown")
+    problem_of(api.post("/v1/comparisons/cmp_none/place", json={"text": "rain"}), 404, "not-found")
