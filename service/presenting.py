@@ -170,4 +170,10 @@ def comparison_view(row: Row[Any], files: Sequence[str]) -> Comparison:
     result = {name: value for name, value in (row.result or {}).items() if name not in _comparison(row)}
     report = f"{here}/report" if "report.html" in files else None
     figures = [f"{here}/figures/{name}.svg" for name in result.get("figures", ())]
+    for drawn in result.get("maps", ()):
+        if "points" not in drawn:
+            layer = "" if drawn["layer"] is None else f"&layer={drawn['layer']}"
+            drawn["points_at"] = f"{here}/points?space={drawn['space']}{layer}"
+    if result and "heads" not in result:
+        result["heads_at"] = f"{here}/heads?metric={{metric}}"
     return Comparison(**_comparison(row), **{**result, "report": report, "figures": figures})

@@ -4,11 +4,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from models.queries.jobs import Position
 from models.tables import comparison, comparison_file, job
+
+MOST_POINTS = 2_000
+"""Up to so many points of a map, and so many heads times metrics, stand in the comparison itself."""
+
+_RESULT = f"""
+    CASE WHEN comparison.result IS NULL THEN NULL ELSE
+        (CASE WHEN (
+            SELECT coalesce(sum(jsonb_array_length(tests->'p') * jsonb_array_length(tests->'p'->0)), 0)
+            FROM jsonb_each(CASE jsonb_typeof(comparison.result->'heads') WHEN 'object'
+                            THEN comparison.result->'heads' ELSE '{{}}' END) AS named(metric, tests)
+         ) > {MOST_POINTS} THEN comparison.result - 'heads' ELSE comparison.result END)
+        || jsonb_build_object('maps', (
+            SELECT coalesce(jsonb_agg(CASE WHEN jsonb_array_length(drawn->'points') > {MOST_POINTS}
+                THEN (drawn - 'points') || jsonb_build_object('points_total', jsonb_array_length(drawn->'points'))
+                ELSE drawn END ORDER BY place), '[]')
+            FROM jsonb_array_elements(comparison.result->'maps') WITH ORDINALITY AS listed(drawn, place)))
+    END AS result
+"""
+_POINTS = """
+    SELECT point, place FROM comparison,
+        jsonb_array_elements(comparison.result->'maps') AS listed(drawn),
+        jsonb_array_elements(drawn->'points') WITH ORDINALITY AS numbered(point, place)
+    WHERE comparison.id = :comparison_id AND drawn->>'space' = :space
+      AND drawn->>'layer' IS NOT DISTINCT FROM CAST(:layer AS text) AND place > :after
+    ORDER BY place LIMIT :limit
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +47,11 @@ class SummaryFile:
 
 
 def find_comparison(connection: Connection, tenant_id: str, comparison_id: str) -> Row[Any] | None:
-    """The tenant's comparison of this id with its result."""
-    query = _view(comparison.c.result)
+    """The tenant's comparison of this id with its result, without points and heads where there are many.
+
+    Then a map has `points_total` in place of `points`, and `heads` is left out.
+    """
+    query = _view(text(_RESULT))
     return connection.execute(
         query.where(comparison.c.tenant_id == tenant_id, comparison.c.id == comparison_id)
     ).one_or_none()
@@ -34,6 +63,21 @@ def comparison_outline(connection: Connection, tenant_id: str, comparison_id: st
     return connection.execute(
         query.where(comparison.c.tenant_id == tenant_id, comparison.c.id == comparison_id)
     ).one_or_none()
+
+
+def list_points(
+    connection: Connection, comparison_id: str, space: str, layer: int | None, *, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    """`point` and its number `place` (from 1) of one map, those after the number `after`."""
+    given = {"comparison_id": comparison_id, "space": space, "layer": None if layer is None else str(layer)}
+    return connection.execute(text(_POINTS), {**given, "after": after, "limit": limit}).all()
+
+
+def heads_of(connection: Connection, comparison_id: str, metric: str) -> dict[str, Any] | None:
+    """The tests of every head on one metric; None where heads were not compared on it."""
+    found = select(comparison.c.result["heads"][metric]).where(comparison.c.id == comparison_id)
+    tests: dict[str, Any] | None = connection.execute(found).scalar_one_or_none()
+    return tests
 
 
 def list_comparisons(

@@ -17,6 +17,7 @@ from attention.definitions import METRIC_NAMES
 from models.queries.claims import UNLEASED, new_lease_token
 from models.queries.comparisons import SummaryFile
 from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
+from models.queries.stored_layers import StoredHeads, read_layers
 from models.tables import (
     analysis,
     comparison,
@@ -25,7 +26,6 @@ from models.tables import (
     embedding,
     job,
     measurement,
-    measurement_layer,
     model_version,
     outbox,
     work_item,
@@ -56,7 +56,7 @@ class MeasuredGroup:
     clusters: list[str] | None
     overall: dict[str, NDArray[np.float64]]  # (n,)
     layers: dict[str, NDArray[np.float64]]  # (n, L)
-    heads: dict[str, NDArray[np.float32]]  # (n, L, H)
+    heads: Mapping[str, NDArray[np.float32]]  # (n, L, H), read when asked for
     embeddings: NDArray[np.float32] | None  # (n, d)
     skipped: dict[str, int]
     own_tokens: NDArray[np.float64]  # (n,)
@@ -183,7 +183,6 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
     ids = [row.measurement_id for row in rows]
     overall = {name: _floats([row._mapping[name] for row in rows]) for name in METRIC_NAMES}
     names = [name for name in METRIC_NAMES if not np.isnan(overall[name]).all()]
-    layers, heads = _layers(connection, ids, names)
     facts = _facts(connection, {row.version_key for row in rows})
     special = {key: found.get("special_tokens") for key, found in facts.items()}
     architectures = {found["architecture"] for found in facts.values()}
@@ -192,8 +191,8 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
         documents=[row.document for row in rows],
         clusters=_clusters(rows),
         overall={name: overall[name] for name in names},
-        layers=layers,
-        heads=heads,
+        layers=read_layers(connection, ids, names),
+        heads=StoredHeads(connection.engine, ids, names),
         embeddings=_embeddings(connection, ids),
         skipped=_skipped(connection, job_id, position),
         own_tokens=_floats(
@@ -224,40 +223,6 @@ def _facts(connection: Connection, version_keys: set[int]) -> dict[int, dict[str
         select(model_version.c.key, model_version.c.facts).where(model_version.c.key.in_(version_keys))
     )
     return {row.key: row.facts for row in rows}
-
-
-def _layers(
-    connection: Connection, ids: Sequence[int], names: Sequence[str]
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float32]]]:
-    """Per metric the values by document and layer, and by head; documents that share a measurement share its values."""
-    place = {measurement_id: number for number, measurement_id in enumerate(dict.fromkeys(ids))}
-    order = [place[measurement_id] for measurement_id in ids]
-    columns = [measurement_layer.c[name] for name in names]
-    columns += [measurement_layer.c[f"{name}_heads"] for name in names]
-    found = connection.execute(
-        select(measurement_layer.c.measurement_id, measurement_layer.c.layer, *columns)
-        .where(measurement_layer.c.measurement_id.in_(list(place)))
-        .execution_options(yield_per=256)
-    )
-    depth = 1 + int(
-        connection.execute(
-            select(func.coalesce(func.max(measurement_layer.c.layer), -1)).where(
-                measurement_layer.c.measurement_id.in_(list(place))
-            )
-        ).scalar_one()
-    )
-    layers = {name: np.full((len(place), depth), np.nan) for name in names}
-    heads: dict[str, NDArray[np.float32]] = {}
-    for row in found:
-        here = place[row.measurement_id], row.layer
-        for name in names:
-            value = row._mapping[name]
-            layers[name][here] = np.nan if value is None else value
-            by_head = row._mapping[f"{name}_heads"]
-            if name not in heads:
-                heads[name] = np.full((len(place), depth, len(by_head)), np.nan, np.float32)
-            heads[name][here] = by_head
-    return {name: layers[name][order] for name in names}, {name: heads[name][order] for name in heads}
 
 
 def _embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.float32] | None:

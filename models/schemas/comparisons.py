@@ -132,6 +132,26 @@ class ComparisonEntry(BaseModel):
     request: ComparisonRequest
 
 
+class Point(BaseModel):
+    """One document on a map."""
+
+    analysis_id: str
+    group: str
+    x: float
+    y: float
+
+
+class HeadTests(BaseModel):
+    """Every head on one metric, as L rows of H values; null where a head cannot be tested."""
+
+    metric: str
+    epsilon_squared: list[list[float | None]]
+    p: list[list[float | None]]
+    p_adjusted: list[list[float | None]]
+    p_familywise: list[list[float | None]]
+    means: dict[str, list[list[float | None]]]
+
+
 class Figure(BaseModel):
     """One figure of a comparison, and where it is in each form."""
 
@@ -158,6 +178,10 @@ class Comparison(ComparisonEntry):
     layers: list[dict[str, Any]] = Field(default=[], description="Mean and interval per metric, group and layer.")
     overall: list[dict[str, Any]] | dict[str, Any] = Field(default={}, description="The same over all layers.")
     pairs: list[dict[str, Any]] = Field(default=[], description="Cliff's delta and p per metric, layer and pair.")
-    heads: list[dict[str, Any]] | dict[str, Any] | None = Field(default=None, description="Epsilon squared as L x H.")
+    heads: list[dict[str, Any]] | dict[str, Any] | None = Field(
+        default=None, description="Epsilon squared as L x H; where they are many, at `/heads`."
+    )
     separability: list[dict[str, Any]] | dict[str, Any] = Field(default=[], description="Beside permuted labels.")
-    maps: list[dict[str, Any]] = Field(default=[], description="t-SNE points with seed and trustworthiness.")
+    maps: list[dict[str, Any]] = Field(
+        default=[], description="t-SNE with seed and trustworthiness; many points at `/points`."
+    )

@@ -1,0 +1,114 @@
+"""Reading the layers of many measurements at once, in PostgreSQL's binary COPY format straight into arrays.
+
+Heads are read one metric at a time and when they are asked for: all metrics of 10,000 documents of a model with 32
+layers of 32 heads would be 800 MB.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection as Driver
+from psycopg import sql
+from sqlalchemy import Connection, Engine, func, select
+
+from models.tables import measurement_layer
+
+BITE: Final = 1_000
+"""Measurements read at once."""
+KEPT: Final = 5
+"""Metrics whose heads stay in memory: an attention profile has four."""
+_HEADER: Final = 19  # bytes before the first row
+_TRAILER: Final = 2  # bytes after the last one
+
+_Fields = list[tuple[Any, ...]]
+
+
+def read_layers(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Metric -> (n, L), a row for each of `ids` in their order, NaN where undefined; an id may come more than once."""
+    depth, _ = _shape(connection, ids, names)
+    distinct, place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
+    values = {name: np.full((len(distinct), depth), np.nan) for name in names}
+    fields: _Fields = []
+    for name in names:
+        fields += [(f"{name} length", ">i4"), (name, ">f8")]
+    columns = [sql.SQL("coalesce({}, 'NaN')").format(sql.Identifier(name)) for name in names]
+    for start in range(0, len(distinct), BITE):
+        rows = _copied(connection, distinct[start : start + BITE], columns, fields)
+        at = np.searchsorted(distinct, rows["measurement_id"]), rows["layer"]
+        for name in names:
+            values[name][at] = rows[name]
+    return {name: values[name][place] for name in names}
+
+
+class StoredHeads(Mapping[str, NDArray[np.float32]]):
+    """Metric -> (n, L, H) of these measurements, in their order, read when it is asked for."""
+
+    def __init__(self, engine: Engine, ids: Sequence[int], names: Sequence[str]) -> None:
+        self._engine = engine
+        self._distinct, self._place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
+        self._names = list(names)
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def __getitem__(self, metric: str) -> NDArray[np.float32]:
+        if metric not in self._names:
+            raise KeyError(metric)
+        if metric not in self._kept:
+            with self._engine.connect() as connection:
+                self._kept[metric] = self._read(connection, metric)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(metric)
+        return self._kept[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _read(self, connection: Connection, metric: str) -> NDArray[np.float32]:
+        depth, heads = _shape(connection, self._distinct.tolist(), [metric])
+        found = np.full((len(self._distinct), depth, heads), np.nan, np.float32)
+        element = np.dtype([("length", ">i4"), ("value", ">f4")])
+        fields: _Fields = [("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (heads,))]
+        for start in range(0, len(self._distinct), BITE):
+            ids = self._distinct[start : start + BITE]
+            rows = _copied(connection, ids, [sql.Identifier(f"{metric}_heads")], fields)
+            at = np.searchsorted(self._distinct, rows["measurement_id"]), rows["layer"]
+            found[at] = rows["elements"]["value"]
+        return found[self._place]
+
+
+def _shape(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> tuple[int, int]:
+    """Layers and heads of the first measurement; all of one group are of one model."""
+    if not ids or not names:
+        return 0, 0
+    heads = func.array_length(measurement_layer.c[f"{names[0]}_heads"], 1)
+    counted = select(func.count(), func.max(heads)).where(measurement_layer.c.measurement_id == ids[0])
+    depth, width = connection.execute(counted).one()
+    return int(depth), int(width or 0)
+
+
+def _copied(
+    connection: Connection, ids: NDArray[np.int64], columns: Sequence[sql.Composable], fields: _Fields
+) -> NDArray[Any]:
+    """Rows of `measurement_id`, `layer` and the columns, which must have one size in every row.
+
+    Raises ValueError where they have not: measurements of models of different shapes in one group.
+    """
+    place: _Fields = [("id length", ">i4"), ("measurement_id", ">i8"), ("layer length", ">i4"), ("layer", ">i2")]
+    kind = np.dtype([("fields", ">i2"), *place, *fields])
+    statement = sql.SQL(
+        "COPY (SELECT measurement_id, layer, {} FROM measurement_layer WHERE measurement_id = ANY({})) "
+        "TO STDOUT (FORMAT BINARY)"
+    ).format(sql.SQL(", ").join(columns), sql.Literal(ids.tolist()))
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, Driver)
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        body = b"".join(bytes(block) for block in copy)[_HEADER:-_TRAILER]
+    if len(body) % kind.itemsize:
+        raise ValueError("the measurements of one group were made by models of different shapes")
+    return np.frombuffer(body, kind)

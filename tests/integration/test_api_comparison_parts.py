@@ -1,0 +1,116 @@
+"""A large result is never one giant answer: points come page by page, heads metric by metric."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_service import api_process, problem_of
+from seeded_work import MODEL, add_job
+from sqlalchemy import Engine, create_engine, select, update
+
+from models.tables import comparison, job
+
+POINTS = 2_345
+REQUEST = {
+    "groups": [
+        {"name": "a", "dataset_id": "ds_a", "model": MODEL},
+        {"name": "b", "dataset_id": "ds_b", "model": MODEL},
+    ],
+    "model": MODEL,
+}
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = create_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def api(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    with api_process(database_url, broker_url, tmp_path / "api.log") as client:
+        yield client
+
+
+def plant(engine: Engine, points: int, layers: int, **more: Any) -> str:
+    """A finished comparison with so many points on each of two maps, and 32 heads in so many layers."""
+    listed = [
+        {"analysis_id": f"an_{number}", "group": "ab"[number % 2], "x": float(number), "y": -float(number)}
+        for number in range(points)
+    ]
+    table = [[0.25] * 32] * layers
+    tests = dict.fromkeys(("epsilon_squared", "p", "p_adjusted", "p_familywise"), table)
+    maps: list[dict[str, Any]] = [
+        {"space": "profile", "layer": 3, "seed": 1, "points": listed[::-1]},
+        {"space": "embedding", "layer": None, "seed": 0, "points": listed},
+    ]
+    result = {
+        "groups": [], "maps": maps, "metrics": ["distance"],
+        "heads": {"distance": {**tests, "means": {"a": table, "b": table}}}, "figures": [], **more,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        job_id = add_job(connection, [], kind="comparison", request=REQUEST)
+        connection.execute(update(job).where(job.c.id == job_id).values(state="succeeded"))
+        done = update(comparison).where(comparison.c.job_id == job_id).values(state="done", result=result)
+        connection.execute(done)
+        return str(connection.execute(select(comparison.c.id).where(comparison.c.job_id == job_id)).scalar_one())
+
+
+def test_many_points_and_heads_are_left_out_and_the_answer_says_where_they_are(
+    api: httpx.Client, engine: Engine
+) -> None:
+    here = f"/v1/comparisons/{plant(engine, POINTS, layers=64)}"
+    found = api.get(here).json()
+    assert [drawn["points_total"] for drawn in found["maps"]] == [POINTS, POINTS]
+    assert not any("points" in drawn for drawn in found["maps"])
+    assert "heads" not in found
+    assert found["maps"][1]["points_at"] == f"{here}/points?space=embedding"
+    assert found["maps"][0]["points_at"] == f"{here}/points?space=profile&layer=3"
+    heads = api.get(found["heads_at"].replace("{metric}", "distance")).json()
+    assert heads["metric"] == "distance"
+    assert [len(heads["p"]), len(heads["p"][0]), len(heads["means"]["a"])] == [64, 32, 64]
+    problem_of(api.get(f"{here}/heads?metric=entropy"), 404, "not-found")
+    problem_of(api.get(f"{here}/heads"), 422, "invalid-request")
+
+
+def test_few_points_and_heads_stand_in_the_comparison(api: httpx.Client, engine: Engine) -> None:
+    found = api.get(f"/v1/comparisons/{plant(engine, 2_000, layers=2)}").json()
+    assert [len(drawn["points"]) for drawn in found["maps"]] == [2_000, 2_000]
+    assert len(found["heads"]["distance"]["p"]) == 2
+    without = api.get(f"/v1/comparisons/{plant(engine, 3, layers=2, heads=None)}").json()
+    assert without["heads"] is None
+    assert "heads_at" not in without
+
+
+def test_pages_hold_every_point_of_their_map_once_in_its_order(api: httpx.Client, engine: Engine) -> None:
+    here = f"/v1/comparisons/{plant(engine, POINTS, layers=1)}/points"
+    for query, first in (({"space": "embedding"}, "an_0"), ({"space": "profile", "layer": 3}, f"an_{POINTS - 1}")):
+        ids: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = api.get(here, params={**query, **cursor, "limit": 1_000}).json()
+            ids += [point["analysis_id"] for point in page["items"]]
+            if page["next"] is None:
+                break
+            assert len(page["items"]) == 1_000
+            cursor = {"cursor": page["next"]}
+        assert ids[0] == first
+        assert len(ids) == len(set(ids)) == POINTS
+    assert api.get(here, params={"space": "embedding", "layer": 3}).json() == {"items": [], "next": None}
+    first_page = api.get(here, params={"limit": 10}).json()
+    other_map = {"space": "profile", "layer": 3, "cursor": first_page["next"]}
+    problem_of(api.get(here, params=other_map), 400, "bad-cursor")
+
+
+def test_parts_of_an_unfinished_comparison_are_not_there_yet(api: httpx.Client, engine: Engine) -> None:
+    with engine.begin() as connection:
+        job_id = add_job(connection, [], kind="comparison", request=REQUEST)
+        waiting = connection.execute(select(comparison.c.id).where(comparison.c.job_id == job_id)).scalar_one()
+    assert "maps" not in api.get(f"/v1/comparisons/{waiting}").json()
+    for part in ("points", "heads?metric=distance", "figures", "numbers.csv"):
+        problem_of(api.get(f"/v1/comparisons/{waiting}/{part}"), 409, "no-result-yet")
+    for part in ("points", "heads?metric=distance"):
+        problem_of(api.get(f"/v1/comparisons/cmp_none/{part}"), 404, "not-found")
