@@ -1,34 +1,76 @@
 """How many padded tokens one forward pass may have, from the memory that is free.
 
 The estimate is of what a pass holds at its peak beside the weights. It errs on the high side: a smaller pass costs a
-little speed, a pass too large costs all of it.
+little speed, a pass too large costs all of it. A budget that proves too large on a GPU is halved by whoever runs out.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from attention.model import ModelFacts
+import torch
+
+from attention.model import Model, ModelFacts
 
 SHARE: Final = 0.8
 """Of the free memory, what a pass may take."""
-WIDTHS: Final = 16
-"""Vectors of the hidden size that a layer keeps for a token: residual, normed, queries, keys, values, output, and an
-inner layer of about four widths with its gate."""
 ROW_BYTES: Final = 200
-"""Bytes of one head's row: fourteen fp32 statistics, their float64 sums, and fixed-point sums by distance."""
+"""Bytes of one head's row: sixteen fp32 statistics, their float64 sums, and fixed-point sums by distance and by key."""
+TOKEN_BYTES: Final = 512
+"""Bytes of a token whatever the model: its ids, groups and mask, and what it would see under uniform attention."""
+TURN_TOKENS: Final = 16
+"""A turn has about so many tokens or more: the flow of a window of N tokens has at most (N / 16)² numbers a layer."""
+SCORE_ROWS: Final = 48
+"""Rows of fp32 scores that each thread of the compiled kernel keeps for all keys of a sequence."""
+BLOCK_BYTES: Final = 2**27
+"""What the kernels that work in blocks keep of one block's scores and weights."""
 
 
-def bytes_per_token(facts: ModelFacts) -> int:
-    """About how many bytes one padded token takes at the peak of a captured pass.
+def bytes_per_token(model: Model) -> int:
+    """About how many bytes one padded token takes at the peak of a captured pass, from the network's widths.
 
-    Statistics are fp32 and sums float64 whatever the dtype, and so are the copies of queries, keys and values that the
-    CPU's kernel reads.
+    A layer's residuals are there all the time; beside them either its attention, with the statistics of every row in
+    fp32 and float64 whatever the dtype, or its inner layer. The last hidden states are summed in float64.
     """
-    return facts.hidden_size * (WIDTHS * 4 + 3 * 4 + 8) + facts.heads * ROW_BYTES
+    facts, config = model.facts, model.network.config
+    number = 4 if facts.dtype == "float32" else 2
+    residual = facts.hidden_size * (4 * number + 4 + 3 * 8)
+    query, shared = facts.heads * head_width(facts, config), facts.key_value_heads * head_width(facts, config)
+    projected = 4 * (query + shared) * number  # as projected, rotated, and in between
+    copied = (2 * query + 2 * shared) * 4  # queries, keys, values and output as the kernel takes and gives them
+    attention = projected + copied + facts.heads * ROW_BYTES
+    inner = 5 * inner_width(facts, config) * number  # gate, up, their product, and what the activation makes between
+    flow = facts.layers * 4 * facts.context // TURN_TOKENS**2
+    return residual + max(attention, inner) + flow + TOKEN_BYTES
 
 
-def pass_tokens(facts: ModelFacts, free: int, most: int) -> int:
+def head_width(facts: ModelFacts, config: Any) -> int:
+    """Numbers of one head's query or key."""
+    parts = (getattr(config, name, None) or 0 for name in ("qk_nope_head_dim", "qk_rope_head_dim"))
+    stated = getattr(config, "head_dim", None) or 0
+    return max(stated, sum(parts), facts.hidden_size // facts.heads)
+
+
+def inner_width(facts: ModelFacts, config: Any) -> int:
+    """Numbers between the two halves of a layer's feed-forward part; all of a token's experts together."""
+    dense = next(
+        (width for name in ("intermediate_size", "ffn_dim", "n_inner") if (width := getattr(config, name, None))),
+        4 * facts.hidden_size,
+    )
+    experts = getattr(config, "num_experts_per_tok", None) or 0
+    expert = getattr(config, "moe_intermediate_size", None) or dense
+    return int(dense + experts * (expert + facts.hidden_size))
+
+
+def scratch_bytes(facts: ModelFacts) -> int:
+    """What a pass takes however few sequences it has: the kernel's workspace over one context."""
+    if facts.kernel.startswith("compiled"):
+        return torch.get_num_threads() * SCORE_ROWS * 4 * facts.context
+    return BLOCK_BYTES
+
+
+def pass_tokens(model: Model, free: int, most: int) -> int:
     """The token budget of a loaded model: at most `most`, what `free` bytes allow, and never less than one context.
 
     One whole context has to be tried in any case, since a window of the model's size cannot be measured in parts.
     """
-    return max(min(most, int(free * SHARE) // bytes_per_token(facts)), min(most, facts.context))
+    fits = (int(free * SHARE) - scratch_bytes(model.facts)) // bytes_per_token(model)
+    return max(min(most, fits), min(most, model.facts.context))

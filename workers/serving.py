@@ -130,7 +130,7 @@ class ServedModels:
             else:
                 key = set_model_ready(connection, model_id, facts)
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
-        fits = pass_tokens(model.facts, free_memory(model.facts.device), self.budgets[model_id])
+        fits = pass_tokens(model, free_memory(model.facts.device), self.budgets[model_id])
         self.budgets[model_id] = fits
         log.info(
             "opened model=%s revision=%s device=%s kernel=%s tokens a pass=%d",
