@@ -75,6 +75,13 @@ def compare(
     model: ModelId = None,
     window_tokens: Annotated[int, typer.Option(help="Every document is read in windows of this size.")] = 256,
     seed: int = 0,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Measure again with this taken away: untrained, shuffled_tokens, shuffled_turns, permuted_speakers. "
+            "May be given several times."
+        ),
+    ] = None,
     server: Server = None,
     key: Key = None,
     data_dir: DataDir = None,
@@ -89,7 +96,7 @@ def compare(
             with console.status(f"sending {path}"):
                 dataset = client.upload_dataset(path, name=name)
             sides.append({"name": name, "dataset_id": dataset.id})
-        job = client.compare(sides, model=model, window_tokens=window_tokens, seed=seed)
+        job = client.compare(sides, model=model, window_tokens=window_tokens, seed=seed, controls=control or [])
         with job_progress("comparing") as follow:
             job = client.wait(job.id, on_progress=follow)
         assert job.result is not None
