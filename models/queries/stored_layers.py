@@ -1,4 +1,4 @@
-"""Reading the layers of many measurements at once, in PostgreSQL's binary COPY format straight into arrays.
+"""Reading the layers and vectors of many measurements at once, in PostgreSQL's binary COPY format straight into arrays.
 
 Heads are read one metric at a time and when they are asked for: all metrics of 10,000 documents of a model with 32
 layers of 32 heads would be 800 MB.
@@ -14,7 +14,7 @@ from psycopg import Connection as Driver
 from psycopg import sql
 from sqlalchemy import Connection, Engine, func, select
 
-from models.tables import measurement_layer
+from models.tables import embedding, measurement_layer
 
 BITE: Final = 1_000
 """Measurements read at once."""
@@ -92,21 +92,45 @@ def _shape(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> 
     return int(depth), int(width or 0)
 
 
+def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.float32] | None:
+    """The documents' vectors (n, d), a row for each of `ids`; NaN where one has none, None where all have none."""
+    distinct, place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
+    size = connection.execute(
+        select(func.vector_dims(embedding.c.embedding))
+        .where(embedding.c.measurement_id.in_(distinct.tolist()), embedding.c.turn.is_(None))
+        .limit(1)
+    ).scalar_one_or_none()
+    if size is None:
+        return None
+    about: _Fields = [("fields", ">i2"), ("id length", ">i4"), ("measurement_id", ">i8"), ("length", ">i4")]
+    kind = np.dtype([*about, ("size", ">i4"), ("vector", ">f4", (size,))])
+    found = np.full((len(distinct), size), np.nan, np.float32)
+    chosen = sql.SQL("SELECT measurement_id, embedding FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
+    for start in range(0, len(distinct), BITE):
+        rows = _binary(connection, chosen.format(sql.Literal(distinct[start : start + BITE].tolist())), kind)
+        found[np.searchsorted(distinct, rows["measurement_id"])] = rows["vector"]
+    return found[place]
+
+
 def _copied(
     connection: Connection, ids: NDArray[np.int64], columns: Sequence[sql.Composable], fields: _Fields
 ) -> NDArray[Any]:
-    """Rows of `measurement_id`, `layer` and the columns, which must have one size in every row.
+    """Rows of `measurement_id`, `layer` and the columns."""
+    place: _Fields = [("id length", ">i4"), ("measurement_id", ">i8"), ("layer length", ">i4"), ("layer", ">i2")]
+    chosen = sql.SQL("SELECT measurement_id, layer, {} FROM measurement_layer WHERE measurement_id = ANY({})").format(
+        sql.SQL(", ").join(columns), sql.Literal(ids.tolist())
+    )
+    return _binary(connection, chosen, np.dtype([("fields", ">i2"), *place, *fields]))
+
+
+def _binary(connection: Connection, chosen: sql.Composed, kind: np.dtype[Any]) -> NDArray[Any]:
+    """The rows of a query, which must all have the size of `kind`.
 
     Raises ValueError where they have not: measurements of models of different shapes in one group.
     """
-    place: _Fields = [("id length", ">i4"), ("measurement_id", ">i8"), ("layer length", ">i4"), ("layer", ">i2")]
-    kind = np.dtype([("fields", ">i2"), *place, *fields])
-    statement = sql.SQL(
-        "COPY (SELECT measurement_id, layer, {} FROM measurement_layer WHERE measurement_id = ANY({})) "
-        "TO STDOUT (FORMAT BINARY)"
-    ).format(sql.SQL(", ").join(columns), sql.Literal(ids.tolist()))
     driver = connection.connection.driver_connection
     assert isinstance(driver, Driver)
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(chosen)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         body = b"".join(bytes(block) for block in copy)[_HEADER:-_TRAILER]
     if len(body) % kind.itemsize:

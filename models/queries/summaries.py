@@ -17,13 +17,12 @@ from attention.definitions import METRIC_NAMES
 from models.queries.claims import UNLEASED, new_lease_token
 from models.queries.comparisons import SummaryFile
 from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
-from models.queries.stored_layers import StoredHeads, read_layers
+from models.queries.stored_layers import StoredHeads, read_embeddings, read_layers
 from models.tables import (
     analysis,
     comparison,
     comparison_file,
     document,
-    embedding,
     job,
     measurement,
     model_version,
@@ -193,7 +192,7 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
         overall={name: overall[name] for name in names},
         layers=read_layers(connection, ids, names),
         heads=StoredHeads(connection.engine, ids, names),
-        embeddings=_embeddings(connection, ids),
+        embeddings=read_embeddings(connection, ids),
         skipped=_skipped(connection, job_id, position),
         own_tokens=_floats(
             [
@@ -223,20 +222,6 @@ def _facts(connection: Connection, version_keys: set[int]) -> dict[int, dict[str
         select(model_version.c.key, model_version.c.facts).where(model_version.c.key.in_(version_keys))
     )
     return {row.key: row.facts for row in rows}
-
-
-def _embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.float32] | None:
-    """The documents' vectors; a row of NaN where a document has none, None where no document has one."""
-    found = connection.execute(
-        select(embedding.c.measurement_id, embedding.c.embedding).where(
-            embedding.c.measurement_id.in_(set(ids)), embedding.c.turn.is_(None)
-        )
-    )
-    vectors: Mapping[int, Any] = {row.measurement_id: np.asarray(row.embedding, np.float32) for row in found}
-    if not vectors:
-        return None
-    missing = np.full_like(next(iter(vectors.values())), np.nan)
-    return np.stack([vectors.get(measurement_id, missing) for measurement_id in ids])
 
 
 def _clusters(rows: Sequence[Row[Any]]) -> list[str] | None:
