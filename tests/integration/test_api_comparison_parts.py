@@ -8,9 +8,10 @@ import httpx
 import pytest
 from api_service import api_process, problem_of
 from seeded_work import MODEL, add_job
-from sqlalchemy import Engine, create_engine, select, update
+from sqlalchemy import Engine, create_engine, insert, select, update
 
-from models.tables import comparison, job
+from models.queries.keys import create_key
+from models.tables import comparison, comparison_file, job
 
 POINTS = 2_345
 REQUEST = {
@@ -114,3 +115,23 @@ def test_parts_of_an_unfinished_comparison_are_not_there_yet(api: httpx.Client, 
         problem_of(api.get(f"/v1/comparisons/{waiting}/{part}"), 409, "no-result-yet")
     for part in ("points", "heads?metric=distance"):
         problem_of(api.get(f"/v1/comparisons/cmp_none/{part}"), 404, "not-found")
+
+
+def test_no_part_of_another_tenants_comparison_exists(
+    engine: Engine, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    planted = plant(engine, 20, layers=1)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(comparison_file).values(
+                comparison_id=planted, name="report.md", media_type="text/markdown", body=b"# a, b"
+            )
+        )
+        stranger = {"Authorization": f"Bearer {create_key(connection, 'stranger').secret}"}
+    here = f"/v1/comparisons/{planted}"
+    with api_process(database_url, broker_url, tmp_path / "keys.log", auth="keys", inquiry_seconds="0.2") as api:
+        parts = ("report", "report.md", "numbers.csv", "figures", "figures/map-embedding.svg", "points")
+        for part in (*parts, "heads?metric=distance"):
+            problem_of(api.get(f"{here}/{part}", headers=stranger), 404, "not-found")
+        placed = api.post(f"{here}/place", json={"text": "The boats are late."}, headers=stranger)
+        problem_of(placed, 404, "not-found")
