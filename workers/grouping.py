@@ -1,15 +1,16 @@
-"""Which documents of a claim are measured together: as many as one forward pass takes."""
+"""Which documents of a claim are measured together: as many as one forward pass could take."""
 
 from collections.abc import Sequence
 
 from attention.batches import passes
 
 
-def one_pass_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list[list[int]]:
-    """Group documents by the lengths of their windows, so that a group is one pass; indices, each once.
+def pass_sized_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list[list[int]]:
+    """Group documents by the lengths of their windows, so that a group fits into one pass; indices, each once.
 
-    After each group the worker stores and looks around, so whoever waits, waits for one pass. Longest windows come
-    first, neighbours waste the least padding. A document that needs several passes is a group by itself.
+    After each group the worker stores and looks around, so whoever waits, waits for the tokens of one pass, even where
+    `passes` cuts a group further to save padding. Longest windows come first. A document that needs several passes is a
+    group by itself.
     """
     groups: list[list[int]] = []
     rows = longest = 0

@@ -22,7 +22,7 @@ from models.queries.claims import Claim, ClaimedItem, cancel_items, claim_standi
 from models.queries.jobs import cancel_jobs
 from models.queries.storing import Key, Outcome, known_measurements, store_outcomes
 from workers.documents import key_of, render_content
-from workers.grouping import one_pass_groups, padded_share
+from workers.grouping import padded_share, pass_sized_groups
 from workers.serving import Served, ServedModels
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class ClaimRun:
     def _one_group(self, waiting: list[Reading]) -> list[Reading]:
         """Measure and store what fits into one pass; returns the rest."""
         lengths = [[len(window) for window in reading.rendered.windows] for reading in waiting]
-        group = one_pass_groups(lengths, self.budget)[0]
+        group = pass_sized_groups(lengths, self.budget)[0]
         chosen = [waiting[index] for index in group]
         rest = [reading for index, reading in enumerate(waiting) if index not in set(group)]
         try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention.batches import estimate_tokens, passes
+from attention.batches import PADDED_SHARE, PASS_TOKENS, estimate_tokens, passes
 
 
 @given(st.lists(st.integers(1, 600), max_size=60), st.integers(1, 2000))
@@ -26,6 +26,19 @@ def test_a_pass_holds_neighbours_in_length_only(lengths: list[int], budget: int)
     grouped = passes(lengths, budget)
     for longer, shorter in pairwise(grouped):
         assert min(lengths[index] for index in longer) >= max(lengths[index] for index in shorter)
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=60), st.integers(1, 20_000))
+def test_a_pass_is_padded_by_a_twentieth_or_by_less_than_another_pass_would_cost(
+    lengths: list[int], budget: int
+) -> None:
+    for one in passes(lengths, budget):
+        size = len(one) * max(lengths[index] for index in one)
+        assert size - sum(lengths[index] for index in one) <= max(PASS_TOKENS, PADDED_SHARE * size)
+
+
+def test_short_rows_do_not_ride_with_a_long_one() -> None:
+    assert passes([512, 512, 90, 500, 100], 16_384) == [[0, 1, 3], [4, 2]]
 
 
 def test_equal_rows_fill_a_pass_and_keep_their_order() -> None:

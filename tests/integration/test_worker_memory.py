@@ -1,0 +1,93 @@
+"""A worker that runs out of the GPU's memory makes smaller passes from then on, and loses no document."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from seeded_work import MODEL, add_job, job_row, states, words
+from sqlalchemy import Engine, create_engine
+
+from attention.analysis import Measurement, analyse
+from attention.batches import passes
+from attention.conversation import Rendered
+from attention.model import Model
+from models.settings import ModelEntry, Settings
+from workers import measuring
+from workers.answering import Answering
+from workers.app import app
+from workers.process import WorkerProcess
+from workers.serving import ServedModels
+
+pytestmark = pytest.mark.xdist_group("measuring")
+
+
+@pytest.fixture(scope="module")
+def engine(module_database_url: str) -> Iterator[Engine]:
+    made = create_engine(module_database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def worker(engine: Engine, broker_url: str, caplog: pytest.LogCaptureFixture) -> Answering:
+    caplog.set_level(logging.INFO, logger="workers")
+    app.conf.broker_url = broker_url
+    models = ServedModels(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
+    return Answering(WorkerProcess(engine, Settings(threads=1)), models, engine)
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let passes of more than `most` padded tokens run out of memory; gives the list of those that did."""
+    tried: list[int] = []
+
+    def measured(
+        model: Model, documents: Sequence[Rendered], *, token_budget: int, **options: Any
+    ) -> list[Measurement]:
+        lengths = [len(window) for document in documents for window in document.windows]
+        largest = max(max(lengths[n] for n in rows) * len(rows) for rows in passes(lengths, token_budget))
+        if largest > most:
+            tried.append(largest)
+            raise torch.OutOfMemoryError("planted")
+        return analyse(model, documents, token_budget=token_budget, **options)
+
+    monkeypatch.setattr(measuring, "analyse", measured)
+    return tried
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("out of memory")]
+
+
+def test_the_budget_is_halved_until_passes_fit_and_that_is_remembered(
+    engine: Engine, worker: Answering, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = hold(monkeypatch, 1024)
+    worker.models.open(MODEL)
+    worker.models.budgets[MODEL] = 4096
+    with engine.begin() as connection:
+        job_id = add_job(connection, [words(200, seed) for seed in range(24)])
+    worker.answer_model(MODEL)
+    assert states(engine, job_id) == {"done": 24}
+    assert worker.models.budgets[MODEL] == 1024
+    assert (len(tried), len(warnings(caplog))) == (2, 2)
+    with engine.begin() as connection:
+        again = add_job(connection, [words(200, seed) for seed in range(24, 40)])
+    worker.answer_model(MODEL)
+    assert states(engine, again) == {"done": 16}
+    assert len(tried) == 2
+
+
+def test_a_window_that_does_not_fit_alone_fails_its_document_and_no_other(
+    engine: Engine, worker: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(monkeypatch, 256)
+    worker.models.open(MODEL)
+    worker.models.budgets[MODEL] = 512
+    with engine.begin() as connection:
+        job_id = add_job(connection, [words(330, 50), words(40, 51), words(40, 52)])
+    for _ in range(2):  # documents of unlike lengths are claimed apart
+        worker.answer_model(MODEL)
+    assert states(engine, job_id) == {"done": 2, "failed": 1}
+    assert job_row(engine, job_id).state == "succeeded"
