@@ -9,9 +9,7 @@ documents = st.lists(st.lists(st.integers(1, 512), min_size=1, max_size=8), min_
 
 
 @given(documents, st.integers(16, 4096))
-def test_every_document_is_in_one_group_and_every_group_fits_a_pass(
-    windows: list[list[int]], budget: int
-) -> None:
+def test_every_document_is_in_one_group_and_every_group_fits_a_pass(windows: list[list[int]], budget: int) -> None:
     groups = pass_sized_groups(windows, budget)
     assert sorted(index for group in groups for index in group) == list(range(len(windows)))
     for group in groups:
