@@ -1,0 +1,185 @@
+"""How a large comparison's summary fares: `python -m benchmarks.comparison_scale [--documents 10000] [--out FOLDER]`.
+
+Documents of a 32-layer, 32-head model are planted in a database of its own, in two groups, with every metric of a text.
+The summary is then made as a worker makes it. Recorded are the time of each step on the clock, the process's own time
+on the processor (what the database needs besides is in the first only), and its peak memory.
+"""
+
+import argparse
+import os
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, create_engine, insert, select, text
+
+from attention.comparison import ComparisonSettings, Group, compare
+from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
+from benchmarks.machine import machine
+from hearken.embedded import PostgresServer, temporary_folder
+from models.queries.bulk import copy_rows
+from models.queries.summaries import measured_group
+from models.tables import LOCAL_TENANT, analysis, document, job, measurement, model_version, work_item
+
+RESULTS = Path(__file__).parent / "results"
+LAYERS = HEADS = 32
+HIDDEN = 4096
+BITE = 250
+TEXT_METRICS = [name for name in METRIC_NAMES if name not in CONVERSATION_METRIC_NAMES]
+
+
+def plant(connection: Connection, documents: int, random: np.random.Generator) -> None:
+    """A finished job of two groups; the second differs in a few heads."""
+    values = {"model_id": "planted", "revision": "1", "weights_sha256": "0", "dtype": "float32", "dimension": HIDDEN}
+    facts = {"architecture": "planted", "special_tokens": 1}
+    key = connection.execute(insert(model_version).values(**values, facts=facts)).inserted_primary_key[0]
+    connection.execute(
+        insert(job).values(id="job_1", tenant_id=LOCAL_TENANT, kind="comparison", request={}, total=documents)
+    )
+    for start in range(0, documents, BITE):
+        numbers = range(start, min(start + BITE, documents))
+        ids = _rows(connection, key, numbers, random)
+        heads = {
+            name: np.exp(0.3 * random.standard_normal((len(numbers), LAYERS, HEADS), np.float32))
+            for name in TEXT_METRICS
+        }
+        heads["distance"][[number % 2 == 1 for number in numbers], 5, :3] *= 1.2
+        columns = {"measurement_id": "int8", "layer": "int2", **dict.fromkeys(METRIC_NAMES, "float8")}
+        columns |= {f"{name}_heads": "float4[]" for name in METRIC_NAMES}
+        copy_rows(connection, "measurement_layer", columns, _layers(ids, heads))
+        vectors = random.standard_normal((len(numbers), HIDDEN), np.float32)
+        vectors[[number % 2 == 1 for number in numbers], :8] += 1
+        columns = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "embedding": "vector"}
+        copy_rows(
+            connection,
+            "embedding",
+            columns,
+            ((LOCAL_TENANT, name, key, vector) for name, vector in zip(ids, vectors, strict=True)),
+        )
+
+
+def _rows(connection: Connection, key: int, numbers: range, random: np.random.Generator) -> list[int]:
+    """Documents, items, measurements and analyses with these numbers; the measurements' ids."""
+    mine = {"tenant_id": LOCAL_TENANT}
+    documents = [
+        {"id": f"doc_{n}", **mine, "position": n, "content": {"text": "x"}, "content_sha256": b"", "characters": 1}
+        for n in numbers
+    ]
+    connection.execute(insert(document), documents)
+    items = [
+        {**mine, "job_id": "job_1", "document_id": f"doc_{n}", "model_id": "planted", "group_position": n % 2,
+         "options": {}, "request_key": b"", "priority": 0, "estimated_tokens": 256, "state": "done"}
+        for n in numbers
+    ]  # fmt: skip
+    connection.execute(insert(work_item), items)
+    measured = [
+        {**mine, "work_key": n.to_bytes(8, "big"), "version_key": key, "definitions": "planted", "tokens": 512,
+         "speakers": [], "windows": 2, "truncated": True, "left_out_rows": 0,
+         **{name: float(np.exp(0.3 * random.standard_normal())) for name in TEXT_METRICS}}
+        for n in numbers
+    ]  # fmt: skip
+    connection.execute(insert(measurement), measured)
+    found = connection.execute(
+        select(measurement.c.id).where(measurement.c.work_key >= numbers[0].to_bytes(8, "big")).order_by("id")
+    ).scalars()
+    ids = list(found)
+    works = connection.execute(
+        select(work_item.c.id).where(work_item.c.document_id.in_([f"doc_{n}" for n in numbers])).order_by("id")
+    ).scalars()
+    analyses = [
+        {"id": f"an_{n}", **mine, "job_id": "job_1", "work_item_id": work, "document_id": f"doc_{n}",
+         "measurement_id": name, "model_id": "planted", "listed": False, "cached": False, "timing": {}}
+        for n, work, name in zip(numbers, works, ids, strict=True)
+    ]  # fmt: skip
+    connection.execute(insert(analysis), analyses)
+    return ids
+
+
+def _layers(ids: list[int], heads: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    undefined = np.full(HEADS, np.nan, np.float32)
+    for row, name in enumerate(ids):
+        for layer in range(LAYERS):
+            by_metric = [heads[metric][row, layer] if metric in heads else undefined for metric in METRIC_NAMES]
+            means = [None if np.isnan(values).all() else float(values.mean()) for values in by_metric]
+            yield name, layer, *means, *by_metric
+
+
+def run(documents: int) -> list[tuple[str, float, float, float]]:
+    """Plant, read and compare: (step, seconds, seconds on the processor, peak GB so far)."""
+    from migrations.run import upgrade
+
+    steps: list[tuple[str, float, float, float]] = []
+    begun, worked = time.perf_counter(), time.process_time()
+
+    def done(step: str) -> None:
+        nonlocal begun, worked
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        steps.append((step, time.perf_counter() - begun, time.process_time() - worked, peak))
+        print("{}: {:.1f} s, {:.1f} s on the processor, peak {:.2f} GB".format(*steps[-1]), flush=True)
+        begun, worked = time.perf_counter(), time.process_time()
+
+    with temporary_folder() as folder, PostgresServer(folder, durable=False) as server:
+        upgrade(server.url)
+        engine = create_engine(server.url)
+        with engine.begin() as connection:
+            plant(connection, documents, np.random.default_rng(0))
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text("ANALYZE"))
+        done("plant (not part of a summary)")
+        with engine.connect() as connection:
+            found = [measured_group(connection, "job_1", position) for position in (0, 1)]
+        done("read groups, layers and embeddings")
+        groups = [
+            Group(
+                name=name, model="planted", analysis_ids=one.analysis_ids, layers=one.layers, overall=one.overall,
+                heads=one.heads, embeddings=one.embeddings, documents=one.documents, skipped=one.skipped,
+            )
+            for name, one in zip("ab", found, strict=True)
+        ]  # fmt: skip
+        last = "canonical order"
+
+        def between(step: str) -> None:
+            nonlocal last
+            kind = step.partition(":")[0]
+            if kind != last:
+                done(last)
+                last = kind
+
+        compare(groups, ComparisonSettings(), between_steps=between)
+        done(last)
+        engine.dispose()
+    return steps
+
+
+def main() -> None:
+    """Run once and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    load = os.getloadavg()[0]
+    steps = run(chosen.documents)
+    summary, about = steps[1:], machine()
+    lines = [
+        f"# A comparison of {chosen.documents:,} documents of a model of {LAYERS} layers and {HEADS} heads",
+        "",
+        f"{about['processor']}, {about['cores']} cores; load before the run {load:.1f}. "
+        f"{len(TEXT_METRICS)} metrics, two groups, {HIDDEN} dimensions.",
+        "",
+        "| step | seconds | of them on the processor | peak memory of the process so far, GB |",
+        "|---|---|---|---|",
+        *("| {} | {:.1f} | {:.1f} | {:.2f} |".format(*step) for step in steps),
+        f"| **the statistics, without planting and map** | **{sum(step[1] for step in summary[:-1]):.1f}** | "
+        f"**{sum(step[2] for step in summary[:-1]):.1f}** | **{summary[-2][3]:.2f}** |",
+        f"| **the summary, all steps but the first** | **{sum(step[1] for step in summary):.1f}** | "
+        f"**{sum(step[2] for step in summary):.1f}** | **{summary[-1][3]:.2f}** |",
+    ]
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "comparison-scale.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
