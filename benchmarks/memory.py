@@ -51,7 +51,7 @@ class Peak:
 def main(way: str, tokens: int, layers: int) -> None:
     from attention.capture import Want, capture
     from benchmarks.networks import forward, llama, words
-    from benchmarks.peers import maps_then_metrics
+    from benchmarks.peers import maps_then_metrics, transformer_lens
 
     trio = llama(layers)
     short = [words(16, trio.model.facts.vocabulary)]
@@ -61,6 +61,8 @@ def main(way: str, tokens: int, layers: int) -> None:
         "captured": lambda given: capture(trio.model, given, Want()),
         "maps": lambda given: maps_then_metrics(trio, given),
     }
+    if way == "lens":
+        ways[way] = transformer_lens(trio, tokens)
     ways[way](short)
     with Peak() as memory:
         ways[way](windows)

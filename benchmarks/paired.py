@@ -18,10 +18,11 @@ class Paired:
     rounds: int
 
 
-def paired(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int) -> Paired:
-    """Time both `rounds` times, one warm-up each, changing which goes first."""
-    ours()
-    theirs()
+def paired(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, warm_up: bool = True) -> Paired:
+    """Time both `rounds` times after one warm-up each, changing which goes first."""
+    if warm_up:
+        ours()
+        theirs()
     times: list[tuple[float, float]] = []
     for number in range(rounds):
         if number % 2:

@@ -1,6 +1,7 @@
 """How the same numbers are got today: the whole attention maps first, then the metrics of each."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -59,6 +60,11 @@ def metrics_of_map(a: Tensor, windows: Sequence[Window], *, causal: bool) -> dic
         "entropy_without_sink": over(entropy_rest, measurable & (keys > 0)),
         "interdependency": over(interdependency, measurable & (keys > 1)),
     }
+
+
+def lens_is_installed() -> bool:
+    """Whether TransformerLens can be measured beside."""
+    return find_spec("transformer_lens") is not None
 
 
 def transformer_lens(trio: Trio, tokens: int) -> Any:
