@@ -8,6 +8,8 @@ configuration.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -24,6 +26,12 @@ from attention.kernels.dense import fill_from_weights
 LENGTHS: Final = (48, 17)
 """Tokens of the two sequences. A model with a short sliding window reads a longer one, to go past its edge."""
 LONGEST: Final = 600
+EDGES: Final = ("sliding_window", "local_attention", "attention_chunk_size")
+"""Where a configuration says how far a layer sees."""
+BEYOND: Final = 8
+"""Tokens that are read past the edge of a window."""
+SHORT_WINDOW: Final = 24
+"""What a window is set to for the check when its edge is beyond `LONGEST`: the mask is the same rule of that number."""
 WITHOUT_ATTENTION: Final = ("linear_attention", "mamba", "conv", "recurrent", "moe", "mlp")
 """Kinds of layer, in a configuration's `layer_types`, that attend to nothing."""
 TOLERANCES: Final = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
@@ -52,8 +60,25 @@ def prove(network: nn.Module, name: str) -> Proof:
     dtype = next(network.parameters()).dtype
     key = f"{config.to_json_string(use_diff=False)} {dtype}"
     if key not in _proofs:
-        _proofs[key] = _check(network, f"{name} ({config.model_type})", dtype)
+        with _windows_within_reach(config):
+            _proofs[key] = _check(network, f"{name} ({config.model_type})", dtype)
     return _proofs[key]
+
+
+@contextmanager
+def _windows_within_reach(config: Any) -> Iterator[None]:
+    """Shorten the windows whose edge the check would not get to, and put them back."""
+    set_back: list[tuple[str, int]] = []
+    try:
+        for name in EDGES:
+            edge = getattr(config, name, None)
+            if isinstance(edge, int) and edge + BEYOND > LONGEST:
+                set_back.append((name, edge))
+                setattr(config, name, SHORT_WINDOW)
+        yield
+    finally:
+        for name, edge in reversed(set_back):  # one may stand for another
+            setattr(config, name, edge)
 
 
 def attending_layers(config: Any) -> tuple[int, ...]:
@@ -105,8 +130,8 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
 
 def _windows(config: Any) -> list[Window]:
     """Two texts of seeded random tokens."""
-    edges = [getattr(config, name, None) for name in ("sliding_window", "local_attention", "attention_chunk_size")]
-    longest = max([LENGTHS[0], *(edge + 8 for edge in edges if isinstance(edge, int) and edge + 8 <= LONGEST)])
+    edges = [getattr(config, name, None) for name in EDGES]
+    longest = max([LENGTHS[0], *(edge + BEYOND for edge in edges if isinstance(edge, int))])
     longest = min(longest, getattr(config, "max_position_embeddings", longest) - 2)
     rng = np.random.default_rng(0)
     windows = []

@@ -77,3 +77,35 @@ def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
     attention.forward = skewed
     with pytest.raises(FamilyNotProven, match="differs from eager attention"):
         prove(network, "tiny")
+
+
+@pytest.mark.parametrize("window", [7, 300, 4096])
+def test_a_window_that_the_capture_loses_is_noticed_however_long_it_is(window: int) -> None:
+    def network() -> Any:
+        changes = {"sliding_window": window, "max_position_embeddings": 8192}
+        return build(transformers.MistralConfig(**GROUPED | changes), CAPTURE)
+
+    whole = network()
+    whole.config.vocab_size_marker = 2
+    assert prove(whole, "tiny") == Proof((0, 1), 4, True)
+    assert whole.config.sliding_window == window
+    lossy = network()
+    attention = lossy.layers[1].self_attn
+    original = attention.forward
+
+    def unmasked(*arguments: Any, attention_mask: Any = None, **keywords: Any) -> Any:
+        seen = None if lossy.config._attn_implementation == CAPTURE else attention_mask
+        return original(*arguments, attention_mask=seen, **keywords)
+
+    attention.forward = unmasked
+    with pytest.raises(FamilyNotProven, match="differs from eager attention"):
+        prove(lossy, "tiny")
+    assert lossy.config.sliding_window == window
+
+
+def test_a_local_window_that_is_stated_twice_is_put_back() -> None:
+    config = CONFIGURATIONS["modernbert"]()
+    config.local_attention = 4096
+    network: Any = build(config, CAPTURE)
+    assert prove(network, "tiny").causal is False
+    assert (network.config.local_attention, network.config.sliding_window) == (4096, 2048)
