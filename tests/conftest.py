@@ -3,6 +3,7 @@
 They start when a test first asks, work as root and as any user, and are gone afterwards, whatever becomes of pytest.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -11,9 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import torch
 from psycopg import sql
 
 from hearken.embedded import PostgresServer, RedisServer, temporary_folder
+
+if not torch.cuda.is_available():  # said before any test's imports bring Triton in, which reads it only then
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 _TEMPLATE = "migrated"
 _numbers = count(1)

@@ -11,11 +11,11 @@ from attention.budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
 from attention.model import Model, open_model, packaged_minilm
 
 PEAK_OF_A_PASS = """
-import resource, sys
 import numpy as np, torch
 from attention.budget import bytes_per_token
 from attention.capture import Want, capture
 from attention.conversation import Window
+from benchmarks.memory import Peak
 
 torch.set_num_threads(1)
 {network}
@@ -25,10 +25,9 @@ def windows(count):
     none = np.zeros(tokens, bool)
     return [Window(np.full(tokens, 50 + k, np.int64), turn, turn % 3, none, none) for k in range(count)]
 capture(model, windows(1), Want())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-capture(model, windows(8192 // tokens), Want())
-taken = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-print(taken / (8192 - tokens), bytes_per_token(model))
+with Peak() as memory:
+    capture(model, windows(8192 // tokens), Want())
+print(2**20 * (memory.peak - memory.before) / 8192, bytes_per_token(model))
 """
 """Bytes that a token of a pass truly takes, by the process's peak memory, and the estimate."""
 
@@ -42,6 +41,7 @@ configuration = transformers.Gemma2Config(
 )
 model = capture_networks.model_of(capture_networks.build(configuration, "hearken"))
 """
+HERE = Path(__file__).parent
 ENOUGH = 2.5
 """The estimate is at most so many times the truth, and never below it."""
 

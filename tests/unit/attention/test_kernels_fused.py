@@ -1,12 +1,10 @@
 """The Triton kernel gives the oracle's row statistics: under Triton's interpreter on any machine, and on a GPU."""
 
-import os
 from typing import Any
 
 import pytest
 import torch
 
-os.environ.setdefault("TRITON_INTERPRET", "0" if torch.cuda.is_available() else "1")
 pytest.importorskip("triton", reason="triton is not installed here (pip install 'hearken[cuda]')", exc_type=ImportError)
 
 from kernel_cases import Case, assert_equals_dense, case
