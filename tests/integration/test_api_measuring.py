@@ -397,6 +397,7 @@ def test_a_service_with_everything_is_ready_and_forgets_no_knock(api: httpx.Clie
     assert ready.status_code == 200, ready.text
     assert ready.json()["checks"] == {"database": "ok", "broker": "ok", "workers": {MODEL: 1}}
     assert count(workers, outbox) == 0
+    assert api.post("/v1/search", json={"text": unique_text(), "k": 1}).status_code == 200
     metrics = api.get("/metrics").text
     assert 'hearken_http_requests_total{method="POST",route="/v1/search",status="200"}' in metrics
     assert f'hearken_live_workers{{model="{MODEL}"}} 1.0' in metrics
