@@ -9,7 +9,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Self
@@ -138,7 +138,7 @@ class Upload:
             self._count_passed_over(sent.passed_over())
             self.documents += 1
 
-    def _count_passed_over(self, names: set[str]) -> None:
+    def _count_passed_over(self, names: Iterable[str]) -> None:
         """Count fields by name; names are a client's own words, so they are cut to size and only so many are kept."""
         for name in names:
             kept = name.replace("\x00", "?")[:MOST_NAME_CHARACTERS]

@@ -124,10 +124,10 @@ class DatasetLine(Request):
             return content_of_messages(self.messages)
         return {"text": self.text}
 
-    def passed_over(self) -> set[str]:
-        """Names of the fields that are no part of a data set's line, those of turns as `turns.NAME`."""
-        of_turns = {f"turns.{name}" for turn in self.turns or () for name in turn.model_extra or ()}
-        return of_turns | set(self.model_extra or ())
+    def passed_over(self) -> list[str]:
+        """Names of fields no data set's line has, each once, in the order sent; then those of turns: `turns.NAME`."""
+        of_turns = [f"turns.{name}" for turn in self.turns or () for name in turn.model_extra or ()]
+        return list(dict.fromkeys([*(self.model_extra or ()), *of_turns]))
 
 
 class DocumentFields(Request):
