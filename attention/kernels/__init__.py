@@ -77,7 +77,7 @@ def attend(
         )
     if query.device.type == "cuda" and bias is None:
         fused = _fused()
-        if fused is not None and fused.takes(sights, request):
+        if fused is not None and fused.takes(sights):
             return fused.attend(  # type: ignore[no-any-return]
                 query,
                 key,

@@ -2,7 +2,7 @@
 
 Scores, weights and every accumulator are fp32 registers; the weights meet the values in the values' dtype, as in any
 attention kernel. A row's maximum may move as the keys go by, so all its sums are linear in the weights and rescale
-with them. Column and diagonal sums, and masses by turn, are left to `blocked`.
+with them. Sums along columns and diagonals need a row's maximum and total first: `fused_sums` reads the scores again.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
+from attention.kernels.fused_sums import Pass, column_sums, diagonal_sums, flow_of, tile_of
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
 from attention.kernels.sight import Sight
 
@@ -22,20 +23,20 @@ HIDDEN = tl.constexpr(-1e30)
 """Stands for minus infinity where minus infinity times zero would be no number."""
 
 
-def takes(sights: Sequence[Sight], request: RowRequest) -> bool:
-    """Whether this kernel gives all that is asked for."""
-    return all(each.seen is None for each in sights) and request == RowRequest()
+def takes(sights: Sequence[Sight]) -> bool:
+    """Whether this kernel can: every query sees one run of keys."""
+    return all(each.seen is None for each in sights)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _sweep(  # type: ignore[no-untyped-def]
     Q, K, V, Out, Rows,
-    First, Last, Start, Length, Scaffold, Sinks,
+    First, Last, Start, Length, Column, Number, Speaker, Sinks,
     q_b, q_h, q_n, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d, o_b, o_n, o_h, rows_kind, rows_b, rows_h,
     tokens, group, scaling, softcap,
     D: tl.constexpr, DV: tl.constexpr, WIDE: tl.constexpr, WIDE_V: tl.constexpr,
     M: tl.constexpr, N: tl.constexpr, HAS_SOFTCAP: tl.constexpr, HAS_SINKS: tl.constexpr, SINK_MASS: tl.constexpr,
-    INTERPRETED: tl.constexpr,
+    HAS_TURNS: tl.constexpr, KEEPS_TOTALS: tl.constexpr, INTERPRETED: tl.constexpr,
 ):  # fmt: skip
     """M queries of one head against all keys they see, N at a time."""
     block, head, item = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -67,6 +68,14 @@ def _sweep(  # type: ignore[no-untyped-def]
     squares = tl.zeros([M], tl.float32)
     scaffold = tl.zeros([M], tl.float32)
     s_0 = tl.full([M], HIDDEN, tl.float32)
+    content = tl.zeros([M], tl.float32)
+    cross_turn = tl.zeros([M], tl.float32)
+    cross_speaker = tl.zeros([M], tl.float32)
+    own_history = tl.zeros([M], tl.float32)
+    turn_steps = tl.zeros([M], tl.float32)
+    own = tl.load(Column + item * tokens + i, mask=real, other=0)
+    own_number = tl.load(Number + item * tokens + i, mask=real, other=0)
+    own_speaker = tl.load(Speaker + item * tokens + i, mask=real, other=0)
     output = tl.zeros([M, WIDE_V], tl.float32)
     for base in range(low // N * N, high, N):
         j = base + tl.arange(0, N)
@@ -110,8 +119,20 @@ def _sweep(  # type: ignore[no-untyped-def]
         L_rest = L_rest * alpha + tl.sum(e_rest, 1)
         A_rest = A_rest * alpha + tl.sum(e_rest * span, 1)
         S_rest += tl.sum(e_rest * tl.where(seen, t, 0.0), 1)
-        marked = tl.load(Scaffold + item * tokens + j, mask=inside, other=0.0)
-        scaffold = scaffold * alpha + tl.sum(e * marked[None, :], 1)
+        column = tl.load(Column + item * tokens + j, mask=inside, other=-1)
+        scaffold = scaffold * alpha + tl.sum(tl.where((column == 0)[None, :], e, 0.0), 1)
+        if HAS_TURNS:
+            number = tl.load(Number + item * tokens + j, mask=inside, other=0)
+            speaker = tl.load(Speaker + item * tokens + j, mask=inside, other=0)
+            said = tl.where((column > 0)[None, :], e, 0.0)
+            other = tl.where(column[None, :] != own[:, None], said, 0.0)
+            same = speaker[None, :] == own_speaker[:, None]
+            steps = tl.abs(number[None, :] - own_number[:, None]).to(tl.float32)
+            content = content * alpha + tl.sum(said, 1)
+            cross_turn = cross_turn * alpha + tl.sum(other, 1)
+            cross_speaker = cross_speaker * alpha + tl.sum(tl.where(same, 0.0, said), 1)
+            own_history = own_history * alpha + tl.sum(tl.where(same, other, 0.0), 1)
+            turn_steps = turn_steps * alpha + tl.sum(other * steps, 1)
         v = tl.load(
             value_base + (start + j)[:, None] * v_n + dv[None, :] * v_d,
             mask=inside[:, None] & (dv < DV)[None, :],
@@ -142,6 +163,16 @@ def _sweep(  # type: ignore[no-untyped-def]
     tl.store(row + 6 * rows_kind, tl.where(measurable, tl.log(L_safe) - S_rest / L_safe, 0.0), mask=here)
     tl.store(row + 7 * rows_kind, taken, mask=here)
     tl.store(row + 8 * rows_kind, scaffold / L, mask=here)
+    if HAS_TURNS:
+        asks = here & (own > 0)
+        tl.store(row + 9 * rows_kind, content / L, mask=asks)
+        tl.store(row + 10 * rows_kind, cross_turn / L, mask=asks)
+        tl.store(row + 11 * rows_kind, cross_speaker / L, mask=asks)
+        tl.store(row + 12 * rows_kind, own_history / L, mask=asks)
+        tl.store(row + 13 * rows_kind, turn_steps / L, mask=asks)
+    if KEEPS_TOTALS:
+        tl.store(row + (14 if HAS_TURNS else 9) * rows_kind, m, mask=here)
+        tl.store(row + (15 if HAS_TURNS else 10) * rows_kind, L, mask=here)
     output = output * ((1 - taken) / L)[:, None]
     tl.store(
         Out + item * o_b + (start + i)[:, None] * o_n + head * o_h + dv[None, :],
@@ -168,7 +199,8 @@ def _launch(query: Tensor) -> dict[str, Any]:
 KINDS = (
     *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
 )
-"""The order in which the kernel writes row statistics."""
+TURN_KINDS = ("content", "cross_turn", "cross_speaker", "own_history", "turn_steps")
+"""The order in which the kernel writes row statistics; after them each row's maximum and total, where they are kept."""
 
 
 def attend(
@@ -188,37 +220,59 @@ def attend(
 
     Raises ValueError for anything else.
     """
+    if not takes(sights):
+        raise ValueError("the fused attention takes only queries that see one run of keys")
+    tile = tile_of(query) if block is None else min(block)
     block = block or block_of(max(query.shape[-1], value.shape[-1]), query.dtype)
-    if not takes(sights, request):
-        raise ValueError("the fused attention takes only queries that see one run of keys, and rows alone")
     batch, heads, tokens, width = query.shape
     device = query.device
-    first, last = np.zeros((batch, tokens), np.int32), np.zeros((batch, tokens), np.int32)
-    scaffold = np.zeros((batch, tokens), np.float32)
-    for item, (sight, group) in enumerate(zip(sights, groups, strict=True)):
-        first[item, : sight.tokens], last[item, : sight.tokens] = sight.first, sight.last
-        scaffold[item, : sight.tokens] = group.column == 0
-
-    def there(array: Any) -> Tensor:
-        return torch.as_tensor(array).to(device)
-
+    turns = request.turns and any(group.turns for group in groups)
+    again = turns or request.received
+    seen = _Tokens(sights, groups, tokens, device)
     output = value.new_zeros(batch, tokens, heads, value.shape[-1])
-    kept = torch.zeros(len(KINDS), batch, heads, tokens, device=device)
+    names = KINDS + (TURN_KINDS if turns else ())
+    kept = torch.zeros(len(names) + 2 * again, batch, heads, tokens, device=device)
     logits = torch.zeros(heads, device=device) if sinks is None else sinks.float().contiguous()
     _sweep[(triton.cdiv(tokens, block[0]), heads, batch)](
         query, key, value, output, kept,
-        there(first), there(last),
-        there(np.array([each.start for each in sights], np.int32)),
-        there(np.array([each.tokens for each in sights], np.int32)),
-        there(scaffold), logits,
+        seen.first, seen.last, seen.start, seen.length, seen.column, seen.number, seen.speaker, logits,
         *query.stride(), *key.stride(), *value.stride(), *output.stride()[:3], *kept.stride()[:3],
         tokens, heads // key.shape[1], float(scaling), float(softcap or 1.0),
         D=width, DV=value.shape[-1],
         WIDE=max(16, triton.next_power_of_2(width)), WIDE_V=max(16, triton.next_power_of_2(value.shape[-1])),
         M=block[0], N=block[1], HAS_SOFTCAP=softcap is not None, HAS_SINKS=sinks is not None, SINK_MASS=SINK_LIMIT,
-        INTERPRETED=device.type == "cpu", **_launch(query),
+        HAS_TURNS=turns, KEEPS_TOTALS=again, INTERPRETED=device.type == "cpu", **_launch(query),
     )  # fmt: skip
     rows = RowStatistics.empty(heads, tokens, groups, request, device=device)
-    for name, values in zip(KINDS, kept, strict=True):
+    for name, values in zip(names, kept, strict=False):
         setattr(rows, name, values)
+    if again:
+        read = Pass(query, key, seen.first, seen.last, seen.start, seen.length, kept[-2], kept[-1], scaling, softcap)
+        tile = min(block) if block == (16, 16) else tile_of(query)
+        if rows.received is not None:
+            whole = [(item, 0, sight.tokens) for item, sight in enumerate(sights)]
+            rows.received = column_sums(read, whole, tile)  # (B, H, N)
+        if turns:
+            both_ways = any(bool((sight.last > np.arange(1, sight.tokens + 1)).any()) for sight in sights)
+            rows.by_distance = diagonal_sums(read, tile, both_ways=both_ways)
+            for item, group in enumerate(groups):
+                if rows.flow is not None and group.turns:
+                    rows.flow[item] = flow_of(read, item, group, tile, by_head=request.flow_heads)
     return output, rows
+
+
+class _Tokens:
+    """What the kernel must know of each token, (B, N) each, and where the sequences stand in their padded rows (B,)."""
+
+    def __init__(self, sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int, device: torch.device) -> None:
+        kinds = np.zeros((5, len(sights), tokens), np.int32)
+        first, last, column, number, speaker = kinds
+        for item, (sight, group) in enumerate(zip(sights, groups, strict=True)):
+            n = sight.tokens
+            first[item, :n], last[item, :n], column[item, :n] = sight.first, sight.last, group.column
+            said = np.flatnonzero(group.column > 0)
+            number[item, said] = group.turn_number[group.column[said] - 1]
+            speaker[item, said] = group.turn_speaker[group.column[said] - 1]
+        self.first, self.last, self.column, self.number, self.speaker = torch.from_numpy(kinds).to(device)
+        places = np.array([[each.start for each in sights], [each.tokens for each in sights]], np.int32)
+        self.start, self.length = torch.from_numpy(places).to(device)

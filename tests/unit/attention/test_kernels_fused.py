@@ -1,5 +1,6 @@
 """The Triton kernel gives the oracle's row statistics: under Triton's interpreter on any machine, and on a GPU."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -7,9 +8,9 @@ import torch
 
 pytest.importorskip("triton", reason="triton is not installed here (pip install 'hearken[cuda]')", exc_type=ImportError)
 
-from kernel_cases import Case, assert_equals_dense, case
+from kernel_cases import EVERYTHING, assert_equals_dense, case
 
-from attention.kernels import RowRequest, fused
+from attention.kernels import RowRequest, RowStatistics, fused, fused_sums
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SMALL = (16, 16)
@@ -18,19 +19,17 @@ SMALL = (16, 16)
 def attend(*tensors: torch.Tensor, bias: None, **arguments: Any) -> Any:
     assert bias is None
     out, rows = fused.attend(*(tensor.to(DEVICE) for tensor in tensors), block=SMALL, **arguments)
-    for name in fused.KINDS:
-        setattr(rows, name, getattr(rows, name).cpu())
+    for field in fields(RowStatistics):
+        found = getattr(rows, field.name)
+        if found is not None:
+            setattr(rows, field.name, [each.cpu() for each in found] if isinstance(found, list) else found.cpu())
     return out.cpu(), rows
-
-
-def check(given: Case) -> None:
-    assert_equals_dense(attend, given, request=RowRequest())
 
 
 @pytest.mark.parametrize("kind", ["causal", "bidirectional", "sliding", "local", "blind"])
 @pytest.mark.parametrize("left", [False, True])
 def test_every_mask_of_runs_on_either_padding_side(kind: str, left: bool) -> None:
-    check(case(kind=kind, left=left))
+    assert_equals_dense(attend, case(kind=kind, left=left))
 
 
 @pytest.mark.parametrize(
@@ -50,23 +49,60 @@ def test_every_mask_of_runs_on_either_padding_side(kind: str, left: bool) -> Non
     ids=str,
 )
 def test_every_form_of_attention(changes: dict[str, Any]) -> None:
-    check(case(**changes))
+    assert_equals_dense(attend, case(**changes))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_models_still_get_fp32_statistics(dtype: torch.dtype) -> None:
-    check(case(dtype=dtype, lengths=(40, 9)))
+    assert_equals_dense(attend, case(dtype=dtype, lengths=(40, 9)))
 
 
 def test_a_heavy_sink_leaves_the_rest_exact() -> None:
     given = case(lengths=(70,), heads=2, shared=1)
     given.key[:, :, 0] = 6.0
     given.query[:] = given.query.abs()
-    check(given)
+    assert_equals_dense(attend, given)
 
 
-def test_what_it_does_not_give_it_refuses() -> None:
-    given = case()
+@pytest.mark.parametrize(
+    "request_for",
+    [
+        RowRequest(),
+        RowRequest(received=True),
+        RowRequest(turns=True),
+        RowRequest(turns=True, flow=True),
+        RowRequest(turns=True, flow_heads=True),
+    ],
+    ids=str,
+)
+def test_every_part_by_itself(request_for: RowRequest) -> None:
+    assert_equals_dense(attend, case(lengths=(45, 20)), request=request_for)
+
+
+def test_a_turn_in_several_runs_has_one_row_of_flow() -> None:
+    given = case(lengths=(40,), turns=3)
+    (group,) = given.arguments["groups"]
+    group.column[3::5] = 0
+    assert_equals_dense(attend, given)
+
+
+def test_masses_of_turns_are_taken_in_parts_where_they_would_be_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_sums, "MASSES", 1)
+    assert_equals_dense(attend, case(lengths=(40, 21), turns=6))
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    given = case(lengths=(20, 9))
+    one, other = (
+        attend(given.query, given.key, given.value, request=EVERYTHING, **given.arguments)[1] for _ in range(2)
+    )
+    for field in fields(RowStatistics):
+        for f, g in zip(getattr(one, field.name), getattr(other, field.name), strict=True):
+            assert torch.equal(f, g), field.name
+
+
+def test_masks_with_holes_are_refused() -> None:
+    given = case(kind="holes")
     given.arguments.pop("bias")
-    with pytest.raises(ValueError, match="rows alone"):
-        fused.attend(given.query, given.key, given.value, request=RowRequest(received=True), **given.arguments)
+    with pytest.raises(ValueError, match="one run of keys"):
+        fused.attend(given.query, given.key, given.value, request=RowRequest(), **given.arguments)
