@@ -35,7 +35,8 @@ def plant(connection: Connection, documents: int, random: np.random.Generator) -
     """A finished job of two groups; the second differs in a few heads."""
     values = {"model_id": "planted", "revision": "1", "weights_sha256": "0", "dtype": "float32", "dimension": HIDDEN}
     facts = {"architecture": "planted", "special_tokens": 1}
-    key = connection.execute(insert(model_version).values(**values, facts=facts)).inserted_primary_key[0]
+    version = insert(model_version).values(**values, facts=facts).returning(model_version.c.key)
+    key: int = connection.execute(version).scalar_one()
     connection.execute(
         insert(job).values(id="job_1", tenant_id=LOCAL_TENANT, kind="comparison", request={}, total=documents)
     )
