@@ -48,7 +48,8 @@ class Measurement:
     turn, `turn_speakers` (T,) are their speakers (-1 where none was read), and `turn_metrics` (T,) each are the means
     over those rows, heads and layers. `left_out_rows` counts, over all layers
     and heads, rows too sunk to measure without the sink. `forward_ms` is the document's share, by tokens, of its
-    passes' time.
+    passes' time. `first_layers` and `first_document` are the metrics of the document's `first` window by itself, where
+    it has one; nothing else of the measurement knows of that window, but `forward_ms`.
     """
 
     tokens: int
@@ -70,6 +71,8 @@ class Measurement:
     tokens_detail: TokensDetail | None
     forward_ms: float
     left_out_rows: int
+    first_layers: dict[str, NDArray[np.float64]] | None
+    first_document: dict[str, float] | None
 
 
 def analyse(
@@ -86,9 +89,9 @@ def analyse(
     not depend on the others. Raises EmptyDocument for a document without tokens, and what `capture` raises.
     """
     want = want or Want()
-    owners = [(place, window) for place, document in enumerate(documents) for window in document.windows]
+    owners = [(place, window) for place, document in enumerate(documents) for window in document.all_windows]
     for document in documents:
-        if not document.windows or any(len(window) == 0 for window in document.windows):
+        if not document.windows or any(len(window) == 0 for window in document.all_windows):
             raise EmptyDocument("the document has no tokens; send some text")
     measured: dict[int, WindowMeasure] = {}
     spent = [0.0] * len(documents)
@@ -111,9 +114,11 @@ def analyse(
     ]
 
 
-def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds: float, want: Want) -> Measurement:
-    """Fold a document's windows."""
+def _document(document: Rendered, measures: Sequence[WindowMeasure], milliseconds: float, want: Want) -> Measurement:
+    """Fold a document's windows, and its first window, which comes after them where there is one, by itself."""
+    windows, first = measures[: len(document.windows)], measures[len(document.windows) :]
     folded = fold([window.sums for window in windows], turns=document.turns is not None)
+    alone = fold([window.sums for window in first], turns=document.turns is not None) if first else None
     own = sum(window.own_tokens for window in windows)
     embedding = _mean(np.sum([window.embedding for window in windows], axis=0), own)
     layer_embeddings = None
@@ -160,6 +165,8 @@ def _document(document: Rendered, windows: Sequence[WindowMeasure], milliseconds
         tokens_detail=_tokens_detail(document, windows) if want.tokens else None,
         forward_ms=milliseconds,
         left_out_rows=folded.left_out_rows,
+        first_layers=None if alone is None else alone.layers,
+        first_document=None if alone is None else alone.document,
     )
 
 

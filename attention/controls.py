@@ -42,7 +42,8 @@ def permuted_speakers(document: Document, seed: int) -> Document:
 
 def shuffled_tokens(rendered: Rendered, seed: int) -> Rendered:
     """The same tokens in every window, those of the content in another order; scaffold and spans stay in place."""
-    return replace(rendered, windows=tuple(_shuffled(window, seed) for window in rendered.windows))
+    first = None if rendered.first is None else _shuffled(rendered.first, seed)
+    return replace(rendered, windows=tuple(_shuffled(window, seed) for window in rendered.windows), first=first)
 
 
 def _shuffled(window: Window, seed: int) -> Window:

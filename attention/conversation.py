@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from attention.errors import EmptyDocument, TooLong, TooShort
 from attention.rendering import Script, openings_of_tokens, turns_of_tokens, write_script
-from attention.spans import Span, sample_spans
+from attention.spans import Span, first_span, sample_spans
 from attention.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
 Overflow = Literal["window", "truncate", "reject"]
@@ -65,19 +65,29 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendered:
-    """One document as a model reads it. `tokens` is the number of tokens read: the sum over windows."""
+    """One document as a model reads it. `tokens` is the number of tokens read: the sum over `windows`.
+
+    `first` is the window at the document's beginning where that is to be measured by itself, beside `windows` that are
+    spread over the document; none of the document's own numbers come from it.
+    """
 
     windows: tuple[Window, ...]
     turns: int | None  # None for a plain text
     speakers: tuple[str, ...]  # in order of first appearance
     tokens: int
     truncated: bool
+    first: Window | None = None
+
+    @property
+    def all_windows(self) -> tuple[Window, ...]:
+        """Every window that a model reads: `windows`, and then `first` where there is one."""
+        return self.windows if self.first is None else (*self.windows, self.first)
 
     def digest(self) -> bytes:
         """SHA-256 over every window's ids and spans: equal digests mean that a model reads the same thing."""
         digest = hashlib.sha256()
         digest.update(f"{self.turns} {len(self.speakers)} {self.truncated} {len(self.windows)}".encode())
-        for window in self.windows:
+        for window in self.all_windows:
             digest.update(f" {len(window)} ".encode())
             for values, kind in (
                 (window.ids, "<i8"),
@@ -132,13 +142,15 @@ def sample_windows(
     window_tokens: int,
     count: int,
     seed: int,
+    first_window: bool = False,
     labels: Labels = "keep",
 ) -> Rendered:
     """`count` windows of exactly `window_tokens` tokens, spread over a document without regard to turn borders.
 
     The document is divided into `count` equal stretches and one window stands at a random place in each, so windows
     never overlap; a document with room for fewer has fewer. The places depend on `seed` and the document alone.
-    `truncated` says whether some of the document was left out.
+    `truncated` says whether some of the document was left out of them. With `first_window` the document's first
+    `window_tokens` tokens are a window beside these, whatever places were drawn.
 
     Raises TooShort where not one window can be filled, and what `render` raises for a document it cannot read.
     """
@@ -155,7 +167,7 @@ def sample_windows(
     chance = np.random.default_rng([seed, *hashlib.sha256(reading.tokens.ids.tobytes()).digest()])
     borders = [stretch * length // count for stretch in range(count + 1)]
     places = [int(chance.integers(low, high - room, endpoint=True)) for low, high in pairwise(borders)]
-    return reading.windows([(place, place + room) for place in places])
+    return reading.windows([(place, place + room) for place in places], (0, room) if first_window else None)
 
 
 def sample_characters(
@@ -166,11 +178,14 @@ def sample_characters(
     count: int,
     seed: int,
     context: int,
+    first_window: bool = False,
     labels: Labels = "keep",
 ) -> Rendered:
     """Windows over the spans that `attention.spans.sample_spans` chooses: the same characters under every tokenizer.
 
     Turns are written as lines under every model, messages too. A token that lies across a span's edge is read whole.
+    With `first_window` the span at the document's beginning is a window beside these; a document whose first span has
+    no token, or more than the model reads at once, has none.
 
     Raises TooShort where not one span can be filled, TooLong where a span has more tokens than the model reads at
     once, and what `render` raises for a document it cannot read.
@@ -186,7 +201,17 @@ def sample_characters(
             tokens=longest,
             limit=context,
         )
-    return reading.windows(parts)
+    first = _first_part(reading, window_characters, context) if first_window else None
+    return reading.windows(parts, first)
+
+
+def _first_part(reading: _Reading, characters: int, context: int) -> tuple[int, int] | None:
+    """The run of tokens of the first span: None where a model cannot read it."""
+    try:
+        start, stop = _tokens_of_span(reading.tokens, first_span(reading.script.text, characters=characters))
+    except EmptyDocument:
+        return None
+    return (start, stop) if stop - start + reading.around <= context else None
 
 
 def _tokens_of_span(tokens: Tokens, span: Span) -> tuple[int, int]:
@@ -236,7 +261,7 @@ class _Reading:
             raise ValueError(f"a window of {window} tokens has no room beside {self.around} special tokens")
         return window - self.around
 
-    def windows(self, parts: Sequence[tuple[int, int]]) -> Rendered:
+    def windows(self, parts: Sequence[tuple[int, int]], first: tuple[int, int] | None = None) -> Rendered:
         windows = tuple(self._window(slice(*part)) for part in parts)
         covered = sum(stop - start for start, stop in parts)
         return Rendered(
@@ -245,6 +270,7 @@ class _Reading:
             speakers=self.speakers,
             tokens=sum(len(window) for window in windows),
             truncated=covered < len(self.tokens),
+            first=None if first is None else self._window(slice(*first)),
         )
 
     def _window(self, part: slice) -> Window:

@@ -38,6 +38,11 @@ def sample_spans(text: str, *, characters: int, count: int, seed: int) -> list[S
     return [_whole_words(text, place, place + characters) for place in places]
 
 
+def first_span(text: str, *, characters: int) -> Span:
+    """The span of at most so many characters at the beginning of a text that has them, in whole words likewise."""
+    return _whole_words(text, 0, characters)
+
+
 def count_words(text: str, spans: Sequence[Span]) -> int:
     """Words in the spans: runs of characters without white space between them."""
     return sum(len(text[start:end].split()) for start, end in spans)
