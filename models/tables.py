@@ -265,6 +265,16 @@ measurement_layer = Table(
     Column("flow", ARRAY(REAL)),
 )
 
+# Per layer: each metric of the document's first window by itself, which stands beside the windows of a comparison. The
+# window's value over all layers is the mean of these.
+measurement_first_window = Table(
+    "measurement_first_window",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    Column("layer", SmallInteger, primary_key=True),
+    *(Column(name, Double) for name in METRIC_NAMES),
+)
+
 # Per turn of a conversation: means over its content tokens, heads and layers. `speaker` counts in the measurement's
 # `speakers`; a turn of which no token was read has none.
 measurement_turn = Table(

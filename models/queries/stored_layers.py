@@ -1,4 +1,4 @@
-"""Reading the layers and vectors of many measurements at once, in PostgreSQL's binary COPY format straight into arrays.
+"""Reading layers, first windows and vectors of many measurements at once, by binary COPY straight into arrays.
 
 Heads are read one metric at a time and when they are asked for: all metrics of 10,000 documents of a model with 32
 layers of 32 heads would be 800 MB.
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection as Driver
 from psycopg import sql
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Table, func, select
 
-from models.tables import embedding, measurement_layer
+from models.tables import embedding, measurement_first_window, measurement_layer
 
 BITE: Final = 1_000
 """Measurements read at once."""
@@ -28,6 +28,21 @@ _Fields = list[tuple[Any, ...]]
 
 def read_layers(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Metric -> (n, L), a row for each of `ids` in their order, NaN where undefined; an id may come more than once."""
+    return _by_layer(connection, measurement_layer, ids, names)[0]
+
+
+def read_first_windows(
+    connection: Connection, ids: Sequence[int], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]] | None:
+    """The same of the documents' first windows, NaN where a document has none; None where all have none."""
+    values, rows = _by_layer(connection, measurement_first_window, ids, names)
+    return values if rows else None
+
+
+def _by_layer(
+    connection: Connection, table: Table, ids: Sequence[int], names: Sequence[str]
+) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """The values of a table with a row for each measurement and layer, and how many rows there were."""
     depth, _ = _shape(connection, ids, names)
     distinct, place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
     values = {name: np.full((len(distinct), depth), np.nan) for name in names}
@@ -35,12 +50,14 @@ def read_layers(connection: Connection, ids: Sequence[int], names: Sequence[str]
     for name in names:
         fields += [(f"{name} length", ">i4"), (name, ">f8")]
     columns = [sql.SQL("coalesce({}, 'NaN')").format(sql.Identifier(name)) for name in names]
+    count = 0
     for start in range(0, len(distinct), BITE):
-        rows = _copied(connection, distinct[start : start + BITE], columns, fields)
+        rows = _copied(connection, table, distinct[start : start + BITE], columns, fields)
         at = np.searchsorted(distinct, rows["measurement_id"]), rows["layer"]
         for name in names:
             values[name][at] = rows[name]
-    return {name: values[name][place] for name in names}
+        count += len(rows)
+    return {name: values[name][place] for name in names}, count
 
 
 class StoredHeads(Mapping[str, NDArray[np.float32]]):
@@ -76,7 +93,7 @@ class StoredHeads(Mapping[str, NDArray[np.float32]]):
         fields: _Fields = [("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (heads,))]
         for start in range(0, len(self._distinct), BITE):
             ids = self._distinct[start : start + BITE]
-            rows = _copied(connection, ids, [sql.Identifier(f"{metric}_heads")], fields)
+            rows = _copied(connection, measurement_layer, ids, [sql.Identifier(f"{metric}_heads")], fields)
             at = np.searchsorted(self._distinct, rows["measurement_id"]), rows["layer"]
             found[at] = rows["elements"]["value"]
         return found[self._place]
@@ -113,12 +130,12 @@ def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.fl
 
 
 def _copied(
-    connection: Connection, ids: NDArray[np.int64], columns: Sequence[sql.Composable], fields: _Fields
+    connection: Connection, table: Table, ids: NDArray[np.int64], columns: Sequence[sql.Composable], fields: _Fields
 ) -> NDArray[Any]:
     """Rows of `measurement_id`, `layer` and the columns."""
     place: _Fields = [("id length", ">i4"), ("measurement_id", ">i8"), ("layer length", ">i4"), ("layer", ">i2")]
-    chosen = sql.SQL("SELECT measurement_id, layer, {} FROM measurement_layer WHERE measurement_id = ANY({})").format(
-        sql.SQL(", ").join(columns), sql.Literal(ids.tolist())
+    chosen = sql.SQL("SELECT measurement_id, layer, {} FROM {} WHERE measurement_id = ANY({})").format(
+        sql.SQL(", ").join(columns), sql.Identifier(table.name), sql.Literal(ids.tolist())
     )
     return _binary(connection, chosen, np.dtype([("fields", ">i2"), *place, *fields]))
 

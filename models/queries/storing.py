@@ -42,6 +42,7 @@ class Measured(Protocol):
     turn_speakers: NDArray[np.int32] | None  # (T,)
     turn_metrics: dict[str, NDArray[np.float64]] | None  # (T,) each
     left_out_rows: int
+    first_layers: dict[str, NDArray[np.float64]] | None  # (L,) each
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +148,17 @@ def _measurement(key: Key, version_key: int, measured: Measured) -> dict[str, An
 
 
 def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, tuple[str, Measured]]) -> None:
-    """The layers, the turns and the vectors of new measurements, by COPY."""
+    """The layers, the first windows, the turns and the vectors of new measurements, by COPY."""
     if not made:
         return
+    values_of_layer = {"measurement_id": "int8", "layer": "int2", **dict.fromkeys(METRIC_NAMES, "float8")}
     layer_columns = {
-        "measurement_id": "int8",
-        "layer": "int2",
-        **dict.fromkeys(METRIC_NAMES, "float8"),
+        **values_of_layer,
         **{f"{name}_heads": "float4[]" for name in METRIC_NAMES},
         "flow": "float4[]",
     }
     copy_rows(connection, "measurement_layer", layer_columns, _layers(made))
+    copy_rows(connection, "measurement_first_window", values_of_layer, _first_windows(made))
     turn_columns = {
         "measurement_id": "int8",
         "turn": "int4",
@@ -186,6 +187,14 @@ def _layers(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...
                 *(np.asarray(measured.heads[name][layer], np.float32) for name in METRIC_NAMES),
                 None if measured.flow is None else measured.flow[layer],
             )
+
+
+def _first_windows(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:
+    for measurement_id, (_, measured) in made.items():
+        if measured.first_layers is None:
+            continue
+        for layer, values in enumerate(zip(*(measured.first_layers[name] for name in METRIC_NAMES), strict=True)):
+            yield measurement_id, layer, *map(_number, values)
 
 
 def _turns(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:

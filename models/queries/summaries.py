@@ -17,7 +17,7 @@ from attention.definitions import METRIC_NAMES
 from models.queries.claims import UNLEASED, new_lease_token
 from models.queries.comparisons import SummaryFile
 from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
-from models.queries.stored_layers import StoredHeads, read_embeddings, read_layers
+from models.queries.stored_layers import StoredHeads, read_embeddings, read_first_windows, read_layers
 from models.tables import (
     analysis,
     comparison,
@@ -48,6 +48,7 @@ class MeasuredGroup:
     Metrics that no document of the group has are left out. `clusters` is None where no document names one; a document
     without a cluster is then one by itself. `skipped` counts the documents that failed, by reason. `own_tokens` are
     those read of each document without special tokens; `architecture` is None where versions of several were used.
+    `first_windows` is None where none was measured.
     """
 
     analysis_ids: list[str]
@@ -60,6 +61,7 @@ class MeasuredGroup:
     skipped: dict[str, int]
     own_tokens: NDArray[np.float64]  # (n,)
     architecture: str | None
+    first_windows: dict[str, NDArray[np.float64]] | None  # (n, L)
 
 
 def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) -> ClaimedSummary | None:
@@ -201,6 +203,7 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
             ]
         ),
         architecture=architectures.pop() if len(architectures) == 1 else None,
+        first_windows=read_first_windows(connection, ids, names),
     )
 
 

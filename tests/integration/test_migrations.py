@@ -22,6 +22,36 @@ def test_migrations_make_the_tables_the_code_describes_and_can_be_undone(databas
         command.check(config)
 
 
+def test_first_windows_come_to_a_database_that_has_measurements_and_go_with_theirs(empty_database_url: str) -> None:
+    with create_engine(empty_database_url, poolclass=NullPool).begin() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "WITH made AS (INSERT INTO model_version (model_id, revision, weights_sha256, dtype, dimension, facts) "
+                "VALUES ('m', 'r', 'w', 'float32', 8, '{}') RETURNING key) "
+                "INSERT INTO measurement (tenant_id, work_key, version_key, definitions, tokens, speakers, windows, "
+                "truncated, left_out_rows, distance) "
+                "SELECT 'local', number::text::bytea, key, 'd', 9, '{}', 1, false, 0, 2.5 "
+                "FROM made, generate_series(1, 2) AS number"
+            )
+        )
+        command.upgrade(config, "0002")
+        connection.execute(
+            text(
+                "INSERT INTO measurement_first_window (measurement_id, layer, distance) "
+                "SELECT id, layer, 1.5 FROM measurement, generate_series(0, 2) AS layer"
+            )
+        )
+        connection.execute(text("DELETE FROM measurement WHERE work_key = '1'"))
+        left = "SELECT count(*), min(distance), max(layer) FROM measurement_first_window"
+        assert tuple(connection.execute(text(left)).one()) == (3, 1.5, 2)
+        command.downgrade(config, "0001")
+        assert connection.scalar(text("SELECT to_regclass('measurement_first_window')")) is None
+        assert connection.scalar(text("SELECT sum(distance) FROM measurement")) == 2.5
+
+
 def test_a_second_upgrade_changes_nothing(database_url: str) -> None:
     upgrade(database_url)
     upgrade(database_url)
