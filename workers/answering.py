@@ -166,6 +166,12 @@ def this_answering() -> Answering:
     entries = load_models_file(process.settings.models)
     return Answering(
         process,
-        ServedModels(engine(), entries, process.settings.token_budget, process.settings.model_memory_bytes),
+        ServedModels(
+            engine(),
+            entries,
+            process.settings.token_budget,
+            process.settings.model_memory_bytes,
+            sharers=lambda: process.neighbours,
+        ),
         engine(),
     )

@@ -1,7 +1,7 @@
 """The models that a worker serves: opened on first use, and what the fleet is told about them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Engine
@@ -55,16 +55,22 @@ class ServedModels:
 
     A refusal is final for this process; a model that was not at hand is tried again. `budgets` says how many padded
     tokens a pass under each model may have: at most `token_budget`, less where little memory is free when the model is
-    loaded, and less again where memory ran out.
+    loaded, and less again where memory ran out. `sharers` tells how many workers share this machine's memory.
     """
 
     def __init__(
-        self, engine: Engine, entries: Sequence[ModelEntry], token_budget: int, memory_bytes: int | None = None
+        self,
+        engine: Engine,
+        entries: Sequence[ModelEntry],
+        token_budget: int,
+        memory_bytes: int | None = None,
+        sharers: Callable[[], int] = lambda: 1,
     ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
         self.budgets = {name: token_budget for entry in entries for name in (entry.id, entry.id + UNTRAINED)}
         self._memory_bytes = memory_bytes
+        self._sharers = sharers
         self._residence = Residence(self._sources(), self._free)
         self._versions: dict[str, int] = {}
         self._refused: dict[str, ModelRefused] = {}
@@ -130,7 +136,7 @@ class ServedModels:
             else:
                 key = set_model_ready(connection, model_id, facts)
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
-        fits = pass_tokens(model, free_memory(model.facts.device), self.budgets[model_id])
+        fits = pass_tokens(model, self._share(model.facts.device), self.budgets[model_id])
         self.budgets[model_id] = fits
         log.info(
             "opened model=%s revision=%s device=%s kernel=%s tokens a pass=%d",
@@ -162,6 +168,10 @@ class ServedModels:
             except ModelUnavailable as absence:
                 log.warning("model=%s cannot be served: %s", entry.id, absence)
         return sources
+
+    def _share(self, device: str) -> int:
+        """Bytes that a pass of this worker may count on: a GPU's are its own, the machine's are every worker's."""
+        return free_memory(device) // (self._sharers() if device == "cpu" else 1)
 
     def _free(self, device: str) -> int:
         """Bytes that another model may take on a device: most of what is free, or what the setting leaves."""

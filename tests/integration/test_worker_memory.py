@@ -11,10 +11,11 @@ from sqlalchemy import Engine, create_engine
 
 from attention.analysis import Measurement, analyse
 from attention.batches import passes
+from attention.budget import pass_tokens
 from attention.conversation import Rendered
 from attention.model import Model
 from models.settings import ModelEntry, Settings
-from workers import measuring
+from workers import measuring, serving
 from workers.answering import Answering
 from workers.app import app
 from workers.process import WorkerProcess
@@ -91,3 +92,16 @@ def test_a_window_that_does_not_fit_alone_fails_its_document_and_no_other(
         worker.answer_model(MODEL)
     assert states(engine, job_id) == {"done": 2, "failed": 1}
     assert job_row(engine, job_id).state == "succeeded"
+
+
+def test_workers_of_one_machine_share_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "free_memory", lambda _device: 512 << 20)
+    entries = (ModelEntry(id=MODEL, packaged=True, default=True),)
+    alone, among_four = (
+        ServedModels(engine, entries, token_budget=1 << 20, sharers=lambda count=count: count) for count in (1, 4)
+    )
+    opened = alone.open(MODEL).model
+    among_four.open(MODEL)
+    assert alone.budgets[MODEL] == pass_tokens(opened, 512 << 20, 1 << 20)
+    assert among_four.budgets[MODEL] == pass_tokens(opened, 128 << 20, 1 << 20)
+    assert among_four.budgets[MODEL] < alone.budgets[MODEL]
