@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     auth: Literal["open", "keys"] = Field(
         "open", description="`open` serves a loopback address only; `keys` asks for a key."
     )
+    sign_in_hours: float = Field(12.0, gt=0, description="How long a browser stays signed in with a key.")
     host: str = Field("127.0.0.1", description="The address the API listens on.")
     port: int = Field(8321, ge=1, le=65535, description="The port the API listens on.")
 

@@ -97,6 +97,18 @@ api_key = Table(
     Column("revoked_at", DateTime(timezone=True)),
 )
 
+# A browser that signed in with a key, and stays so until then or until the key is revoked.
+sign_in = Table(
+    "sign_in",
+    metadata,
+    Column("secret_sha256", LargeBinary, primary_key=True),
+    Column("key_id", Text, ForeignKey("api_key.id", ondelete="CASCADE"), nullable=False),
+    _created_at(),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index(None, "key_id"),
+    Index(None, "expires_at"),
+)
+
 # What the workers say of each entry of the models file. `facts` is attention.model.ModelFacts.
 model = Table(
     "model",

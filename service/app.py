@@ -31,6 +31,7 @@ from service.routes import (
     placing,
     registry,
     search,
+    sign_in,
 )
 from service.stopping import told_to_stop
 from service.waiting import Watcher
@@ -56,6 +57,7 @@ ROUTERS = (
     registry,
     health,
     pages,
+    sign_in,
 )
 
 

@@ -11,6 +11,7 @@ from psycopg import errors as postgres
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from attention.errors import BadTranscript, HearkenError
@@ -25,9 +26,11 @@ from service.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
+    UNAUTHENTICATED,
     Problem,
     failure,
 )
+from service.signing_in import is_navigation, login_address
 
 MOST_ERRORS = 20
 
@@ -49,6 +52,8 @@ def install(app: FastAPI) -> None:
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
+    if error.kind is UNAUTHENTICATED and is_navigation(request):
+        return RedirectResponse(login_address(request), 303)
     return problem_response(error, request.url.path)
 
 

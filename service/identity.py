@@ -1,4 +1,4 @@
-"""Whose request it is. With AUTH=open it is this machine's own; with AUTH=keys a key says so."""
+"""Whose request it is. With AUTH=open it is this machine's own; with AUTH=keys a key or a browser's sign-in says so."""
 
 import ipaddress
 from typing import Annotated
@@ -7,11 +7,13 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from models.queries.keys import ensure_local_tenant, tenant_of_key
+from models.queries.sign_ins import tenant_of_sign_in
 from models.tables import LOCAL_TENANT
 from service.context import Context, Here
 from service.problems import NOT_LOCAL, UNAUTHENTICATED, Problem
 
 LONGEST_KEY = 200
+COOKIE = "hearken_sign_in"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="hearken"'}
 
 bearer = HTTPBearer(auto_error=False, description="A key such as `hk_...`; not needed with AUTH=open.")
@@ -47,14 +49,23 @@ async def _tenant(request: Request, here: Here) -> str:
         return await _local_tenant(here)
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret:
-        raise Problem(UNAUTHENTICATED, headers=CHALLENGE)
-    found = None
-    if len(secret) <= LONGEST_KEY and secret.isascii():
-        found = await here.database.run(tenant_of_key, secret)
-    if found is None:
-        raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
-    return found
+    if scheme.lower() == "bearer" and secret:
+        found = await here.database.run(tenant_of_key, secret) if could_be_secret(secret) else None
+        if found is None:
+            raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
+        return found
+    # A cookie comes along whoever made the browser send it, so it opens only what changes nothing.
+    cookie = request.cookies.get(COOKIE, "")
+    if request.method in ("GET", "HEAD") and cookie and could_be_secret(cookie):
+        found = await here.database.run(tenant_of_sign_in, cookie)
+        if found is not None:
+            return found
+    raise Problem(UNAUTHENTICATED, headers=CHALLENGE)
+
+
+def could_be_secret(sent: str) -> bool:
+    """Whether it is worth looking up."""
+    return len(sent) <= LONGEST_KEY and sent.isascii()
 
 
 async def _local_tenant(here: Context) -> str:

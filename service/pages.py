@@ -5,12 +5,21 @@ from html import escape
 from models.settings import ModelEntry
 from service.problems import CLASSES, PATH, PROBLEM_TYPES, ProblemType
 
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+
+def security_headers(*sources: str, forms: str = "'none'") -> dict[str, str]:
+    """The headers of a page that may take what it needs from these sources alone, and can be framed by nobody.
+
+    `forms` says where its forms may be sent.
+    """
+    policy = ("default-src 'none'", *sources, f"form-action {forms}", "base-uri 'none'", "frame-ancestors 'none'")
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+SECURITY_HEADERS = security_headers("style-src 'unsafe-inline'")
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fbfaf7; --quiet: #5d6775; --line: #dcd8cf; --mark: #0a6c74;
@@ -30,6 +39,13 @@ pre { background: var(--code); border: 1px solid var(--line); border-radius: 8px
 table { border-collapse: collapse; width: 100%; }
 td { border-top: 1px solid var(--line); padding: 0.45rem 1rem 0.45rem 0;
   vertical-align: top; } td:first-child { white-space: nowrap; }
+form { display: grid; gap: 0.6rem; max-width: 30rem; margin: 0 0 1.5rem; } label { font-weight: 600; }
+input, button { font: inherit; padding: 0.65rem 0.8rem; border: 1px solid var(--line); border-radius: 8px;
+  width: 100%; }
+input { background: var(--code); color: var(--ink); } button { background: var(--mark); color: var(--paper); border: 0;
+  font-weight: 600; cursor: pointer; }
+input:focus-visible, button:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
+[role=alert] { border-left: 3px solid #c0392b; padding-left: 0.8rem; }
 @media (max-width: 34rem) { td, td:first-child { display: block; white-space: normal; }
   td + td { border-top: 0; padding-top: 0; } }
 """
@@ -56,6 +72,7 @@ def front_page(entries: tuple[ModelEntry, ...], base_url: str, keys: bool) -> st
     )
     routes = "".join(f"<tr><td><code>{escape(route)}</code></td><td>{escape(does)}</td></tr>" for route, does in ROUTES)
     models = ", ".join(f"<code>{escape(entry.id)}</code>" for entry in entries)
+    sign_in = "<a href=/login>Sign in</a> · " if keys else ""
     return _page(
         "Hearken",
         "<h1>How does a language model attend to a conversation?</h1>"
@@ -65,9 +82,33 @@ def front_page(entries: tuple[ModelEntry, ...], base_url: str, keys: bool) -> st
         f"<h2>Send a conversation</h2><pre>{escape(example)}</pre>"
         f"<p class=quiet>Served here: {models}.</p>"
         f"<h2>What there is</h2><table>{routes}</table>"
-        f"<h2>Read on</h2><p><a href=/docs>Every route and field</a> · <a href={PATH}>What can go wrong</a> · "
+        f"<h2>Read on</h2><p>{sign_in}<a href=/docs>Every route and field</a> · <a href={PATH}>What can go wrong</a> · "
         "<a href=/readyz>Is everything there?</a></p>",
     )
+
+
+def login_page(onward: str, wrong: str | None = None) -> str:
+    """Where a browser exchanges a key for a sign-in, and then goes on to the path `onward`."""
+    alert = f"<p role=alert>{escape(wrong)}</p>" if wrong else ""
+    return _page(
+        "Sign in",
+        "<h1>Sign in with a key</h1>"
+        "<p>Reports and other pages of this service belong to somebody. A key says to whom; it is exchanged for a "
+        "cookie of this browser and not kept.</p>"
+        f"{alert}<form method=post action=/login><label for=key>Key</label>"
+        "<input id=key name=key type=password required autofocus autocomplete=current-password spellcheck=false "
+        "placeholder='hk_…' maxlength=200>"
+        f"<input type=hidden name=next value='{escape(onward)}'><button>Sign in</button></form>"
+        "<p class=quiet>Whoever runs this service makes keys: <code>hearken keys create --tenant NAME</code>. What a "
+        "signed-in browser may do is read; everything else is sent with the key itself.</p>",
+    )
+
+
+def signed_in_page(keys: bool) -> str:
+    """For a browser that needs no key, or has signed in."""
+    told = "This browser is signed in." if keys else "This service asks for no key: it answers this machine alone."
+    out = "<form method=post action=/logout><button>Sign out</button></form>" if keys else ""
+    return _page("Sign in", f"<h1>Nothing to do</h1><p>{told}</p>{out}<p><a href=/>Back to the front page</a></p>")
 
 
 def problem_page(kind: ProblemType) -> str:

@@ -24,6 +24,14 @@ class NewKey:
     secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key that was made and not revoked."""
+
+    id: str
+    tenant_id: str
+
+
 def ensure_local_tenant(connection: Connection) -> str:
     """The one tenant of an installation that asks for no keys."""
     connection.execute(insert(tenant).values(id=LOCAL_TENANT, name=LOCAL_TENANT).on_conflict_do_nothing())
@@ -54,19 +62,25 @@ def revoke_key(connection: Connection, key_id: str) -> bool:
 
 
 def tenant_of_key(connection: Connection, secret: str) -> str | None:
-    """Whose key this is; None for a key that was never made or was revoked.
+    """Whose key this is; None for a key that was never made or was revoked."""
+    key = find_key(connection, secret)
+    return None if key is None else key.tenant_id
+
+
+def find_key(connection: Connection, secret: str) -> HeldKey | None:
+    """The key that has this secret; None for one that was never made or was revoked.
 
     Looked up by digest, which tells nothing about the secret by its timing, and compared in constant time.
     """
     digest = _digest(secret)
     row = connection.execute(
-        select(api_key.c.tenant_id, api_key.c.secret_sha256).where(
+        select(api_key.c.id, api_key.c.tenant_id, api_key.c.secret_sha256).where(
             api_key.c.secret_sha256 == digest, api_key.c.revoked_at.is_(None)
         )
     ).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.secret_sha256), digest):
         return None
-    return str(row.tenant_id)
+    return HeldKey(row.id, row.tenant_id)
 
 
 def _digest(secret: str) -> bytes:

@@ -12,7 +12,7 @@ from models.queries.claims import RUNNING, UNLEASED, work_waits
 from models.queries.inquiry_claims import inquiries_wait
 from models.queries.jobs import cancel_jobs
 from models.queries.settling import SUMMARIES, has_items, lock_jobs, model_queue, settle_jobs
-from models.tables import comparison, idempotency, inquiry, job, model, outbox, work_item, worker
+from models.tables import comparison, idempotency, inquiry, job, model, outbox, sign_in, work_item, worker
 
 BITE = 500
 WORKER_LOST = "worker-lost"
@@ -148,13 +148,14 @@ def queues_with_work(connection: Connection) -> list[str]:
 
 
 def delete_forgotten(connection: Connection, *, idempotency_hours: float, worker_seconds: float) -> dict[str, int]:
-    """Delete idempotency keys and inquiries past their time, and workers silent for `worker_seconds`; counts each."""
+    """Delete what is past its time, and workers silent for `worker_seconds`; counts each kind."""
     silent = worker.c.heartbeat_at < func.now() - timedelta(seconds=worker_seconds)
     old: dict[str, Any] = {
         "idempotency keys": delete(idempotency).where(
             idempotency.c.created_at < func.now() - timedelta(hours=idempotency_hours)
         ),
         "inquiries": delete(inquiry).where(inquiry.c.expires_at < func.now()),
+        "sign-ins": delete(sign_in).where(sign_in.c.expires_at < func.now()),
         "workers": delete(worker).where(silent),
     }
     return {name: connection.execute(statement).rowcount for name, statement in old.items()}
