@@ -29,6 +29,7 @@ from service.routes import (
     jobs,
     pages,
     placing,
+    reference,
     registry,
     search,
     sign_in,
@@ -58,6 +59,7 @@ ROUTERS = (
     health,
     pages,
     sign_in,
+    reference,
 )
 
 
@@ -92,6 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # `service.routes.reference` serves it without another host
+        redoc_url=None,
     )
     app.state.measures = Measures()
     app.add_middleware(Observed, measures=app.state.measures)
