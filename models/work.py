@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,8 @@ class Sampling(BaseModel):
     seed: int
     window_characters: int | None = Field(default=None, ge=32)
     """Where it is given windows are so many characters, the same under every model, and `window_tokens` is not used."""
+    first_window: bool = False
+    """Whether the document's first window is measured too, by itself."""
 
     @property
     def window_estimate(self) -> int:
@@ -43,6 +45,11 @@ class WorkOptions(BaseModel):
     labels: Literal["keep", "drop"] = "keep"
     sampling: Sampling | None = None
     control: Control | None = None
+
+    def under(self, control: Control) -> Self:
+        """The same under a control, which has no first window: it stands beside the result over the whole document."""
+        plain = None if self.sampling is None else self.sampling.model_copy(update={"first_window": False})
+        return self.model_copy(update={"sampling": plain, "control": control})
 
 
 def content_digest(content: dict[str, Any]) -> bytes:

@@ -46,6 +46,7 @@ def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendere
             count=sampling.count,
             seed=sampling.seed,
             context=model.facts.context,
+            first_window=sampling.first_window,
             labels=options.labels,
         )
     if sampling.window_tokens > model.facts.context:
@@ -61,6 +62,7 @@ def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendere
         window_tokens=sampling.window_tokens,
         count=sampling.count,
         seed=sampling.seed,
+        first_window=sampling.first_window,
         labels=options.labels,
     )
 

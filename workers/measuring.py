@@ -142,7 +142,7 @@ class ClaimRun:
 
     def _one_group(self, waiting: list[Reading]) -> list[Reading]:
         """Measure and store what fits into one pass; returns the rest."""
-        lengths = [[len(window) for window in reading.rendered.windows] for reading in waiting]
+        lengths = [[len(window) for window in reading.rendered.all_windows] for reading in waiting]
         group = pass_sized_groups(lengths, self.budget)[0]
         chosen = [waiting[index] for index in group]
         rest = [reading for index, reading in enumerate(waiting) if index not in set(group)]
@@ -155,7 +155,7 @@ class ClaimRun:
     def _after_running_out(self, group: list[Reading]) -> list[Reading]:
         """Halve the budget from now on; a window that does not fit by itself fails its document."""
         torch.cuda.empty_cache()
-        widest = max(len(window) for reading in group for window in reading.rendered.windows)
+        widest = max(len(window) for reading in group for window in reading.rendered.all_windows)
         if self.budget <= widest:
             self._fail([reading.item for one in group for reading in one.all], OUT_OF_MEMORY)
             return []
@@ -203,7 +203,7 @@ class ClaimRun:
                     between_passes=between,
                 )
                 measured.update(zip(chosen, found, strict=True))
-        lengths = [len(window) for reading in group for window in reading.rendered.windows]
+        lengths = [len(window) for reading in group for window in reading.rendered.all_windows]
         number, padded = padded_share(lengths, self.budget)
         log.info(
             "pass model=%s documents=%d jobs=%d tenants=%d passes=%d windows=%d tokens=%d padded=%.1f%% ms=%.0f",

@@ -20,10 +20,14 @@ DISTANCE: Final = "distance"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """One group, and how many tokens a word had in each of its documents (n,); NaN where that is not known."""
+    """One group, and how many tokens a word had in each of its documents (n,); NaN where that is not known.
+
+    `first` is the group with the numbers of its documents' first windows, None where there are none.
+    """
 
     group: Group
     tokens_per_word: NDArray[np.float64]
+    first: Group | None = None
 
 
 def words_of_group(connection: Connection, job_id: str, position: int, options: WorkOptions) -> dict[str, int]:

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparison_files import stated_versions
 from workers.controls import control_result
+from workers.first_window import first_window_result, of_first_windows
 from workers.measuring import Surroundings
 from workers.pairing import Reading, distance_in_words, words_of_group
 
@@ -99,23 +101,20 @@ class SummaryRun:
                     words = words_of_group(connection, self.claimed.job_id, first + index, self.request.options())
                     counted = np.array([words[name] or np.nan for name in found.documents], np.float64)
                     rate = found.own_tokens / counted
-                readings.append(
-                    Reading(
-                        Group(
-                            name=asked.name,
-                            model=asked.model or self.request.model or "",
-                            analysis_ids=found.analysis_ids,
-                            layers=found.layers,
-                            overall=found.overall,
-                            heads=found.heads if one_architecture else None,
-                            embeddings=found.embeddings,
-                            clusters=found.clusters,
-                            documents=found.documents,
-                            skipped=found.skipped,
-                        ),
-                        rate,
-                    )
+                group = Group(
+                    name=asked.name,
+                    model=asked.model or self.request.model or "",
+                    analysis_ids=found.analysis_ids,
+                    layers=found.layers,
+                    overall=found.overall,
+                    heads=found.heads if one_architecture else None,
+                    embeddings=found.embeddings,
+                    clusters=found.clusters,
+                    documents=found.documents,
+                    skipped=found.skipped,
                 )
+                alone = None if found.first_windows is None else of_first_windows(group, found.first_windows)
+                readings.append(Reading(group, rate, alone))
         return readings
 
     def _controls(self, settings: ComparisonSettings, look: Callable[[str], None]) -> dict[str, Any]:
@@ -141,8 +140,16 @@ class SummaryRun:
             by_head=self.request.by_head,
             head_permutations=max(1000, self.request.permutations),
         )
-        result = _finite(compare([reading.group for reading in readings], settings, between_steps=look).as_dict())
+        whole = compare([reading.group for reading in readings], settings, between_steps=look)
+        result = _finite(whole.as_dict())
         result["windows"] = self._windows()
+        if self.request.first_window:
+            look("first window")
+            firsts = {reading.group.name: reading.first for reading in readings}
+            first, caution = first_window_result(whole, firsts, settings, look)
+            result["first_window"] = _finite(first)
+            if caution is not None:
+                result["warnings"].append(asdict(caution))
         if result["paired"]:
             look("distance in words")
             result["distance_words"] = _finite(distance_in_words(readings, settings))

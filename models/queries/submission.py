@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Integer, Select, bindparam, cast, func, insert, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+)
 
 from attention.batches import CHARACTERS_PER_TOKEN, estimate_tokens
 from models.identifiers import new_identifier
@@ -171,8 +183,7 @@ def submit_comparison(
         for number, control in enumerate(controls, start=1):
             wanted = chosen if control in ANY_DOCUMENT else _with_turns(chosen)
             total += _count(connection, wanted)
-            changed = options.model_copy(update={"control": control})
-            parts.append((number * len(groups) + index, group.served, wanted, changed))
+            parts.append((number * len(groups) + index, group.served, wanted, options.under(control)))
     job_id = _insert_job(connection, terms, "comparison", request, total)
     connection.execute(
         insert(comparison).values(id=new_identifier("cmp"), tenant_id=terms.tenant_id, job_id=job_id, request=request)
@@ -260,9 +271,10 @@ def _insert_items(
 ) -> None:
     """One item for each chosen document, made inside the database however many there are."""
     characters = document.c.characters
-    estimate = func.greatest(1, func.round(characters / CHARACTERS_PER_TOKEN))
+    estimate: ColumnElement[Any] = func.greatest(1, func.round(characters / CHARACTERS_PER_TOKEN))
     if options.sampling is not None:
-        estimate = func.least(estimate, options.sampling.window_estimate * options.sampling.count)
+        window, count = options.sampling.window_estimate, options.sampling.count
+        estimate = func.least(estimate, window * count) + (window if options.sampling.first_window else 0)
     settings: BindParameter[bytes] = bindparam("settings", request_settings(options, served.max_tokens))
     columns = {
         "tenant_id": literal(terms.tenant_id),

@@ -61,6 +61,9 @@ class ComparisonRequest(Request):
         "`window_tokens` where the same documents are compared under several models.",
     )
     windows: int = Field(2, ge=1, le=64, description="Windows a document, spread over it.")
+    first_window: bool = Field(
+        True, description="Measure every document's first window too, by itself; its result stands beside the main one."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="The same seed gives the same answer.")
     confidence: float = Field(0.95, ge=0.5, le=0.999)
     metrics: Annotated[
@@ -115,6 +118,7 @@ class ComparisonRequest(Request):
             count=self.windows,
             seed=self.seed,
             window_characters=self.window_characters,
+            first_window=self.first_window,
         )
         return WorkOptions(labels=self.speaker_labels, sampling=sampling)
 
@@ -182,6 +186,9 @@ class Comparison(ComparisonEntry):
         default=None, description="Epsilon squared as L x H; where they are many, at `/heads`."
     )
     separability: list[dict[str, Any]] | dict[str, Any] = Field(default=[], description="Beside permuted labels.")
+    first_window: dict[str, Any] | None = Field(
+        default=None, description="Means and pairs of the documents' first windows, and where they disagree."
+    )
     maps: list[dict[str, Any]] = Field(
         default=[], description="t-SNE with seed and trustworthiness; many points at `/points`."
     )

@@ -67,7 +67,8 @@ async def place(comparison_id: Storable, body: PlaceRequest, here: Here, tenant:
     if model_id not in {entry.id for entry in here.entries}:
         raise Problem(MODEL_CHANGED, f"The map was made with {model_id}, which is not served any more.")
     content = await _content(here, tenant, body)
-    options = ComparisonRequest.model_validate(found.request).options().model_dump(mode="json")
+    asked = ComparisonRequest.model_validate(found.request).model_copy(update={"first_window": False})
+    options = asked.options().model_dump(mode="json")
     read = await answer_of(here, tenant, model_id, "embedding", {"content": content, "options": options})
     vector, version_key = read.response["embedding"], read.response["version_key"]
     near = await here.database.run(nearest_points, comparison_id, version_key, vector, NEIGHBOURS)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from tiny_models import tiny_model
 from worker_fleet import Fleet, fleet
 
+from attention.spans import first_span
 from models.tables import analysis, measurement, work_item
 
 pytestmark = pytest.mark.xdist_group("api models compared")
@@ -87,6 +88,24 @@ def test_two_architectures_are_paired_by_document_and_their_heads_left_alone(
     assert in_words["overall"]["before"]["mean"] == pytest.approx(tokens_mean / rates["before"], rel=0.05)
     assert in_words["overall"]["before"]["mean"] < tokens_mean
     assert {pair["metric"] for pair in in_words["paired"]} == {"distance_words"}
+
+
+def test_first_windows_are_the_same_characters_too_and_are_paired(api: httpx.Client, dataset: str) -> None:
+    found = compared(api, dataset, MODEL, "before")
+    first = found["first_window"]
+    assert [(pair["metric"], pair["layer"], pair["test"]) for pair in first["paired"]] == [
+        (pair["metric"], pair["layer"], pair["test"]) for pair in found["paired"]
+    ]
+    assert [one["paired"] for one in first["effects"]] == [True, True]
+    paired = {pair["metric"]: pair["delta"] for pair in first["paired"] if pair["level"] == "overall"}
+    assert {one["metric"]: one["first_delta"] for one in first["effects"]} == paired
+    beginnings = [{"text": words(60, number)[slice(*first_span(words(60, number), characters=120))]}
+                  for number in range(DOCUMENTS)]  # fmt: skip
+    for name in (MODEL, "before"):
+        alone = [api.post("/v1/analyses", json={**content, "model": name}).json() for content in beginnings]
+        for metric in ("distance", "entropy"):
+            mean = sum(one["metrics"][metric] for one in alone) / DOCUMENTS
+            assert first["overall"][metric][name.split("-")[0]]["mean"] == pytest.approx(mean, rel=1e-5)
 
 
 def test_before_and_after_tuning_heads_are_compared_too(api: httpx.Client, dataset: str) -> None:

@@ -17,6 +17,7 @@ def test_the_order_of_fields_does_not_change_a_contents_digest() -> None:
         WorkOptions(overflow="truncate"),
         WorkOptions(labels="drop"),
         WorkOptions(sampling=Sampling(window_tokens=256, count=3, seed=0)),
+        WorkOptions(sampling=Sampling(window_tokens=256, count=3, seed=0, first_window=True)),
     ],
 )
 def test_options_that_change_the_numbers_change_the_request_key(other: WorkOptions) -> None:
@@ -25,6 +26,17 @@ def test_options_that_change_the_numbers_change_the_request_key(other: WorkOptio
     assert key == request_key(digest, WorkOptions(), None)
     assert key != request_key(digest, other, None)
     assert key != request_key(digest, WorkOptions(), 128)
+
+
+def test_with_and_without_a_first_window_are_two_requests_and_a_control_has_none() -> None:
+    digest = content_digest({"text": "hello"})
+    plain, first = (
+        WorkOptions(labels="drop", sampling=Sampling(window_tokens=256, count=3, seed=0, first_window=wanted))
+        for wanted in (False, True)
+    )
+    assert request_key(digest, plain, None) != request_key(digest, first, None)
+    assert first.under("untrained") == plain.under("untrained") == plain.model_copy(update={"control": "untrained"})
+    assert WorkOptions().under("untrained") == WorkOptions(control="untrained")
 
 
 def test_revision_weights_dtype_and_rendering_change_the_work_key() -> None:
