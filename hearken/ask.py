@@ -75,6 +75,9 @@ def compare(
     model: ModelId = None,
     window_tokens: Annotated[int, typer.Option(help="Every document is read in windows of this size.")] = 256,
     seed: int = 0,
+    first_window: Annotated[
+        bool, typer.Option(help="Measure every document's first window too; its result stands beside the main one.")
+    ] = True,
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,7 +99,14 @@ def compare(
             with console.status(f"sending {path}"):
                 dataset = client.upload_dataset(path, name=name)
             sides.append({"name": name, "dataset_id": dataset.id})
-        job = client.compare(sides, model=model, window_tokens=window_tokens, seed=seed, controls=control or [])
+        job = client.compare(
+            sides,
+            model=model,
+            window_tokens=window_tokens,
+            seed=seed,
+            first_window=first_window,
+            controls=control or [],
+        )
         with job_progress("comparing") as follow:
             job = client.wait(job.id, on_progress=follow)
         assert job.result is not None

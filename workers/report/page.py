@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from workers.report.charts import charts
 from workers.report.controls import controls
 from workers.report.findings import findings
+from workers.report.first_window import first_window
 from workers.report.wording import (
     METRIC,
     SPACE,
@@ -45,6 +46,7 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
         versions={**result["versions"], **versions},
         findings=findings(result),
+        first_window=first_window(result),
         controls=controls(result),
         metrics=drawn_metrics(result),
         colours=colours(result),

@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.report.controls import controls_head, controls_rows, controls_text
 from workers.report.findings import findings
+from workers.report.first_window import HEAD, first_window_rows, first_window_text
 from workers.report.wording import interval_shown, metric_name, overall_pairs, p_shown, shown, titled
 
 
@@ -36,6 +37,11 @@ def markdown(result: Mapping[str, Any], request: Mapping[str, Any], versions: Ma
         for p in pairs
     )
     parts += ["## Effects", _table(["metric", "a", "b", "Cliff's delta", "adjusted", "test"], effects)]
+    if result.get("first_window"):
+        parts += ["## First window beside the whole document", *map(_plain, first_window_text(result))]
+        beside = first_window_rows(result)
+        if beside:
+            parts.append(_table(list(HEAD), beside))
     if result.get("controls"):
         parts += ["## With controls", *map(_plain, controls_text(result))]
         parts.append(_table(controls_head(result), controls_rows(result)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workers.report.controls import added_numbers
+from workers.report.first_window import first_window_numbers
 
 COLUMNS = ("table", "level", "metric", "space", "layer", "head", "group", "other_group", "quantity", "value")
 Row = tuple[str, str, str, str, int | None, int | None, str, str, str, float | int | None]
@@ -23,6 +24,7 @@ def tidy_rows(result: Mapping[str, Any]) -> Iterator[Row]:
                 at = (table, pair["level"], pair["metric"], "", pair["layer"], None, pair["a"], pair["b"])
                 yield (*at, quantity, pair[quantity])
     yield from _heads(result)
+    yield from first_window_numbers(result)
     yield from added_numbers(result)
     for found in result["separability"]:
         level = "overall" if found["layer"] is None else "layer"
