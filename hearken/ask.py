@@ -70,7 +70,9 @@ def _with_flow(client: "Client", analysis: "Analysis") -> "Analysis":
 
 
 def compare(
-    groups: Annotated[list[str], typer.Argument(metavar="NAME=FILE...", help="Groups of documents, as JSON Lines.")],
+    groups: Annotated[
+        list[str], typer.Argument(metavar="NAME=FILE...", help="Groups of documents, as .jsonl, .csv or .parquet.")
+    ],
     out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("report.html"),
     model: ModelId = None,
     window_tokens: Annotated[int, typer.Option(help="Every document is read in windows of this size.")] = 256,

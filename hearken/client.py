@@ -30,6 +30,7 @@ from models.schemas.tokens import AttentionWeights
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 FINISHED = ("succeeded", "failed", "cancelled")
+_MEDIA_TYPES = {".jsonl": "application/jsonl", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 _LONG_POLL_SECONDS = 20
 _ATTEMPTS = 4
 _TRANSIENT = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
@@ -122,15 +123,24 @@ class Client:
     # Data sets and what is made of them
 
     def upload_dataset(
-        self, content: Path | bytes | BinaryIO | Iterable[bytes], *, name: str | None = None, domain: str | None = None
+        self,
+        content: Path | bytes | BinaryIO | Iterable[bytes],
+        *,
+        name: str | None = None,
+        domain: str | None = None,
+        media_type: str | None = None,
     ) -> Dataset:
-        """Store documents sent as JSON Lines (the one format at present); a path is streamed from disk."""
+        """Store documents; a path is streamed from disk, as CSV or Parquet where its ending says so.
+
+        Everything else is JSON Lines, unless `media_type` names another type.
+        """
         query = {"name": name, "domain": domain}
         if isinstance(content, Path):
             query["name"] = name or content.stem
+            media_type = media_type or _MEDIA_TYPES.get(content.suffix.lower())
             with content.open("rb") as source:
-                return self._upload(source, query)
-        return self._upload(content, query)
+                return self._upload(source, query, media_type)
+        return self._upload(content, query, media_type)
 
     def datasets(self) -> Iterator[Dataset]:
         """Every data set, newest first."""
@@ -253,9 +263,11 @@ class Client:
     def _create(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
         return self._request("POST", path, json=body, headers={"Idempotency-Key": uuid.uuid4().hex, **(headers or {})})
 
-    def _upload(self, content: bytes | BinaryIO | Iterable[bytes], query: Mapping[str, str | None]) -> Dataset:
+    def _upload(
+        self, content: bytes | BinaryIO | Iterable[bytes], query: Mapping[str, str | None], media_type: str | None
+    ) -> Dataset:
         given = {key: value for key, value in query.items() if value is not None}
-        headers = {"Content-Type": "application/jsonl", "Idempotency-Key": uuid.uuid4().hex}
+        headers = {"Content-Type": media_type or _MEDIA_TYPES[".jsonl"], "Idempotency-Key": uuid.uuid4().hex}
         try:
             response = self._http.post("/v1/datasets", content=content, params=given, headers=headers)
         except httpx.TransportError as error:  # a stream cannot be sent twice

@@ -1,7 +1,8 @@
 """Bodies: how many bytes are read, of which type, and never more in memory than the limit."""
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,6 +11,7 @@ from fastapi.routing import APIRoute
 from service.problems import BODY_TOO_LARGE, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+POURED_BYTES = 1 << 20
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -43,6 +45,19 @@ def refuse_encoded_body(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is encoded as {encoding!r}; send it as it is.")
+
+
+async def pour(pieces: AsyncIterator[bytes], limit: int, into: Callable[[bytes], None]) -> None:
+    """Hand a body on, a megabyte at a time, each in a thread. Raises a `Problem` when it passes the limit."""
+    received, gathered = 0, bytearray()
+    async for piece in pieces:
+        received += len(piece)
+        refuse_large_body(received, limit, at_least=True)
+        gathered += piece
+        if len(gathered) >= POURED_BYTES:
+            await asyncio.to_thread(into, bytes(gathered))
+            gathered.clear()
+    await asyncio.to_thread(into, bytes(gathered))
 
 
 class LimitedRequest(Request):

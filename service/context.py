@@ -1,6 +1,7 @@
 """What every request of one process shares: settings, the served models, the database, who waits and who knocks."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -11,6 +12,9 @@ from service.database import Database
 from service.knocking import Knocker
 from service.problems import MODEL_UNKNOWN, field_problem
 from service.waiting import Watcher
+
+UNPACKED_AT_ONCE = 2
+"""Uploads that may be unpacked at once, since each may take a good deal of memory; others wait."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,7 @@ class Context:
     watcher: Watcher
     knocker: Knocker
     local_tenant_known: bool = False
+    unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKED_AT_ONCE))
 
     def served(self, model_id: str | None, pointer: str = "/model") -> Served:
         """The model that a client names, or the default one. Raises a `Problem` when it is not served."""

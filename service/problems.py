@@ -96,7 +96,8 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",
     415,
     "The body has a type that is not taken here",
-    "Send `Content-Type: application/json`; a data set as `application/x-ndjson`, one object a line. Never compressed.",
+    "Send `application/json`; a data set as JSON Lines (`application/x-ndjson`), CSV (`text/csv`) or Parquet "
+    "(`application/vnd.apache.parquet`), or one of these in a form. Never compressed as a whole.",
 )
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "The method does not exist here", "The header `Allow` names those that do."
@@ -104,8 +105,9 @@ METHOD_NOT_ALLOWED = ProblemType(
 BAD_DATASET = ProblemType(
     "bad-dataset",
     422,
-    "The data set has lines that cannot be taken",
-    "`errors` names the first 20 lines and their faults. Nothing was stored: mend the lines and send all of it again.",
+    "The data set has documents that cannot be taken",
+    "`errors` names the first 20 lines or rows and their faults, or what is wrong with all of the file. Nothing was "
+    "stored: mend it and send all of it again.",
 )
 IDEMPOTENCY_KEY_REUSED = ProblemType(
     "idempotency-key-reused",

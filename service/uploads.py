@@ -1,29 +1,28 @@
-"""Uploads: a data set read line by line as it arrives, checked, and kept aside until the last line proved good.
+"""Uploads: a data set checked document by document as it arrives, and kept aside until the last one proved good.
 
-Memory stays bounded by one piece of the body and one line; what was read waits in a temporary file in the form that
-PostgreSQL copies in. Nothing reaches the database before the whole upload is known to be good.
+A reader finds the documents in the bytes (`service.reading`). What was checked waits in a temporary file, in the form
+that PostgreSQL copies in. Nothing reaches the database before the whole upload is known to be good.
 """
 
-import asyncio
 import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, NoReturn, Self
 
 from pydantic import ValidationError
 
-from models.queries.datasets import DatasetDocument, copy_line
+from models.queries.datasets import DatasetDocument, copy_line, in_domain
 from models.schemas.documents import DatasetLine, characters_of, turns_of
 from models.schemas.problems import FieldError
 from models.settings import Settings
 from models.work import content_digest
-from service.bodies import BYTE_ORDER_MARK, refuse_large_body
 from service.errors import field_errors
 from service.problems import BAD_DATASET, NO_DOCUMENTS, Problem
+from service.reading.formats import Reader, ReaderOf
 
 MOST_ERRORS = 20
 MOST_NAMES = 100
@@ -35,17 +34,20 @@ BLOCK_BYTES = 1 << 16
 
 @dataclass(slots=True)
 class Upload:
-    """One data set on its way in. Use it as a context manager, which removes the temporary file."""
+    """One data set on its way in. Use it as a context manager, which removes what is kept aside.
+
+    `counted` says what the numbers of faults count: lines of a text, or rows.
+    """
 
     settings: Settings
     tenant_id: str
     dataset_id: str
-    domain: str | None
+    domain: str | None = None
+    counted: str = "line"
     documents: int = 0
     length: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
-    _line: int = 0
-    _rest: bytes = b""
+    _reader: Reader | None = None
     _errors: list[FieldError] = field(default_factory=list)
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _spool: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))  # noqa: SIM115
@@ -56,78 +58,104 @@ class Upload:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reader is not None:
+            self._reader.close()
         self._spool.close()
 
     @property
     def sha256(self) -> str:
-        """The digest of the bytes as they came."""
+        """The digest of the file's bytes as they came."""
         return self._digest.hexdigest()
 
-    async def read(self, pieces: AsyncIterator[bytes]) -> None:
-        """Read everything. Raises a `Problem` for a body that is too large, has bad lines or no documents."""
-        gathered = bytearray()
-        async for piece in pieces:
-            self.length += len(piece)
-            refuse_large_body(self.length, self.settings.max_upload_bytes, at_least=True)
-            gathered += piece
-            if len(gathered) >= IN_MEMORY_BYTES:
-                await asyncio.to_thread(self._absorb, bytes(gathered))
-                gathered.clear()
-        await asyncio.to_thread(self._absorb, bytes(gathered), last=True)
+    @property
+    def unpacks(self) -> bool:
+        """Whether reading on takes memory and time of its own, so that not all should do it at once."""
+        return self._reader is not None and self._reader.unpacks
+
+    # The bytes
+
+    def begin(self, reader_of: ReaderOf) -> None:
+        """Have what follows read by such a reader."""
+        self._reader = reader_of(self)
+
+    def absorb(self, data: bytes) -> None:
+        """Read the next bytes. Raises a `Problem` when nothing that follows could help."""
+        assert self._reader is not None
+        self._digest.update(data)
+        self.length += len(data)
+        self._reader.feed(data)
+
+    def read_on(self) -> bool:
+        """After the last byte: some of what is left to read; False once everything proved good. Raises a `Problem`."""
+        assert self._reader is not None
+        if self._reader.read_on():
+            return True
         if self._errors:
-            self._refuse()
+            self._refuse_errors()
         if not self.documents:
-            raise Problem(NO_DOCUMENTS, "The data set has no documents: send one JSON object a line.")
+            raise Problem(NO_DOCUMENTS, "The data set has no documents.")
+        return False
 
     def blocks(self) -> Iterator[bytes]:
-        """The documents as `COPY` takes them; may be asked for again."""
+        """The documents as `COPY` takes them, in `domain` where they name none; may be asked for again."""
         self._spool.seek(0)
-        while block := self._spool.read(BLOCK_BYTES):
-            yield block
+        if self.domain is None:
+            while block := self._spool.read(BLOCK_BYTES):
+                yield block
+        else:
+            while lines := self._spool.readlines(BLOCK_BYTES):
+                yield b"".join(in_domain(line, self.domain) for line in lines)
 
-    def _absorb(self, data: bytes, *, last: bool = False) -> None:
-        self._digest.update(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if last:
-            lines.append(self._rest)
-            self._rest = b""
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > self.settings.max_body_bytes:
-            self._line += 1
-            self._too_long(len(self._rest))
-            self._refuse()
+    # What readers find
 
-    def _take(self, line: bytes) -> None:
-        self._line += 1
-        if self._line == 1:
-            line = line.removeprefix(BYTE_ORDER_MARK)
-        if not line.strip():
-            return
-        if len(line) > self.settings.max_body_bytes:
-            self._too_long(len(line))
-            return
+    def take_json(self, number: int, line: bytes) -> None:
+        """Check a document that is JSON, and keep it."""
+        self._take(number, DatasetLine.model_validate_json, line)
+
+    def take_fields(self, number: int, fields: Mapping[str, Any]) -> None:
+        """Check a document that was read already, and keep it."""
+        self._take(number, DatasetLine.model_validate, fields)
+
+    def too_long(self, number: int, length: int) -> None:
+        """Note a line or row that has at least so many bytes."""
+        limit = self.settings.max_body_bytes
+        self.fault(number, "", f"the {self.counted} has at least {length} bytes; the limit is {limit}")
+
+    def fault(self, number: int, pointer: str, message: str) -> None:
+        """Note a fault of one line or row. Raises the `Problem` when it is the last that is told."""
+        told = f"{self.counted} {number}: {message}"
+        self._errors.append(FieldError(pointer=pointer, message=told, line=number))
+        if len(self._errors) >= MOST_ERRORS:
+            self._refuse_errors()
+
+    def refuse(self, message: str | None = None) -> NoReturn:
+        """Raise the `Problem` of a file that is at fault as a whole, or else of the faults that were noted."""
+        if message is None:
+            self._refuse_errors()
+        raise Problem(BAD_DATASET, message, errors=[FieldError(pointer="", message=message)])
+
+    def _take(self, number: int, check: Callable[[Any], DatasetLine], sent: Any) -> None:
         try:
-            sent = DatasetLine.model_validate_json(line)
+            line = check(sent)
         except ValidationError as error:
             first = field_errors(error.errors(include_url=False, include_context=False, include_input=False))[0]
-            self._note(first.pointer, first.message)
-            return
-        self._keep(sent)
+            self.fault(number, first.pointer, first.message)
+        else:
+            self._keep(number, line)
 
-    def _keep(self, sent: DatasetLine) -> None:
+    def _keep(self, number: int, sent: DatasetLine) -> None:
         content = sent.content()
         characters, turns = characters_of(content), turns_of(content)
         if characters > self.settings.max_document_characters:
             limit = self.settings.max_document_characters
-            self._note("", f"the document has {characters} characters; the limit is {limit}")
+            self.fault(number, "", f"the document has {characters} characters; the limit is {limit}")
         elif turns > self.settings.max_turns:
-            self._note("", f"the document has {turns} turns; the limit is {self.settings.max_turns}")
+            self.fault(number, "", f"the document has {turns} turns; the limit is {self.settings.max_turns}")
         elif not self._errors:
             row = DatasetDocument(
                 position=self.documents,
                 external_id=sent.id,
-                domain=sent.domain if sent.domain is not None else self.domain,
+                domain=sent.domain,
                 labels=json.dumps(sent.labels or {}, ensure_ascii=False),
                 cluster=sent.cluster,
                 content=json.dumps(content, ensure_ascii=False),
@@ -147,19 +175,10 @@ class Upload:
             else:
                 self.passed_over[OTHER_NAMES] += 1
 
-    def _too_long(self, length: int) -> None:
-        limit = self.settings.max_body_bytes
-        self._note("", f"the line has at least {length} bytes; the limit is {limit}")
-
-    def _note(self, pointer: str, message: str) -> None:
-        self._errors.append(FieldError(pointer=pointer, message=f"line {self._line}: {message}", line=self._line))
-        if len(self._errors) >= MOST_ERRORS:
-            self._refuse()
-
-    def _refuse(self) -> None:
+    def _refuse_errors(self) -> NoReturn:
         count = len(self._errors)
         first = self._errors[0]
-        more = f" At least {count} lines are bad." if count >= MOST_ERRORS else f" Bad lines: {count}."
-        raise Problem(
-            BAD_DATASET, f"{first.message}{' at ' + first.pointer if first.pointer else ''}.{more}", errors=self._errors
-        )
+        bad = f"{self.counted}s"
+        more = f"At least {count} {bad} are bad." if count >= MOST_ERRORS else f"Bad {bad}: {count}."
+        place = f" at {first.pointer}" if first.pointer else ""
+        raise Problem(BAD_DATASET, f"{first.message}{place}. {more}", errors=self._errors)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,6 +63,17 @@ def _until_alive(client: httpx.Client, process: subprocess.Popen[bytes], log: Pa
                 return
         except httpx.TransportError:
             time.sleep(0.02)
+
+
+def process_at(api: httpx.Client) -> psutil.Process:
+    """The process that listens where the client talks to."""
+    for child in psutil.Process().children(recursive=True):
+        if any(
+            found.laddr and found.laddr.port == api.base_url.port and found.status == psutil.CONN_LISTEN
+            for found in child.net_connections(kind="tcp")
+        ):
+            return child
+    raise AssertionError("nobody listens there")
 
 
 def problem_of(response: httpx.Response, status: int, name: str) -> dict[str, Any]:

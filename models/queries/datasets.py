@@ -17,6 +17,7 @@ _COPY = (
     "COPY document (id, tenant_id, dataset_id, position, external_id, domain, labels, cluster, content, "
     "content_sha256, characters) FROM STDIN"
 )
+_DOMAIN = 5  # its place among the columns
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -61,6 +62,12 @@ def copy_line(tenant_id: str, dataset_id: str, row: DatasetDocument) -> bytes:
         str(row.characters),
     )
     return ("\t".join("\\N" if value is None else value.translate(_ESCAPES) for value in fields) + "\n").encode()
+
+
+def in_domain(line: bytes, domain: str) -> bytes:
+    """A line of `copy_line` in this domain, where its document has none of its own."""
+    *before, own, after = line.split(b"\t", _DOMAIN + 1)
+    return b"\t".join([*before, domain.translate(_ESCAPES).encode(), after]) if own == b"\\N" else line
 
 
 def store_dataset(

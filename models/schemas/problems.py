@@ -4,11 +4,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FieldError(BaseModel):
-    """One field that is wrong, as a JSON pointer into the body (or `header:Name`, `query:name`)."""
+    """One field that is wrong, as a JSON pointer into the body (or `header:Name`, `query:name`, `form:name`)."""
 
     pointer: str = Field(examples=["/conversation/turns/3/text"])
     message: str
-    line: int | None = Field(default=None, description="In a data set: the line, counted from 1.")
+    line: int | None = Field(default=None, description="In a data set: the line, or the row of a table, from 1.")
 
 
 class ProblemDetails(BaseModel):

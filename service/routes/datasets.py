@@ -13,7 +13,6 @@ from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable
 from service.accepting import path_of
 from service.answers import Cursor, Limit, header_docs, problems
-from service.bodies import declared_length, media_type, refuse_encoded_body, refuse_large_body
 from service.context import Here
 from service.cursors import read_position, write_cursor
 from service.headers import IdempotencyKeyHeader, read_idempotency_key
@@ -31,32 +30,39 @@ from service.problems import (
     NOT_FOUND,
     STILL_IN_USE,
     UNSUPPORTED_MEDIA_TYPE,
-    Problem,
 )
+from service.receiving import receive
 from service.uploads import Upload
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Secured])
 
-JSON_LINES = (
-    "application/x-ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-    "application/jsonlines",
-    "application/json",
-    "application/octet-stream",
-    "text/plain",
-    "",
-)
+_LINE = {"$ref": "#/components/schemas/DatasetLine"}
+_FILE = {"type": "string", "format": "binary"}
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "One JSON object a line; lines without anything are passed over.",
+        "description": "JSON Lines: one JSON object a line; lines without anything are passed over. CSV and Parquet: "
+        "one document a row, its fields in columns of their names, `labels` also as columns `labels.KEY`; in a cell of "
+        "text `turns`, `messages` and `labels` are JSON. Or a form with one such file.",
         "content": {
             "application/x-ndjson": {
-                "schema": {"$ref": "#/components/schemas/DatasetLine"},
+                "schema": _LINE,
                 "example": '{"id": "a", "domain": "prose", "text": "It was late."}\n'
                 '{"id": "b", "domain": "talk", "turns": [{"speaker": "Ana", "text": "Are you coming?"}]}\n',
-            }
+            },
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": 'id,domain,text,turns,labels.part\r\na,prose,"It was late, and cold.",,first\r\n'
+                'b,talk,,"[{""speaker"": ""Ana"", ""text"": ""Are you coming?""}]",\r\n',
+            },
+            "application/vnd.apache.parquet": {"schema": _FILE},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _FILE, "name": {"type": "string"}, "domain": {"type": "string"}},
+                }
+            },
         },
     }
 }
@@ -89,24 +95,17 @@ async def create_dataset(
     domain: Annotated[Name | None, Query(description="The domain of lines that name none.")] = None,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Dataset:
-    """Store a data set of JSON Lines, all of it or, where a line is bad, nothing."""
-    if media_type(request) not in JSON_LINES:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send `application/x-ndjson`; {media_type(request)!r} was sent.")
-    refuse_encoded_body(request)
-    refuse_large_body(declared_length(request), here.settings.max_upload_bytes)
+    """Store a data set of JSON Lines, CSV or Parquet: all of it or, where a line or row is bad, nothing."""
     dataset_id = new_identifier("ds")
-    with Upload(here.settings, tenant, dataset_id, domain) as upload:
-        await upload.read(request.stream())
+    with Upload(here.settings, tenant, dataset_id) as upload:
+        given, digest = await receive(request, here, upload, {"name": name, "domain": domain})
+        upload.domain = given.get("domain")
         key = read_idempotency_key(
-            idempotency_key,
-            here.settings.idempotency_hours,
-            request.method,
-            path_of(request),
-            bytes.fromhex(upload.sha256),
+            idempotency_key, here.settings.idempotency_hours, request.method, path_of(request), digest
         )
         new = NewDataset(
             dataset_id,
-            name or domain or dataset_id,
+            given.get("name") or upload.domain or dataset_id,
             upload.sha256,
             upload.length,
             dict(sorted(upload.passed_over.items())),

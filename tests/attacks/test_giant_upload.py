@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
-from api_service import api_process, problem_of
+from api_service import api_process, problem_of, process_at
 
 pytestmark = pytest.mark.xdist_group("hostile http")
 
@@ -23,7 +22,7 @@ def test_an_upload_streams_through_bounded_memory(database_url: str, broker_url:
             yield block
 
     with api_process(database_url, broker_url, tmp_path / "api.log") as api:
-        service = _process_at(api)
+        service = process_at(api)
         api.get("/v1/jobs")
         before = service.memory_info().rss
         peak = before
@@ -55,14 +54,3 @@ def test_one_endless_line_is_refused_before_it_ends(database_url: str, broker_ur
             return  # the service had answered and closed while we were still sending
         problem = problem_of(answer, 422, "bad-dataset")
         assert "the limit is 1000000" in problem["errors"][0]["message"]
-
-
-def _process_at(api: httpx.Client) -> psutil.Process:
-    """The process that listens where the client talks to."""
-    for child in psutil.Process().children(recursive=True):
-        if any(
-            found.laddr and found.laddr.port == api.base_url.port and found.status == psutil.CONN_LISTEN
-            for found in child.net_connections(kind="tcp")
-        ):
-            return child
-    raise AssertionError("nobody listens there")
