@@ -121,10 +121,8 @@ def _document(document: Rendered, measures: Sequence[WindowMeasure], millisecond
     alone = fold([window.sums for window in first], turns=document.turns is not None) if first else None
     own = sum(window.own_tokens for window in windows)
     embedding = _mean(np.sum([window.embedding for window in windows], axis=0), own)
-    layer_embeddings = None
-    if want.layer_embeddings:
-        summed = np.sum([window.layer_embeddings for window in windows if window.layer_embeddings is not None], axis=0)
-        layer_embeddings = _mean(summed, own)
+    by_layer = [window.layer_embeddings for window in windows if window.layer_embeddings is not None]
+    layer_embeddings = _mean(np.sum(by_layer, axis=0), own) if by_layer else None
     flow = flow_heads = turn_embeddings = turn_tokens = turn_speakers = turn_metrics = None
     if document.turns is not None:
         turn_tokens = np.zeros(document.turns, np.int64)

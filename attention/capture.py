@@ -20,6 +20,7 @@ from transformers.masking_utils import causal_mask_function
 from attention.conversation import Window
 from attention.errors import CaptureIncomplete, FamilyNotProven, NotFinite
 from attention.kernels import KeyGroups, MaskRule, RowRequest, RowStatistics, Sight, attend, dense, sight
+from attention.layer_states import LayerSums, depth_of, watched
 from attention.metrics import Expectation, HeadSums, TurnSums, sum_rows
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class WindowMeasure:
     `sums` (K, L, H). `flow` (L, 1 or H, T, T + 1): masses summed over each turn's rows (and heads where not kept
     apart), column 0 scaffold. `turn_sums` (2, K, L, T): see `TurnSums`. `token_rows` (4, L, n): means over heads of
     distance, entropy, received attention and the latter's value under uniform attention. `embedding` (d,): the sum of
-    the last hidden state over `own_tokens`, and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums.
+    the last hidden state over `own_tokens`, and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums;
+    the last is None as well for a network whose layers cannot be told apart.
     """
 
     sums: HeadSums
@@ -267,22 +269,30 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
     lengths = [len(window) for window in windows]
     collector = Collector(tuple((0, length) for length in lengths), groups, request, tokens=want.tokens)
     if turns and want.turn_metrics:
-        collector.turn_sums = TurnSums(groups, max(lengths), next(model.network.parameters()).device)
-    hidden, layer_states = run(model.network, windows, collector, hidden_states=want.layer_embeddings)
+        collector.turn_sums = TurnSums(groups, max(lengths), _device_of(model.network))
+    own_tokens = [torch.from_numpy(~np.asarray(window.special)).to(_device_of(model.network)) for window in windows]
+    layer_sums = None
+    if want.layer_embeddings:
+        last = depth_of(model.network) - 1
+        sums_by_layer = LayerSums(model.facts.attending_layers, own_tokens, last)
+        with watched(model.network, sums_by_layer.take):
+            hidden = run(model.network, windows, collector)
+        layer_sums = sums_by_layer.finish(hidden)  # (L, B, d)
+    else:
+        hidden = run(model.network, windows, collector)
     check_calls(collector, model.facts.layers, model.facts.architecture)
     sums = torch.stack(collector.sums).cpu().numpy()  # (L, 2, K, B, H)
     turn_sums = None if collector.turn_sums is None else collector.turn_sums.sequences()
     measures = []
-    for index, (window, group) in enumerate(zip(windows, groups, strict=True)):
+    for index, (own, group) in enumerate(zip(own_tokens, groups, strict=True)):
         n = lengths[index]
-        own = torch.from_numpy(~np.asarray(window.special)).to(hidden.device)
         states = hidden[index, :n].double()  # (n, d)
         if not (np.isfinite(sums[..., index, :]).all() and bool(torch.isfinite(states).all())):
             raise NotFinite(
                 f"the model gives no finite numbers on this text in {model.facts.dtype}; "
                 "use a model whose dtype in the models file is bfloat16 or float32"
             )
-        turn_embeddings = flow = token_rows = layer_embeddings = None
+        turn_embeddings = flow = token_rows = None
         if group.turns and want.turn_embeddings:
             query_turn = torch.from_numpy(group.query_turn).to(hidden.device).long()
             content = query_turn >= 0
@@ -292,9 +302,6 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
             flow = torch.stack([layer[index] for layer in collector.flows]).cpu().numpy().astype(np.float32)
         if collector.token_rows:
             token_rows = torch.stack([rows[:, index, :n] for rows in collector.token_rows], 1).cpu().numpy()
-        if want.layer_embeddings:
-            layers = [layer_states[layer][index, :n][own].double().sum(0) for layer in model.facts.attending_layers]
-            layer_embeddings = torch.stack(layers).cpu().numpy()
         measures.append(
             WindowMeasure(
                 sums=HeadSums(sums[:, 0, :, index].swapaxes(0, 1), sums[:, 1, :, index].swapaxes(0, 1)),
@@ -303,7 +310,7 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
                 own_tokens=int(own.sum()),
                 embedding=states[own].sum(0).cpu().numpy(),
                 turn_embeddings=turn_embeddings,
-                layer_embeddings=layer_embeddings,
+                layer_embeddings=None if layer_sums is None else layer_sums[:, index].numpy(),
                 flow=flow,
                 turn_sums=None if turn_sums is None else turn_sums[index],
                 token_rows=token_rows,
@@ -312,11 +319,14 @@ def capture(model: "Model", windows: Sequence[Window], want: Want | None = None)
     return measures
 
 
-def run(
-    network: Any, windows: Sequence[Window], collector: Collector, *, hidden_states: bool = False
-) -> tuple[Tensor, list[Tensor]]:
-    """One forward pass over right-padded windows: last hidden state (B, N, d), on request each layer's output."""
-    device = next(network.parameters()).device
+def _device_of(network: Any) -> torch.device:
+    device: torch.device = next(network.parameters()).device
+    return device
+
+
+def run(network: Any, windows: Sequence[Window], collector: Collector) -> Tensor:
+    """One forward pass over right-padded windows: the last hidden state (B, N, d)."""
+    device = _device_of(network)
     longest = max(len(window) for window in windows)
     padding = getattr(network.config, "pad_token_id", None)
     ids = np.full((len(windows), longest), padding if isinstance(padding, int) and padding >= 0 else 0, np.int64)
@@ -325,15 +335,14 @@ def run(
         ids[index, : len(window)] = window.ids
         real[index, : len(window)] = 1
     options: dict[str, Any] = {"collector": collector}
-    if hidden_states:
-        options["output_hidden_states"] = True
     if "use_cache" in inspect.signature(network.forward).parameters:
         options["use_cache"] = False
     with torch.inference_mode():
         output = network(
             input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(real).to(device), **options
         )
-    return output.last_hidden_state, list(output.hidden_states[1:]) if hidden_states else []
+    hidden: Tensor = output.last_hidden_state
+    return hidden
 
 
 def check_calls(collector: Collector, layers: int, architecture: str) -> None:

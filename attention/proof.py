@@ -102,7 +102,7 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
         keep_rows=True,
     )
     try:
-        captured, _ = run(network, windows, collector)
+        captured = run(network, windows, collector)
     except ModelRefused:
         raise
     except Exception as error:  # an unknown network's own code may raise anything

@@ -93,3 +93,16 @@ def test_the_captured_network_gives_the_output_of_plain_attention(family: str) -
         plain = pair.eager(input_ids=ids, attention_mask=mask).last_hidden_state
         captured = pair.model.network(input_ids=ids, attention_mask=mask).last_hidden_state
     torch.testing.assert_close(captured[mask > 0], plain[mask > 0], rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_layer_embeddings_are_means_of_the_layers_hidden_states(family: str) -> None:
+    pair = network(family)
+    window = text_window(40)
+    (measurement,) = analyse(pair.model, [document(window)], token_budget=512, want=Want(layer_embeddings=True))
+    with torch.inference_mode():
+        output = pair.eager(input_ids=torch.from_numpy(window.ids)[None], output_hidden_states=True)
+    own = torch.from_numpy(~np.asarray(window.special))
+    layers = [output.hidden_states[1 + layer][0][own].mean(0) for layer in pair.model.facts.attending_layers]
+    assert measurement.layer_embeddings is not None
+    np.testing.assert_allclose(measurement.layer_embeddings, torch.stack(layers), rtol=1e-4, atol=2e-5)
