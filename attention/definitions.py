@@ -9,6 +9,8 @@ from typing import Final
 
 DEFINITIONS: Final = "hearken-metrics/1"
 INTERDEPENDENCY: Final = "interdependency@1"
+PROFILE: Final = f"{DEFINITIONS}/profile/1"
+"""Names all that a profile to be searched depends on: its metrics, the reference texts, the projection."""
 
 SINK_LIMIT: Final = 1e-6
 """A row whose mass off the first key is below this has no measurable rest: it is left out of the without-sink forms."""
@@ -48,6 +50,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("cross_speaker_lift_local", "1", True, "cross_speaker over what attention by distance alone would give."),
     Metric("own_history_lift_local", "1", True, "own_history over what attention by distance alone would give."),
 )
+
+PROFILE_METRICS: Final = ("distance", "dispersion", "interdependency", "sink")
+"""What an attention profile holds of every head, in this order."""
 
 METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS)
 CONVERSATION_METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS if metric.conversation)

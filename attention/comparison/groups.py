@@ -18,9 +18,6 @@ Space = Literal["embedding", "profile"]
 MINIMUM_DOCUMENTS: Final = 8
 """Fewer usable documents in a group are refused: no interval from them would mean anything."""
 
-PROFILE_METRICS: Final = ("distance", "dispersion", "interdependency", "sink")
-"""What an attention profile holds of every head, in this order."""
-
 
 @dataclass(slots=True, kw_only=True)
 class Group:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.comparison.groups import PROFILE_METRICS, Floats, Group, Space
+from attention.comparison.groups import Group, Space
+from attention.definitions import PROFILE_METRICS
+from attention.profile import Scale
 
 
 def available(groups: Sequence[Group], space: Space, layer: int | None = None) -> bool:
@@ -40,20 +42,9 @@ def points(
             assert group.heads is not None
             values = group.heads[metric][rows]  # (n, L, H)
             parts.append((values if layer is None else values[:, layer]).reshape(len(rows), -1))
-        columns.append(_standardised(np.concatenate(parts).astype(np.float64)))
+        numbers = np.concatenate(parts).astype(np.float64)
+        columns.append(Scale.of(numbers).standardised(numbers))
     return np.concatenate(columns, axis=1).astype(np.float32)
-
-
-def _standardised(values: Floats) -> Floats:
-    present = ~np.isnan(values)
-    count = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, values, 0).sum(axis=0) / count
-    centred = np.where(present, values - mean, 0)
-    deviation = np.sqrt((centred**2).sum(axis=0) / count)
-    # Rounding leaves a constant column with a deviation of almost, not quite, nothing.
-    varied = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-30)
-    standard: Floats = np.where(varied, centred / np.where(varied, deviation, 1.0), 0.0)
-    return standard
 
 
 def directions(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,41 @@
+"""The texts whose attention gives a model its scale of profiles, and measuring them.
+
+Twenty-four beginnings of conversations, pages, programs and pieces of mathematics, of 8, 16, 32 and so on to 256 words.
+They come with the code, so a scale tells nothing of anybody's documents and is the same in every installation. Whoever
+changes them changes `attention.definitions.PROFILE`.
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from attention.analysis import analyse
+from attention.capture import Want
+from attention.conversation import Document, Turn, render
+from attention.definitions import PROFILE_METRICS
+from attention.model import Model
+from attention.profile import Scale, profiles
+
+
+@cache
+def reference_documents() -> tuple[Document, ...]:
+    """The reference texts, in their order."""
+    lines = files("attention").joinpath("reference.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple(_document(**json.loads(line)) for line in lines)
+
+
+def measured_scale(model: Model, token_budget: int) -> Scale:
+    """The model's scale: what the reference texts' profiles are, in passes of at most `token_budget` padded tokens.
+
+    Raises what `render` and `analyse` raise.
+    """
+    rendered = [render(model.tokenizer, document, context=model.facts.context) for document in reference_documents()]
+    want = Want(flow=False, turn_embeddings=False, turn_metrics=False)
+    measured = analyse(model, rendered, token_budget=token_budget, want=want)
+    return Scale.of(profiles({name: np.stack([one.heads[name] for one in measured]) for name in PROFILE_METRICS}))
+
+
+def _document(text: str | None = None, turns: list[dict[str, str]] | None = None) -> Document:
+    return Document(text=text, turns=None if turns is None else tuple(Turn(**turn) for turn in turns))
