@@ -237,18 +237,25 @@ class Client:
         return _read(ServedModels, self._get("/v1/models")).items
 
     def export(self, target: Path, **filters: Any) -> None:
-        """Write the analyses that match to `target`; its ending says how: .parquet, .csv or .jsonl."""
+        """Write the analyses that match to `target`; its ending says how: .parquet, .csv or .jsonl.
+
+        `include="layers"` writes one row a layer. What breaks off leaves no file.
+        """
         query = {key: value for key, value in filters.items() if value is not None}
+        part = target.with_name(f"{target.name}.part")
         try:
             with self._http.stream("GET", f"/v1/exports/analyses{target.suffix}", params=query) as response:
                 if not response.is_success:
                     response.read()
                     raise ProblemError(_problem(response))
-                with target.open("wb") as output:
+                with part.open("wb") as output:
                     for block in response.iter_bytes():
                         output.write(block)
+            part.replace(target)
         except httpx.TransportError as error:
             raise ServiceUnreachable(f"{self.url} stopped answering: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
 
     def delete(self, path: str) -> None:
         """Delete a resource by its path, such as ``/v1/datasets/ds_...``."""

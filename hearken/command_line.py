@@ -17,6 +17,7 @@ import typer
 from hearken.ask import analyze, compare, jobs, search
 from hearken.embedded.folder import StartRefused, default_data_folder
 from hearken.errors import ClientError
+from hearken.exporting import export
 
 app = typer.Typer(
     name="hearken",
@@ -29,7 +30,7 @@ keys = typer.Typer(
     help="API keys, made in the database itself, so that the first one needs none.", no_args_is_help=True
 )
 app.add_typer(keys, name="keys")
-for command in (analyze, compare, search, jobs):
+for command in (analyze, compare, search, export, jobs):
     app.command()(command)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on. (default: HEARKEN_HOST or 127.0.0.1)")]

@@ -25,6 +25,7 @@ from service.routes import (
     comparisons,
     datasets,
     details,
+    exports,
     health,
     jobs,
     pages,
@@ -47,6 +48,7 @@ DESCRIPTION = (
 ROUTERS = (
     analyses,
     details,
+    exports,
     datasets,
     batches,
     comparisons,

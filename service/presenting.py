@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
-from models.schemas.analyses import Analysis, AnalysisEntry, EmbeddingFacts, LayerValues, MetricValues, Timing
+from models.schemas.analyses import (
+    Analysis,
+    AnalysisEntry,
+    AnalysisLayer,
+    EmbeddingFacts,
+    LayerValues,
+    MetricValues,
+    Timing,
+)
 from models.schemas.analyses import ModelReference as Reference
 from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
@@ -118,6 +126,12 @@ def _entry(row: Row[Any]) -> dict[str, Any]:
 def analysis_entry(row: Row[Any]) -> AnalysisEntry:
     """A row of `list_analyses`."""
     return AnalysisEntry(**_entry(row))
+
+
+def analysis_layer(row: Row[Any], layer: Row[Any]) -> AnalysisLayer:
+    """A row of `list_analyses` with the numbers of one of its layers, a row of `layers_of`."""
+    metrics = MetricValues(**{name: layer._mapping[name] for name in METRIC_NAMES})
+    return AnalysisLayer(**{**_entry(row), "metrics": metrics}, layer=layer.layer)
 
 
 def analysis_view(

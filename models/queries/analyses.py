@@ -58,18 +58,18 @@ def list_analyses(
     after: AnalysisPosition | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
-    """A page of analyses, newest first, or by a metric (undefined values last, then newest first).
+    """A page of analyses by the time of their making, or by a metric (undefined values last, then newest first).
 
     Rows made for a comparison show only under their job.
     """
     query = _view().where(analysis.c.tenant_id == tenant_id, *conditions(wanted))
     if metric is None:
-        newest = (analysis.c.created_at.desc(), analysis.c.id.desc())
+        place = tuple_(analysis.c.created_at, analysis.c.id)
         if after is not None:
-            query = query.where(tuple_(analysis.c.created_at, analysis.c.id) < (after.created_at, after.id))
-        if not descending:
-            raise ValueError("lists by time are newest first")
-        return connection.execute(query.order_by(*newest).limit(limit)).all()
+            last = (after.created_at, after.id)
+            query = query.where(place < last if descending else place > last)
+        made = (analysis.c.created_at, analysis.c.id)
+        return connection.execute(query.order_by(*(c.desc() if descending else c for c in made)).limit(limit)).all()
     value = measurement.c[metric]
     if after is not None:
         query = query.where(_beyond(value, descending, after))

@@ -150,6 +150,12 @@ class AnalysisEntry(BaseModel):
     timing: Timing
 
 
+class AnalysisLayer(AnalysisEntry):
+    """One layer of one document in one job: an entry whose metrics are those of the layer."""
+
+    layer: int = Field(description="Counts attending layers from 0.")
+
+
 class Analysis(AnalysisEntry):
     """One document in one job. What `include` can name comes only when included."""
 

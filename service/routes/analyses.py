@@ -1,14 +1,13 @@
 """One conversation or text: measure it, find it again, forget it."""
 
 import asyncio
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from attention.definitions import METRIC_NAMES
-from models.queries.analyses import AnalysisFilter, AnalysisPosition, list_analyses
+from models.queries.analyses import AnalysisPosition, list_analyses
 from models.queries.deletion import delete_analysis
 from models.queries.submission import NewDocument, Terms, submit_analysis
 from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
@@ -21,6 +20,7 @@ from service.answers import FAILED_WORK, Cursor, Limit, header_docs, problems
 from service.bodies import JsonRoute
 from service.context import Here
 from service.cursors import read_cursor, write_cursor
+from service.filtering import OPEN_ENDED, AnalysisQuery
 from service.following import answer_by_analysis
 from service.headers import PreferHeader, read_preference
 from service.identity import Secured, Tenant
@@ -104,104 +104,17 @@ async def create_analysis(
     return await answer_by_analysis(here, tenant, submitted.job_id, preference, response)
 
 
-class AnalysisQuery:
-    """The filter, which is open-ended: `label.KEY`, `min_METRIC` and `max_METRIC` name what they mean."""
+class ListQuery(AnalysisQuery):
+    """The filters of a list, beside what else a list knows."""
 
-    KNOWN = frozenset(
-        (
-            "model",
-            "domain",
-            "dataset_id",
-            "job_id",
-            "created_after",
-            "created_before",
-            "sort",
-            "cursor",
-            "limit",
-            "include",
-        )
-    )
-
-    def __init__(
-        self,
-        request: Request,
-        model: Annotated[Storable | None, Query()] = None,
-        domain: Annotated[Storable | None, Query()] = None,
-        dataset_id: Annotated[Storable | None, Query()] = None,
-        job_id: Annotated[Storable | None, Query(description="Also shows rows made for a comparison.")] = None,
-        created_after: Annotated[datetime | None, Query()] = None,
-        created_before: Annotated[datetime | None, Query()] = None,
-    ) -> None:
-        labels: dict[str, str] = {}
-        bounds: dict[str, dict[str, float]] = {"min": {}, "max": {}}
-        for name, value in request.query_params.multi_items():
-            side, _, metric = name.partition("_")
-            if name.startswith("label.") and len(name) > len("label."):
-                labels[_storable(name, name.removeprefix("label."))] = _storable(name, value)
-            elif side in bounds and metric in METRIC_NAMES:
-                bounds[side][metric] = _number(name, value)
-            elif name not in self.KNOWN:
-                raise field_problem(INVALID_REQUEST, f"query:{name}", _unknown(name))
-        self.filter = AnalysisFilter(
-            model=model,
-            domain=domain,
-            dataset_id=dataset_id,
-            job_id=job_id,
-            labels=labels,
-            created_after=_in_utc(created_after),
-            created_before=_in_utc(created_before),
-            smallest=bounds["min"],
-            largest=bounds["max"],
-        )
-
-
-def _in_utc(time: datetime | None) -> datetime | None:
-    """A time without a zone is taken as UTC."""
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
-
-
-def _unknown(name: str) -> str:
-    if name.startswith(("min_", "max_")):
-        return f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
-    return "There is no such filter; see /docs for those that there are."
-
-
-def _number(name: str, value: str) -> float:
-    if not re.fullmatch(r"[+-]?\d{1,18}(\.\d{0,18})?([eE][+-]?\d{1,2})?", value):
-        raise field_problem(INVALID_REQUEST, f"query:{name}", "Give a number.")
-    return float(value)
-
-
-def _storable(name: str, value: str) -> str:
-    if "\x00" in value:
-        raise field_problem(INVALID_REQUEST, f"query:{name}", "The character U+0000 cannot be stored.")
-    return value
-
-
-OPEN_ENDED: list[dict[str, Any]] = [
-    {
-        "name": "label.KEY",
-        "in": "query",
-        "description": "Only documents with this label, such as `label.team=support`.",
-        "schema": {"type": "string"},
-    },
-    *(
-        {
-            "name": f"{side}_METRIC",
-            "in": "query",
-            "description": f"Only where the metric is at {most} this, such as `{side}_entropy=1.5`.",
-            "schema": {"type": "number"},
-        }
-        for side, most in (("min", "least"), ("max", "most"))
-    ),
-]
+    KNOWN = AnalysisQuery.KNOWN | {"sort", "cursor", "limit", "include"}
 
 
 @router.get("", responses=problems(BAD_CURSOR), openapi_extra={"parameters": OPEN_ENDED})
 async def get_analyses(
     here: Here,
     tenant: Tenant,
-    query: Annotated[AnalysisQuery, Depends()],
+    query: Annotated[ListQuery, Depends()],
     sort: Annotated[str, Query(description="`-created_at`, a metric, or `-` and a metric.")] = "-created_at",
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ class Moody:
     """A server that gives these answers, one after the other, and remembers what it was asked."""
 
     answers: list[tuple[int, str, str]]
+    missing: int = 0  # how many bytes of each answer it promises and does not send
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -40,7 +42,7 @@ def moody() -> Iterator[Moody]:
             status, kind, body = state.answers.pop(0)
             self.send_response(status)
             self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body.encode())))
+            self.send_header("Content-Length", str(len(body.encode()) + state.missing))
             self.send_header("Retry-After", "0")
             self.end_headers()
             self.wfile.write(body.encode())
@@ -102,6 +104,24 @@ def test_pages_follow_each_other_until_the_last(moody: Moody) -> None:
     with Client(moody.url) as client:
         assert [job.id for job in client.jobs()] == ["a", "b"]
     assert [path for _, path, _ in moody.asked] == ["/v1/jobs", "/v1/jobs?cursor=c1"]
+
+
+def test_an_export_that_breaks_off_leaves_no_file_and_one_that_is_whole_replaces_it(
+    moody: Moody, tmp_path: Path
+) -> None:
+    target = tmp_path / "analyses.csv"
+    target.write_text("an earlier one")
+    moody.answers += [(200, "text/csv", "id\r\na\r\n")] * 2
+    with Client(moody.url) as client:
+        moody.missing = 5
+        with pytest.raises(ServiceUnreachable, match="stopped answering"):
+            client.export(target, domain="talk")
+        assert target.read_text() == "an earlier one"
+        moody.missing = 0
+        client.export(target)
+    assert target.read_bytes() == b"id\r\na\r\n"
+    assert list(tmp_path.iterdir()) == [target]
+    assert [path for _, path, _ in moody.asked] == ["/v1/exports/analyses.csv?domain=talk", "/v1/exports/analyses.csv"]
 
 
 def test_nothing_at_the_address_is_said_in_one_sentence() -> None:

@@ -1,0 +1,96 @@
+"""Every analysis that matches, as one file, streamed while it is read from the database."""
+
+from asyncio import to_thread
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Row
+
+from models.queries.analyses import AnalysisFilter, AnalysisPosition, layers_of, list_analyses
+from service.answers import header_docs, problems
+from service.bodies import JsonRoute
+from service.context import Context, Here
+from service.exporting import EXPORTS, Export, Line
+from service.filtering import OPEN_ENDED, AnalysisQuery
+from service.identity import Secured, Tenant
+
+router = APIRouter(prefix="/v1/exports", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
+
+PAGE_ROWS = 200
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE = {
+    "description": "One row an analysis, or with `include=layers` one row a layer.",
+    "headers": header_docs(Content_Disposition="The file's name."),
+    "content": {"application/vnd.apache.parquet": _BINARY, "text/csv": {}, "application/x-ndjson": {}},
+}
+
+
+class ExportQuery(AnalysisQuery):
+    """The filters of a list, and what else an export knows."""
+
+    KNOWN = AnalysisQuery.KNOWN | {"include"}
+
+
+@router.get(
+    "/analyses.{extension}",
+    response_class=StreamingResponse,
+    responses={200: _FILE, **problems()},
+    openapi_extra={"parameters": OPEN_ENDED},
+)
+async def export_analyses(
+    extension: Literal["parquet", "csv", "jsonl"],
+    here: Here,
+    tenant: Tenant,
+    query: Annotated[ExportQuery, Depends()],
+    include: Annotated[
+        Literal["layers"] | None, Query(description="`layers`: one row a layer, with its number and its metrics.")
+    ] = None,
+) -> Response:
+    """Every analysis that matches, oldest first, as Parquet, CSV or JSON Lines.
+
+    A file that breaks off was not written to its end: the connection is then closed without the last chunk.
+    """
+    layers = include == "layers"
+    pages = _pages(here, tenant, query.filter, layers)
+    nothing: list[Line] = []
+    first = await anext(pages, nothing)  # here, so that a database that is away is a problem and no broken file
+    export = EXPORTS[extension](layers)
+    name = f"analyses{'-layers' if layers else ''}.{extension}"
+    return StreamingResponse(
+        _written(export, first, pages),
+        media_type=export.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
+    )
+
+
+async def _written(export: Export, first: list[Line], pages: AsyncGenerator[list[Line], None]) -> AsyncIterator[bytes]:
+    async with aclosing(pages):
+        yield await to_thread(export.add, first)
+        async for lines in pages:
+            yield await to_thread(export.add, lines)
+        yield await to_thread(export.end)
+
+
+async def _pages(here: Context, tenant: str, wanted: AnalysisFilter, layers: bool) -> AsyncGenerator[list[Line], None]:
+    """The rows of the file, each page in a transaction of its own: no connection is held for a slow reader."""
+    after: AnalysisPosition | None = None
+    while True:
+        rows = await here.database.run(
+            list_analyses, tenant, wanted, metric=None, descending=False, after=after, limit=PAGE_ROWS
+        )
+        if rows:
+            after = AnalysisPosition(rows[-1].created_at, rows[-1].id)
+            yield await _with_layers(here, rows) if layers else [Line(row) for row in rows]
+        if len(rows) < PAGE_ROWS:
+            return
+
+
+async def _with_layers(here: Context, rows: Sequence[Row[Any]]) -> list[Line]:
+    by_measurement = defaultdict(list)
+    for layer in await here.database.run(layers_of, list({row.measurement_id for row in rows})):
+        by_measurement[layer.measurement_id].append(layer)
+    return [Line(row, layer) for row in rows for layer in by_measurement[row.measurement_id]]
