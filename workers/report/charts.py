@@ -1,14 +1,21 @@
-"""The page's interactive figures, as plain data for plotly.js; colours that follow light and dark are set in the
-page.
+"""The page's interactive figures, as plain data for plotly.js.
+
+A colour that begins with `--` is one of the style sheet's, which follows light and dark; `+` and two digits after it
+are its opacity. `meta` names what a legend's key shows and hides. `alt` says the figure in words.
 """
 
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from workers.report.alternatives import curve_said, forest_said, heads_said, heat_said, map_said, separability_said
+from workers.report.control_lines import control_means, control_separations
+from workers.report.layered import layer_charts
+from workers.report.legend import CHANCE, colour_name, dash, symbol
 from workers.report.wording import (
+    SIGNIFICANT,
     SPACE,
-    colours,
+    abridged,
     drawn_metrics,
     metric_name,
     overall_pairs,
@@ -21,9 +28,8 @@ from workers.report.wording import (
 Result = Mapping[str, Any]
 Chart = dict[str, Any]
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 _SVG_POINTS = 3_000  # more points than this are drawn by WebGL
+_MEASURES = {"accuracy": "balanced accuracy", "neighbour_purity": "neighbour purity", "silhouette": "silhouette"}
 
 
 def charts(result: Result) -> dict[str, Chart]:
@@ -36,6 +42,7 @@ def charts(result: Result) -> dict[str, Chart]:
             drawn[f"forest:{metric}"] = _forest(result, metric)
         if metric in (result.get("heads") or {}):
             drawn[f"heads:{metric}"] = _heads(result, metric)
+    drawn |= layer_charts(result)
     for space in SPACE:
         if any(found["space"] == space and found["accuracy"] is not None for found in result["separability"]):
             drawn[f"separability:{space}"] = _separability(result, space)
@@ -44,76 +51,96 @@ def charts(result: Result) -> dict[str, Chart]:
     return drawn
 
 
+def _chart(traces: list[Chart], alt: str, height: int, **layout: Any) -> Chart:
+    return {"data": traces, "layout": {"showlegend": False, "height": height, **layout}, "alt": alt}
+
+
 def _curve(result: Result, metric: str) -> Chart:
     layers = [row["layer"] for row in result["layers"]]
     traces: list[Chart] = []
-    for i, (name, colour) in enumerate(colours(result).items()):
-        cells = [row[metric][name] for row in result["layers"]]
+    for number, group in enumerate(result["groups"]):
+        cells = [row[metric][group["name"]] for row in result["layers"]]
         if all(cell["mean"] is None for cell in cells):
             continue
-        band = {"x": layers, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        traces.append({**band, "y": [cell["low"] for cell in cells], "legendgroup": escape(name)})
+        colour, meta = colour_name(number), f"group:{group['name']}"
+        band = {"x": layers, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "meta": meta}
+        traces.append({**band, "y": [cell["low"] for cell in cells]})
         traces.append(
-            {**band, "y": [cell["high"] for cell in cells], "legendgroup": escape(name)}
-            | {"fill": "tonexty", "fillcolor": colour + "2e"}
+            {**band, "y": [cell["high"] for cell in cells]} | {"fill": "tonexty", "fillcolor": f"{colour}+2e"}
         )
         traces.append(
             {
                 "x": layers,
                 "y": [cell["mean"] for cell in cells],
-                "name": escape(name),
-                "legendgroup": escape(name),
+                "name": escape(group["name"]),
+                "meta": meta,
                 "mode": "lines+markers",
-                "line": {"color": colour, "width": 2, "dash": _DASHES[i % len(_DASHES)]},
-                "marker": {"symbol": _SYMBOLS[i % len(_SYMBOLS)], "size": 6},
+                "line": {"color": colour, "width": 2, "dash": dash(number)},
+                "marker": {"color": colour, "symbol": symbol(number), "size": 6},
                 "customdata": [[shown(cell["mean"]), shown(cell["low"]), shown(cell["high"])] for cell in cells],
                 "hovertemplate": "layer %{x}: %{customdata[0]} [%{customdata[1]}, %{customdata[2]}]",
             }
         )
-    axes = {"xaxis": _layer_axis(len(layers)), "yaxis": {"title": {"text": unit(metric)}, "automargin": True}}
-    return {"data": traces, "layout": {**axes, "showlegend": False, "height": 260}}
+    return _chart(
+        [*control_means(result, metric), *traces],
+        curve_said(result, metric),
+        240,
+        xaxis=_layer_axis(len(layers)),
+        yaxis={"title": {"text": unit(metric)}},
+    )
 
 
 def _layer_axis(layers: int) -> Chart:
-    return {"title": {"text": "layer"}, "dtick": 1 if layers <= 16 else 4, "zeroline": False}
+    return {"title": {"text": "layer"}, "dtick": 1 if layers <= 12 else 4, "zeroline": False}
+
+
+def _named_rows(names: list[str]) -> Chart:
+    """An axis with a name at each whole number from 0 on, downwards."""
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": [escape(name) for name in names],
+        "range": [len(names) - 0.5, -0.5],
+        "zeroline": False,
+        "showgrid": False,
+    }
 
 
 def _heat(result: Result, metric: str) -> Chart:
     names = [group["name"] for group in result["groups"]]
     rows = [[row[metric][name]["mean"] for row in result["layers"]] for name in names]
+    text = [[shown(value) for value in row] for row in rows]
     trace = {
         "type": "heatmap",
         "z": rows,
         "x": [row["layer"] for row in result["layers"]],
-        "y": [escape(name) for name in names],
         "colorscale": "Cividis",
-        "text": [[shown(value) for value in row] for row in rows],
-        "hovertemplate": "%{y}, layer %{x}: %{text}<extra></extra>",
-        "colorbar": {"title": {"text": titled(metric), "side": "right"}, "thickness": 12},
+        "text": text,
+        "customdata": [[escape(name)] * len(row) for name, row in zip(names, rows, strict=True)],
+        "hovertemplate": "%{customdata}, layer %{x}: %{text}<extra></extra>",
+        "colorbar": {"title": {"text": titled(metric)}},
+        "texttemplate": "%{text}",
         "xgap": 1,
         "ygap": 1,
     }
-    if len(rows[0]) <= 12:
-        trace["texttemplate"] = "%{text}"
-    layout = {
-        "xaxis": _layer_axis(len(result["layers"])),
-        "yaxis": {"autorange": "reversed", "automargin": True},
-        "height": 130 + 42 * len(names),
-    }
-    return {"data": [trace], "layout": layout}
+    return _chart(
+        [trace],
+        heat_said(result, metric),
+        130 + 42 * len(names),
+        xaxis={**_layer_axis(len(result["layers"])), "showgrid": False},
+        yaxis=_named_rows([abridged(name) for name in names]),
+    )
 
 
 def _forest(result: Result, metric: str) -> Chart:
     pairs = [pair for pair in overall_pairs(result) if pair["metric"] == metric]
-    labels = [escape(f"{pair['a']} – {pair['b']}") for pair in pairs]
     trace = {
         "x": [pair["delta"] for pair in pairs],
-        "y": labels,
+        "y": list(range(len(pairs))),
         "mode": "markers",
         "marker": {
             "size": 10,
-            "color": "#0072B2",
-            "symbol": ["circle" if pair["p_adjusted"] < 0.05 else "circle-open" for pair in pairs],
+            "color": "--accent",
+            "symbol": ["circle" if pair["p_adjusted"] < SIGNIFICANT else "circle-open" for pair in pairs],
         },
         "error_x": {
             "type": "data",
@@ -122,18 +149,21 @@ def _forest(result: Result, metric: str) -> Chart:
             "arrayminus": [pair["delta"] - pair["low"] for pair in pairs],
             "thickness": 2,
             "width": 4,
-            "color": "#0072B2",
+            "color": "--accent",
         },
+        "text": [escape(f"{pair['a']} – {pair['b']}") for pair in pairs],
         "customdata": [[shown(p["delta"]), shown(p["low"]), shown(p["high"]), p_shown(p["p_adjusted"])] for p in pairs],
-        "hovertemplate": "%{y}: %{customdata[0]} [%{customdata[1]}, %{customdata[2]}], adjusted %{customdata[3]}"
+        "hovertemplate": "%{text}: %{customdata[0]} [%{customdata[1]}, %{customdata[2]}], adjusted %{customdata[3]}"
         "<extra></extra>",
     }
-    layout = {
-        "xaxis": {"range": [-1.08, 1.08], "title": {"text": f"Cliff's delta, {metric_name(metric)}"}, "zeroline": True},
-        "yaxis": {"autorange": "reversed", "automargin": True},
-        "height": 110 + 34 * len(pairs),
-    }
-    return {"data": [trace], "layout": layout}
+    rows = _named_rows([f"{abridged(pair['a'], 22)} – {abridged(pair['b'], 22)}" for pair in pairs])
+    return _chart(
+        [trace],
+        forest_said(result, metric),
+        110 + 36 * len(pairs),
+        xaxis={"range": [-1.08, 1.08], "title": {"text": f"Cliff's delta, {metric_name(metric)}"}, "zeroline": True},
+        yaxis={**rows, "showgrid": True},
+    )
 
 
 def _heads(result: Result, metric: str) -> Chart:
@@ -152,7 +182,7 @@ def _heads(result: Result, metric: str) -> Chart:
         (head, layer)
         for layer, row in enumerate(p)
         for head, value in enumerate(row)
-        if value is not None and value < 0.05
+        if value is not None and value < SIGNIFICANT
     ]
     heat = {
         "type": "heatmap",
@@ -161,7 +191,7 @@ def _heads(result: Result, metric: str) -> Chart:
         "colorscale": "Cividis",
         "zmin": 0,
         "hovertemplate": "layer %{y}, head %{x}<br>%{text}<extra></extra>",
-        "colorbar": {"title": {"text": "epsilon squared", "side": "right"}, "thickness": 12},
+        "colorbar": {"title": {"text": "epsilon squared"}},
         "xgap": 1,
         "ygap": 1,
     }
@@ -172,78 +202,78 @@ def _heads(result: Result, metric: str) -> Chart:
         "hoverinfo": "skip",
         "marker": {"size": 6, "color": "#ffffff", "line": {"color": "#111111", "width": 1}},
     }
-    layout = {
-        "xaxis": {"title": {"text": "head"}, "zeroline": False, "showgrid": False},
-        "yaxis": {"title": {"text": "layer"}, "autorange": "reversed", "zeroline": False, "showgrid": False},
-        "showlegend": False,
-        "height": 140 + min(560, 30 * len(epsilon)),
-    }
-    return {"data": [heat, dots], "layout": layout}
+    whole = {"zeroline": False, "showgrid": False}
+    return _chart(
+        [heat, dots],
+        heads_said(result, metric),
+        140 + min(560, 30 * len(epsilon)),
+        xaxis={**whole, "title": {"text": "head"}, "dtick": 1 if len(epsilon[0]) <= 16 else 4},
+        yaxis={**whole, "title": {"text": "layer"}, "autorange": "reversed", "dtick": 1 if len(epsilon) <= 16 else 4},
+    )
 
 
 def _separability(result: Result, space: str) -> Chart:
     rows = [one for one in result["separability"] if one["space"] == space and one["accuracy"] is not None]
     layered = [one for one in rows if one["layer"] is not None]
-    drawn = layered or rows
-    x = [one["layer"] if layered else "all layers" for one in drawn]
-    mode = "lines+markers" if layered else "markers"
-    traces = [
-        {
-            "x": x,
-            "y": [one["accuracy"] for one in drawn],
-            "name": "balanced accuracy",
-            "mode": mode,
-            "line": {"color": "#0072B2", "width": 2},
-            "marker": {"size": 8},
-        },
-        {
-            "x": x,
-            "y": [one["accuracy_permuted"]["p95"] for one in drawn],
-            "name": "permuted labels, 95th percentile",
-            "mode": mode,
-            "line": {"color": "#D55E00", "dash": "dash", "width": 1.5},
-            "marker": {"symbol": "line-ew-open", "size": 12},
-        },
-        {
-            "x": x,
-            "y": [one["accuracy_permuted"]["mean"] for one in drawn],
-            "name": "permuted labels, mean",
-            "mode": mode,
-            "line": {"color": "#7F7F7F", "dash": "dot", "width": 1.5},
-            "marker": {"symbol": "line-ew-open", "size": 12},
-        },
-    ]
-    layout = {
-        "xaxis": _layer_axis(len(layered)) if layered else {},
-        "yaxis": {"range": [0, 1.04], "title": {"text": "balanced accuracy"}, "automargin": True},
-        "legend": {"orientation": "h", "y": -0.28},
-        "height": 330,
-    }
-    return {"data": traces, "layout": layout}
+    keys = ("value", "p95", "mean")
+    strokes = (("circle", "solid"), ("diamond-open", "dash"), ("circle-open", "dot"))
+    traces = control_separations(result, space, [one["layer"] for one in layered]) if layered else []
+    for key, (name, colour, _, _), (mark, stroke) in zip(keys, CHANCE, strokes, strict=True):
+        if layered:
+            place: Chart = {
+                "x": [one["layer"] for one in layered],
+                "y": [_of_chance(one, "accuracy", key) for one in layered],
+                "mode": "lines+markers",
+                "line": {"color": colour, "width": 2, "dash": stroke},
+                "hovertemplate": "layer %{x}: %{y:.3f}",
+            }
+        else:
+            place = {
+                "x": [_of_chance(rows[0], measure, key) for measure in _MEASURES],
+                "y": list(range(len(_MEASURES))),
+                "mode": "markers",
+                "hovertemplate": "%{x:.3f}",
+            }
+        traces.append({**place, "name": name, "marker": {"color": colour, "symbol": mark, "size": 9}})
+    if layered:
+        axes = {"xaxis": _layer_axis(len(layered)), "yaxis": {"range": [0, 1.04], "title": {"text": "accuracy"}}}
+    else:
+        axes = {"xaxis": {}, "yaxis": {**_named_rows(list(_MEASURES.values())), "showgrid": True}}
+    return _chart(traces, separability_said(result, space), 260, **axes)
+
+
+def _of_chance(found: Mapping[str, Any], measure: str, key: str) -> float | None:
+    """The measure itself, or what permuted labels gave for it."""
+    if key == "value" or found[measure] is None:
+        value: float | None = found[measure]
+        return value
+    chance: float = found[f"{measure}_permuted"][key]
+    return chance
 
 
 def _map(result: Result, mapped: Mapping[str, Any]) -> Chart:
     kind = "scattergl" if len(mapped["points"]) > _SVG_POINTS else "scatter"
     traces = []
-    for i, (name, colour) in enumerate(colours(result).items()):
-        points = [point for point in mapped["points"] if point["group"] == name]
+    for number, group in enumerate(result["groups"]):
+        points = [point for point in mapped["points"] if point["group"] == group["name"]]
         traces.append(
             {
                 "type": kind,
                 "x": [round(point["x"], 4) for point in points],
                 "y": [round(point["y"], 4) for point in points],
                 "text": [escape(point["analysis_id"]) for point in points],
-                "name": escape(name),
+                "name": escape(group["name"]),
+                "meta": f"group:{group['name']}",
                 "mode": "markers",
-                "marker": {"color": colour, "symbol": _SYMBOLS[i % len(_SYMBOLS)], "size": 8, "opacity": 0.85},
+                "marker": {
+                    "color": colour_name(number),
+                    "symbol": symbol(number),
+                    "size": 8 if len(mapped["points"]) <= 1_000 else 5,
+                    "opacity": 0.85,
+                },
                 "hovertemplate": "%{text}",
             }
         )
     bare = {"showticklabels": False, "zeroline": False, "title": {"text": ""}}
-    layout = {
-        "xaxis": bare,
-        "yaxis": {**bare, "scaleanchor": "x"},
-        "legend": {"orientation": "h", "y": -0.06},
-        "height": 460,
-    }
-    return {"data": traces, "layout": layout}
+    edges = {"l": 8, "r": 8, "b": 8, "t": 30}  # above it the buttons
+    return _chart(traces, map_said(mapped), 460, xaxis=bare, yaxis={**bare, "scaleanchor": "x"}, margin=edges)

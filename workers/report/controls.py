@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from workers.report.wording import SPACE, metric_name, overall_pairs, shown
+from workers.report.wording import SPACE, fixed, metric_name, overall_pairs
 
 CONTROL: Final = {
     "untrained": "random weights",
@@ -31,30 +31,44 @@ def controls(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def controls_head(result: Mapping[str, Any]) -> list[str]:
     """The columns of the table."""
-    return ["effect", "as measured", *(CONTROL[name] for name in _made(result))]
+    return ["effect", "as measured", *(CONTROL[name] for name in made(result))]
 
 
 def controls_rows(result: Mapping[str, Any]) -> list[list[str]]:
-    """One row for each pair of groups on each metric (Cliff's delta), then one for each space (accuracy)."""
-    made = _made(result)
-    deltas = {
-        name: {(p["metric"], p["a"], p["b"]): p["delta"] for p in control["pairs"]} for name, control in made.items()
-    }
+    """One row for each pair of groups on each metric over all layers (Cliff's delta), then one for each space and
+    layer (accuracy).
+    """
+    deltas = control_deltas(result)
     rows = []
     for pair in sorted(overall_pairs(result), key=lambda pair: -abs(pair["delta"])):
-        key = (pair["metric"], pair["a"], pair["b"])
         label = f"{metric_name(pair['metric'])}: {pair['a']} – {pair['b']}"
-        rows.append([label, shown(pair["delta"]), *(shown(deltas[name].get(key)) for name in made)])
-    accuracies = {
-        name: {one["space"]: one["accuracy"] for one in control["separability"]} for name, control in made.items()
-    }
+        rows.append([label, fixed(pair["delta"]), *(fixed(found.get(place(pair))) for found in deltas.values())])
+    accuracies = control_accuracies(result)
     for found in result["separability"]:
-        if found["layer"] is None:
-            label = f"accuracy from {SPACE[found['space']]}"
-            rows.append(
-                [label, shown(found["accuracy"]), *(shown(accuracies[name].get(found["space"])) for name in made)]
-            )
+        label = f"accuracy from {SPACE[found['space']]}" + (
+            "" if found["layer"] is None else f", layer {found['layer']}"
+        )
+        key = (found["space"], found["layer"])
+        rows.append([label, fixed(found["accuracy"]), *(fixed(one.get(key)) for one in accuracies.values())])
     return rows
+
+
+def place(pair: Mapping[str, Any]) -> tuple[str, int | None, str, str]:
+    """What a pair's effect is of: metric, layer (None over all) and the two groups."""
+    return pair["metric"], pair["layer"], pair["a"], pair["b"]
+
+
+def control_deltas(result: Mapping[str, Any]) -> dict[str, dict[tuple[str, int | None, str, str], float | None]]:
+    """Cliff's delta of every pair under every control, by `place`."""
+    return {name: {place(pair): pair["delta"] for pair in control["pairs"]} for name, control in made(result).items()}
+
+
+def control_accuracies(result: Mapping[str, Any]) -> dict[str, dict[tuple[str, int | None], float | None]]:
+    """The balanced accuracy under every control, by space and layer."""
+    return {
+        name: {(one["space"], one.get("layer")): one["accuracy"] for one in control["separability"]}
+        for name, control in made(result).items()
+    }
 
 
 def controls_refused(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -63,9 +77,14 @@ def controls_refused(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(CONTROL[name], controls[name]["refused"]) for name in CONTROL if "refused" in controls.get(name, {})]
 
 
-def _made(result: Mapping[str, Any]) -> dict[str, Any]:
+def made(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The controls that could be made, in the order of `CONTROL`; none has layers where an older version made it."""
     controls = result.get("controls") or {}
-    return {name: controls[name] for name in CONTROL if name in controls and "refused" not in controls[name]}
+    return {
+        name: {"layers": [], **controls[name]}
+        for name in CONTROL
+        if name in controls and "refused" not in controls[name]
+    }
 
 
 def controls_text(result: Mapping[str, Any]) -> list[str]:
@@ -75,19 +94,26 @@ def controls_text(result: Mapping[str, Any]) -> list[str]:
 
 def added_numbers(result: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """Rows of the long table (`tidy.COLUMNS`) for the controls and for distances in words."""
-    for name, control in _made(result).items():
+    for name, control in made(result).items():
         table = f"control: {name}"
-        for metric, groups in control["overall"].items():
-            for group, cell in groups.items():
-                for quantity in ("mean", "low", "high", "documents"):
-                    yield (table, "overall", metric, "", None, None, group, "", quantity, cell[quantity])
+        for layer, row in [(None, control["overall"]), *((row["layer"], row) for row in control["layers"])]:
+            level = "overall" if layer is None else "layer"
+            for metric in control["overall"]:
+                for group, cell in row[metric].items():
+                    for quantity in ("mean", "low", "high", "documents"):
+                        yield (table, level, metric, "", layer, None, group, "", quantity, cell[quantity])
         for pair in control["pairs"]:
             for quantity in ("delta", "low", "high", "p", "p_adjusted"):
-                at = (table, "overall", pair["metric"], "", None, None, pair["a"], pair["b"])
+                at = (table, pair["level"], pair["metric"], "", pair["layer"], None, pair["a"], pair["b"])
                 yield (*at, quantity, pair[quantity])
         for found in control["separability"]:
-            for quantity in ("silhouette", "neighbour_purity", "accuracy"):
-                yield (table, "overall", "", found["space"], None, None, "", "", quantity, found[quantity])
+            layer = found.get("layer")
+            level = "overall" if layer is None else "layer"
+            for measure in ("silhouette", "neighbour_purity", "accuracy"):
+                at = (table, level, "", found["space"], layer, None, "", "")
+                yield (*at, measure, found[measure])
+                for quantity, value in (found[f"{measure}_permuted"] or {}).items():
+                    yield (*at, f"{measure}_permuted_{quantity}", value)
     words = result.get("distance_words")
     if words:
         for layer, groups in [(None, words["overall"]), *((row["layer"], row) for row in words["layers"])]:

@@ -12,6 +12,7 @@ from workers.report.wording import (
     metric_name,
     overall_pairs,
     p_shown,
+    share,
     shown,
     unit,
 )
@@ -67,7 +68,7 @@ def _overall(result: Result) -> Iterator[Finding]:
         yield Finding(
             "Largest difference",
             f"The groups lie furthest apart in {metric_name(first['metric'])}: a document of {a} "
-            f"has the larger value in {_share(chance)} of pairs with one of {b}, ties counted half ({effect}).",
+            f"has the larger value in {share(chance)} of pairs with one of {b}, ties counted half ({effect}).",
             evidence,
         )
     else:
@@ -77,11 +78,6 @@ def _overall(result: Result) -> Iterator[Finding]:
             f"The largest effect is in {metric_name(first['metric'])} ({effect}).",
             (("families", family, "tests"), *evidence),
         )
-
-
-def _share(chance: float) -> str:
-    """A share as a percentage that says 100% only when it is all."""
-    return "more than 99%" if 0.995 <= chance < 1 else f"{chance:.0%}"
 
 
 def _extremes(result: Result) -> Iterator[Finding]:

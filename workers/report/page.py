@@ -10,18 +10,25 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from workers.report.charts import charts
+from workers.report.control_lines import control_keys
 from workers.report.controls import controls
 from workers.report.findings import findings
 from workers.report.first_window import first_window
+from workers.report.layered import layer_table
+from workers.report.legend import CHANCE, legend
+from workers.report.matrix import matrix
+from workers.report.summary import summary
 from workers.report.wording import (
     METRIC,
+    NIGHT_PALETTE,
+    PALETTE,
     SPACE,
-    colours,
     drawn_metrics,
-    interval_shown,
+    fixed,
     listed,
     metric_name,
     overall_pairs,
+    p_column,
     p_shown,
     shown,
     titled,
@@ -45,11 +52,15 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         result=result,
         request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
         versions={**result["versions"], **versions},
+        summary=summary(result),
         findings=findings(result),
         first_window=first_window(result),
         controls=controls(result),
-        metrics=drawn_metrics(result),
-        colours=colours(result),
+        legend=legend(result),
+        chance_marks=CHANCE,
+        matrix=matrix(result),
+        layer_table=layer_table(result),
+        control_keys=control_keys(result),
         pairs=order[:_PAIRS_SHOWN],
         pairs_left=max(0, len(order) - _PAIRS_SHOWN),
         charts=drawn,
@@ -57,13 +68,13 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         first_metric=_first_metric(result),
         figures=Markup(_script_json(drawn)),
         plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
-        style=Markup(files("workers.report").joinpath("templates/page.css").read_text()),
-        script=Markup(files("workers.report").joinpath("templates/page.js").read_text()),
+        style=Markup(_style()),
+        script=Markup(files("workers.report").joinpath("templates/page.js").read_text(encoding="utf-8")),
         definitions=METRIC,
     )
 
 
-_KINDS = ("curve:", "heat:", "forest:", "heads:", "separability:", "map:")
+_KINDS = ("curve:", "heat:", "forest:", "layers:", "heads:", "separability:", "map:")
 
 
 def _first_metric(result: Mapping[str, Any]) -> str:
@@ -73,6 +84,16 @@ def _first_metric(result: Mapping[str, Any]) -> str:
         metric: str = max(pairs, key=lambda pair: abs(pair["delta"]))["metric"]
         return metric
     return (drawn_metrics(result) or result["metrics"])[0]
+
+
+def _style() -> str:
+    """The style sheet, with the groups' colours for light and for dark."""
+    light, dark = (
+        "".join(f"--series-{number}:{colour};" for number, colour in enumerate(palette))
+        for palette in (PALETTE, NIGHT_PALETTE)
+    )
+    series = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root:not(.paper){{{dark}}}}}"
+    return files("workers.report").joinpath("templates/page.css").read_text(encoding="utf-8") + series
 
 
 def _environment() -> Environment:
@@ -86,7 +107,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "shown": shown,
         "p_shown": p_shown,
-        "interval": interval_shown,
+        "fixed": fixed,
+        "p_column": p_column,
         "words": metric_name,
         "titled": titled,
         "listed": listed,

@@ -13,6 +13,9 @@ SIGNIFICANT: Final = 0.05
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B8A000")
 """Okabe & Ito's colours, told apart with every common colour blindness; its pale yellow is darkened for white paper."""
 
+NIGHT_PALETTE: Final = ("#4D9FE0", "#E69F00", "#2FBF93", "#E29AC4", "#F07F3C", "#A8DCF9", "#A8A8A8", "#D6C24A")
+"""The same hues in the same order, light enough for a dark page."""
+
 
 def metric_name(metric: str) -> str:
     """The metric in plain words: `cross_speaker_lift` is `cross speaker lift`."""
@@ -50,6 +53,25 @@ def p_shown(value: float | None) -> str:
     return f"p = {float(f'{value:.2g}'):.4g}"
 
 
+def fixed(value: float | None) -> str:
+    """Three decimals, for columns of numbers between -1 and 1."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}".replace("-", "−")
+
+
+def p_column(value: float | None) -> str:
+    """Four decimals, for columns of p."""
+    if value is None:
+        return "–"
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def share(part: float) -> str:
+    """A share as a percentage that says 100% only when it is all."""
+    return "more than 99%" if 0.995 <= part < 1 else f"{part:.0%}"
+
+
 def interval_shown(cell: Mapping[str, Any], centre: str = "mean") -> str:
     """`12.3 [11.9, 12.8]`."""
     return f"{shown(cell[centre])} [{shown(cell['low'])}, {shown(cell['high'])}]"
@@ -58,6 +80,11 @@ def interval_shown(cell: Mapping[str, Any], centre: str = "mean") -> str:
 def colours(result: Mapping[str, Any]) -> dict[str, str]:
     """One colour a group, in the result's order; they repeat after eight, where markers and dashes still differ."""
     return {group["name"]: PALETTE[i % len(PALETTE)] for i, group in enumerate(result["groups"])}
+
+
+def abridged(name: str, length: int = 26) -> str:
+    """The name, cut where an axis would have no room for it."""
+    return name if len(name) <= length else name[: length - 1].rstrip() + "…"
 
 
 def drawn_metrics(result: Mapping[str, Any]) -> list[str]:
