@@ -66,12 +66,15 @@ def found(api: httpx.Client, dataset: str) -> Any:
 
 def test_each_control_has_the_groups_again_beside_every_effect(api: httpx.Client, found: Any) -> None:
     assert set(found["controls"]) == set(CONTROLS)
-    overall = {(p["metric"], p["a"], p["b"]) for p in found["pairs"] if p["level"] == "overall"}
+    effects = {(p["metric"], p["layer"], p["a"], p["b"]) for p in found["pairs"]}
+    spaces = {(one["space"], one["layer"]) for one in found["separability"]}
     for name, control in found["controls"].items():
         assert [group["documents"] for group in control["groups"]] == [DOCUMENTS, DOCUMENTS], name
-        assert {(p["metric"], p["a"], p["b"]) for p in control["pairs"]} == overall
+        assert {(p["metric"], p["layer"], p["a"], p["b"]) for p in control["pairs"]} == effects
+        assert [row["layer"] for row in control["layers"]] == [row["layer"] for row in found["layers"]]
         assert control["overall"]["distance"]["talk"]["mean"] != found["overall"]["distance"]["talk"]["mean"], name
-        assert {one["space"] for one in control["separability"]} == {"embedding", "profile"}
+        assert {(one["space"], one["layer"]) for one in control["separability"]} == spaces
+        assert {space for space, _ in spaces} == {"embedding", "profile"}
         assert all(0 <= one["accuracy"] <= 1 for one in control["separability"])
     means = {found["controls"][name]["overall"]["entropy"]["talk"]["mean"] for name in CONTROLS}
     assert len(means) == len(CONTROLS)
@@ -118,7 +121,9 @@ def test_the_report_and_the_table_show_effects_with_controls(api: httpx.Client, 
     assert "With controls" in page
     assert "speakers permuted" in page
     assert "## With controls" in api.get(f"{here}/report.md").text
-    assert "control: untrained,overall,distance" in api.get(f"{here}/numbers.csv").text
+    table = api.get(f"{here}/numbers.csv").text
+    assert "control: untrained,overall,distance" in table
+    assert "control: untrained,layer,distance,,0," in table
 
 
 def test_texts_are_left_out_of_controls_of_turns_and_that_is_said(api: httpx.Client, dataset: str) -> None:
