@@ -287,6 +287,15 @@ measurement_first_window = Table(
     *(Column(name, Double) for name in METRIC_NAMES),
 )
 
+# What the last hidden states' mean is to the document, each layer's is here; only documents of comparisons have them.
+layer_embedding = Table(
+    "layer_embedding",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    Column("layer", SmallInteger, primary_key=True),
+    Column("embedding", VECTOR, nullable=False),
+)
+
 # Per turn of a conversation: means over its content tokens, heads and layers. `speaker` counts in the measurement's
 # `speakers`; a turn of which no token was read has none.
 measurement_turn = Table(

@@ -45,6 +45,8 @@ class WorkOptions(BaseModel):
     labels: Literal["keep", "drop"] = "keep"
     sampling: Sampling | None = None
     control: Control | None = None
+    layer_embeddings: bool = False
+    """Whether the document's embedding is kept at every layer."""
 
     def under(self, control: Control) -> Self:
         """The same under a control, which has no first window: it stands beside the result over the whole document."""

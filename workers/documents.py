@@ -67,11 +67,12 @@ def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendere
     )
 
 
-def key_of(model: Model, rendered: Rendered) -> bytes:
-    """The name of the measurement that this rendering leads to.
+def key_of(model: Model, rendered: Rendered, options: WorkOptions) -> bytes:
+    """The name of the measurement that this rendering leads to under these options.
 
     The speakers' names enter it too: without labels the tokens do not tell them, and a measurement lists them.
     """
     names = "\0".join(rendered.speakers).encode()
-    digest = hashlib.sha256(rendered.digest() + names).digest()
+    more = b"\0layer embeddings" if options.layer_embeddings else b""
+    digest = hashlib.sha256(rendered.digest() + names + more).digest()
     return work_key(digest, model.facts.revision, model.facts.weights_sha256, model.facts.dtype)

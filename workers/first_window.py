@@ -21,6 +21,7 @@ def of_first_windows(group: Group, layers: Mapping[str, NDArray[np.float64]]) ->
         overall={name: mean_of_defined(values) for name, values in layers.items()},
         heads=None,
         embeddings=None,
+        layer_embeddings=None,
     )
 
 

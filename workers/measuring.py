@@ -125,7 +125,7 @@ class ClaimRun:
                 self._fail([item], UNEXPECTED)
                 continue
             milliseconds = (time.perf_counter() - begun) * 1000
-            reading = Reading(item, rendered, key_of(self.served.model, rendered), milliseconds)
+            reading = Reading(item, rendered, key_of(self.served.model, rendered, item.options), milliseconds)
             if reading.key in readings:
                 readings[reading.key].twins.append(reading)
             else:
@@ -192,17 +192,18 @@ class ClaimRun:
         between = self._between_passes(items)
         begun = time.perf_counter()
         measured: dict[int, Measurement] = {}
-        for flow in (True, False):  # each document by its own size, whoever it shares the group with
-            chosen = [n for n, one in enumerate(group) if ((one.rendered.turns or 0) <= FLOW_TURNS) == flow]
-            if chosen:
-                found = analyse(
-                    self.served.model,
-                    [group[n].rendered for n in chosen],
-                    token_budget=self.budget,
-                    want=Want(flow=flow),
-                    between_passes=between,
-                )
-                measured.update(zip(chosen, found, strict=True))
+        for want in dict.fromkeys(
+            map(_wanted_of, group)
+        ):  # each document as it needs, whoever it shares the group with
+            chosen = [n for n, one in enumerate(group) if _wanted_of(one) == want]
+            found = analyse(
+                self.served.model,
+                [group[n].rendered for n in chosen],
+                token_budget=self.budget,
+                want=want,
+                between_passes=between,
+            )
+            measured.update(zip(chosen, found, strict=True))
         lengths = [len(window) for reading in group for window in reading.rendered.all_windows]
         number, padded = padded_share(lengths, self.budget)
         log.info(
@@ -288,3 +289,10 @@ class ClaimRun:
             return None
         first, *others = wanted
         return Reading(first.item, first.rendered, first.work_key, first.tokenize_ms, others)
+
+
+def _wanted_of(reading: Reading) -> Want:
+    """What is kept of a document beyond its metrics."""
+    return Want(
+        flow=(reading.rendered.turns or 0) <= FLOW_TURNS, layer_embeddings=reading.item.options.layer_embeddings
+    )

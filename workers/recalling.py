@@ -54,7 +54,7 @@ def recall(
     if source is None:
         raise Interrupted("the analysis was deleted meanwhile")
     rendered = render_content(served.model, source.content, source.options)
-    if key_of(served.model, rendered) != source.work_key:
+    if key_of(served.model, rendered, source.options) != source.work_key:
         raise Changed
     match asked.kind:
         case "tokens":

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison import ComparisonSettings, Group, compare
+from attention.comparison.result import Warned
 from attention.errors import HearkenError, Interrupted
 from models.queries.comparisons import SummaryFile
 from models.queries.summaries import (
@@ -109,6 +110,7 @@ class SummaryRun:
                     overall=found.overall,
                     heads=found.heads if one_architecture else None,
                     embeddings=found.embeddings,
+                    layer_embeddings=found.layer_embeddings,
                     clusters=found.clusters,
                     documents=found.documents,
                     skipped=found.skipped,
@@ -137,12 +139,15 @@ class SummaryRun:
             confidence=self.request.confidence,
             metrics=None if self.request.metrics is None else tuple(self.request.metrics),
             maps=tuple(self.request.maps),
+            map_layers=tuple(self.request.map_layers),
             by_head=self.request.by_head,
             head_permutations=max(1000, self.request.permutations),
         )
         whole = compare([reading.group for reading in readings], settings, between_steps=look)
         result = _finite(whole.as_dict())
         result["windows"] = self._windows()
+        if self.request.layer_embeddings:
+            result["warnings"] += map(asdict, _without_layers(readings))
         if self.request.first_window:
             look("first window")
             firsts = {reading.group.name: reading.first for reading in readings}
@@ -162,6 +167,12 @@ class SummaryRun:
         result["figures"] = figure_names(result)
         page = build_report(result, self.claimed.request, stated_versions(result))
         return result, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
+
+
+def _without_layers(readings: list[Reading]) -> list[Warned]:
+    lacking = ", ".join(reading.group.name for reading in readings if reading.group.layer_embeddings is None)
+    told = f"There are no embeddings by layer: the states of the model's layers could not be read in {lacking}."
+    return [Warned("no-layer-embeddings", told)] if lacking else []
 
 
 class _Aside:

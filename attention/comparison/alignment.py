@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attention.comparison.groups import Group
+from attention.comparison.groups import Group, Rearranged
 
 
 def matched_by_depth(groups: Sequence[Group]) -> tuple[list[Group], dict[str, list[int]]]:
@@ -25,7 +25,8 @@ def matched_by_depth(groups: Sequence[Group]) -> tuple[list[Group], dict[str, li
         layers = np.rint(depth * (group.depth - 1)).astype(int)
         taken[group.name] = layers.tolist()
         thinned = {name: values[:, layers] for name, values in group.layers.items()}
-        embeddings = None if group.layer_embeddings is None else group.layer_embeddings[:, layers]
+        stored = group.layer_embeddings
+        embeddings = None if stored is None else Rearranged(stored, layers=layers)
         matched.append(replace(group, layers=thinned, layer_embeddings=embeddings))
     return matched, taken
 

@@ -94,6 +94,12 @@ def cautions(
             for family in families
             if family.kind == "pairs" and family.tests * floor > 0.05
         ]
+    unmapped = [layer for layer in settings.map_layers if layer >= depth]
+    if unmapped:
+        named_layers = ", ".join(map(str, unmapped))
+        warned.append(
+            Warned("map-layer-missing", f"No map of layer {named_layers}: the comparison has layers 0 to {depth - 1}.")
+        )
     if any(one.accuracy is None for one in spaces):
         warned.append(
             Warned("no-folds", "Accuracy is not given: a group has one cluster only, so none is left to test on.")

@@ -215,7 +215,7 @@ def _maps(groups: list[Group], settings: ComparisonSettings, begin: Step) -> lis
     drawn = []
     for space in settings.maps:
         for layer in (None, *settings.map_layers):
-            if available(groups, space, layer):
+            if (layer is None or layer < groups[0].depth) and available(groups, space, layer):
                 begin(f"map: {space}")
                 drawn.append(
                     draw_map(

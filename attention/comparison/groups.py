@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,23 @@ MINIMUM_DOCUMENTS: Final = 8
 """Fewer usable documents in a group are refused: no interval from them would mean anything."""
 
 
+class LayerEmbeddings(Protocol):
+    """Embeddings of n documents at L layers, read when they are asked for: all of a large model's are gigabytes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, L, d)"""
+
+    def at(self, layer: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Those of these documents at one layer: (rows, d)."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Group:
     """The measured documents of one domain, or of one model. NaN stands for a metric that a document does not have.
 
     `analysis_ids` (n); `overall` metric -> (n,); `layers` metric -> (n, L); `heads` metric -> (n, L, H), or None;
-    `embeddings` (n, d), or None; `layer_embeddings` (n, L, d), or None; `clusters` (n) names of the book, series or
+    `embeddings` (n, d), or None; `layer_embeddings`, or None; `clusters` (n) names of the book, series or
     repository that a document comes from, or None where documents are taken for independent; `documents` (n) names of
     the documents themselves, the same under every model, or None; `skipped` reason -> number of documents left out.
     """
@@ -38,7 +49,7 @@ class Group:
     embeddings: Array | None = None
     clusters: list[str] | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
-    layer_embeddings: Array | None = None
+    layer_embeddings: LayerEmbeddings | None = None
     documents: list[str] | None = None
 
     @property
@@ -126,9 +137,9 @@ def _check(group: Group) -> None:
     if not group.layers or set(group.layers) != set(group.overall):
         raise ComparisonRefused(f"group {group.name!r} must have the same metrics per layer and overall", group.name)
     arrays = [*group.layers.values(), *group.overall.values(), *(group.heads or {}).values()]
-    arrays += [array for array in (group.embeddings, group.layer_embeddings) if array is not None]
+    sizes = [array.shape[0] for array in (*arrays, group.embeddings, group.layer_embeddings) if array is not None]
     lists = [names for names in (group.clusters, group.documents) if names is not None]
-    if any(array.shape[0] != group.size for array in arrays) or any(len(names) != group.size for names in lists):
+    if any(size != group.size for size in sizes) or any(len(names) != group.size for names in lists):
         raise ComparisonRefused(f"group {group.name!r}: some values are not one a document", group.name)
 
 
@@ -153,7 +164,7 @@ def _taken(group: Group, order: NDArray[np.intp]) -> Group:
         overall={name: np.asarray(group.overall[name], dtype=np.float64)[order] for name in sorted(group.overall)},
         heads=None if group.heads is None else Reordered(group.heads, order),
         embeddings=None if group.embeddings is None else group.embeddings[order],
-        layer_embeddings=None if group.layer_embeddings is None else group.layer_embeddings[order],
+        layer_embeddings=None if group.layer_embeddings is None else Rearranged(group.layer_embeddings, rows=order),
         clusters=None if clusters is None else [clusters[i] for i in order],
         documents=None if documents is None else [documents[i] for i in order],
     )
@@ -175,6 +186,31 @@ class Reordered(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._heads)
+
+
+class Rearranged:
+    """Layer embeddings with documents in another order, or of some of the layers."""
+
+    def __init__(
+        self,
+        embeddings: LayerEmbeddings,
+        *,
+        rows: NDArray[np.intp] | None = None,
+        layers: NDArray[np.intp] | None = None,
+    ) -> None:
+        documents, depth, _ = embeddings.shape
+        self._embeddings = embeddings
+        self._rows = np.arange(documents) if rows is None else rows
+        self._layers = np.arange(depth) if layers is None else layers
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, L, d)"""
+        return len(self._rows), len(self._layers), self._embeddings.shape[2]
+
+    def at(self, layer: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Those of these documents at one layer: (rows, d)."""
+        return self._embeddings.at(int(self._layers[layer]), self._rows[rows])
 
 
 def units(group: Group) -> tuple[NDArray[np.intp], int]:

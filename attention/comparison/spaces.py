@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.comparison.groups import Group, Space
+from attention.comparison.groups import Array, Group, Space
 from attention.definitions import PROFILE_METRICS
 from attention.profile import Scale
 
@@ -15,7 +15,7 @@ def available(groups: Sequence[Group], space: Space, layer: int | None = None) -
     if space == "embedding":
         arrays = [group.embeddings if layer is None else group.layer_embeddings for group in groups]
         present = [array for array in arrays if array is not None]
-        return len(present) == len(groups) and len({array.shape[1:] for array in present}) == 1
+        return len(present) == len(groups) and len({array.shape[-1] for array in present}) == 1
     shapes = {group.head_shape for group in groups}
     return len(shapes) == 1 and None not in shapes and all(set(PROFILE_METRICS) <= set(g.heads or ()) for g in groups)
 
@@ -29,12 +29,9 @@ def points(
     standardised by these documents; a head without a value stands at the mean.
     """
     if space == "embedding":
-        arrays = []
-        for group, rows in zip(groups, chosen, strict=True):
-            stored = group.embeddings if layer is None else group.layer_embeddings
-            assert stored is not None
-            arrays.append(stored[rows] if layer is None else stored[rows][:, layer])
-        return np.concatenate(arrays).astype(np.float32)
+        return np.concatenate(
+            [_embeddings(group, layer, rows) for group, rows in zip(groups, chosen, strict=True)]
+        ).astype(np.float32)
     columns = []
     for metric in PROFILE_METRICS:
         parts = []
@@ -45,6 +42,14 @@ def points(
         numbers = np.concatenate(parts).astype(np.float64)
         columns.append(Scale.of(numbers).standardised(numbers))
     return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _embeddings(group: Group, layer: int | None, rows: NDArray[np.intp]) -> Array:
+    if layer is None:
+        assert group.embeddings is not None
+        return group.embeddings[rows]
+    assert group.layer_embeddings is not None
+    return group.layer_embeddings.at(layer, rows)
 
 
 def directions(values: NDArray[np.float32]) -> NDArray[np.float32]:

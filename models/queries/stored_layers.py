@@ -1,7 +1,7 @@
 """Reading layers, first windows and vectors of many measurements at once, by binary COPY straight into arrays.
 
-Heads are read one metric at a time and when they are asked for: all metrics of 10,000 documents of a model with 32
-layers of 32 heads would be 800 MB.
+Heads are read one metric at a time and layers' embeddings one layer at a time, when they are asked for: all metrics of
+10,000 documents of a model with 32 layers of 32 heads would be 800 MB, and their embeddings gigabytes.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from psycopg import Connection as Driver
 from psycopg import sql
 from sqlalchemy import Connection, Engine, Table, func, select
 
-from models.tables import embedding, measurement_first_window, measurement_layer
+from models.tables import embedding, layer_embedding, measurement_first_window, measurement_layer
 
 BITE: Final = 1_000
 """Measurements read at once."""
@@ -24,6 +24,10 @@ _HEADER: Final = 19  # bytes before the first row
 _TRAILER: Final = 2  # bytes after the last one
 
 _Fields = list[tuple[Any, ...]]
+_VECTOR: Final[_Fields] = [
+    *(("fields", ">i2"), ("id length", ">i4"), ("measurement_id", ">i8"), ("length", ">i4"), ("size", ">i4"))
+]
+"""What comes before a vector's numbers in a row of a measurement's id and a vector."""
 
 
 def read_layers(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -119,14 +123,54 @@ def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.fl
     ).scalar_one_or_none()
     if size is None:
         return None
-    about: _Fields = [("fields", ">i2"), ("id length", ">i4"), ("measurement_id", ">i8"), ("length", ">i4")]
-    kind = np.dtype([*about, ("size", ">i4"), ("vector", ">f4", (size,))])
+    kind = np.dtype([*_VECTOR, ("vector", ">f4", (size,))])
     found = np.full((len(distinct), size), np.nan, np.float32)
     chosen = sql.SQL("SELECT measurement_id, embedding FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
     for start in range(0, len(distinct), BITE):
         rows = _binary(connection, chosen.format(sql.Literal(distinct[start : start + BITE].tolist())), kind)
         found[np.searchsorted(distinct, rows["measurement_id"])] = rows["vector"]
     return found[place]
+
+
+class StoredLayerEmbeddings:
+    """Embeddings of these measurements at each of their layers, in their order, read when they are asked for."""
+
+    def __init__(self, engine: Engine, ids: Sequence[int], shape: tuple[int, int]) -> None:
+        self._engine = engine
+        self._ids = np.asarray(ids, np.int64)
+        self._depth, self._size = shape
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, L, d)"""
+        return len(self._ids), self._depth, self._size
+
+    def at(self, layer: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Those of these documents at one layer: (rows, d); NaN where a document has none."""
+        distinct, place = np.unique(self._ids[rows], return_inverse=True)
+        kind = np.dtype([*_VECTOR, ("vector", ">f4", (self._size,))])
+        found = np.full((len(distinct), self._size), np.nan, np.float32)
+        chosen = sql.SQL(
+            "SELECT measurement_id, embedding FROM layer_embedding WHERE layer = {} AND measurement_id = ANY({})"
+        )
+        with self._engine.connect() as connection:
+            for start in range(0, len(distinct), BITE):
+                some = sql.Literal(distinct[start : start + BITE].tolist())
+                read = _binary(connection, chosen.format(sql.Literal(layer), some), kind)
+                found[np.searchsorted(distinct, read["measurement_id"])] = read["vector"]
+        return found[place]
+
+
+def find_layer_embeddings(connection: Connection, ids: Sequence[int]) -> StoredLayerEmbeddings | None:
+    """The embeddings by layer of these measurements; None where one has none."""
+    distinct = sorted(set(ids))
+    stored = layer_embedding.c
+    first = select(func.count(), func.max(func.vector_dims(stored.embedding))).where(stored.measurement_id == ids[0])
+    depth, size = connection.execute(first).one() if ids else (0, 0)
+    counted = select(func.count()).where(stored.measurement_id.in_(distinct), stored.layer == 0)
+    if not depth or connection.execute(counted).scalar_one() < len(distinct):
+        return None
+    return StoredLayerEmbeddings(connection.engine, ids, (depth, size or 0))
 
 
 def _copied(

@@ -37,6 +37,7 @@ class Measured(Protocol):
     document: dict[str, float]
     embedding: NDArray[np.float32]  # (d,)
     turn_embeddings: NDArray[np.float32] | None  # (T, d)
+    layer_embeddings: NDArray[np.float32] | None  # (L, d)
     flow: NDArray[np.float32] | None  # (L, T, T + 1)
     turn_tokens: NDArray[np.int64] | None  # (T,)
     turn_speakers: NDArray[np.int32] | None  # (T,)
@@ -148,7 +149,7 @@ def _measurement(key: Key, version_key: int, measured: Measured) -> dict[str, An
 
 
 def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, tuple[str, Measured]]) -> None:
-    """The layers, the first windows, the turns and the vectors of new measurements, by COPY."""
+    """The layers, the first windows, the turns and all vectors of new measurements, by COPY."""
     if not made:
         return
     values_of_layer = {"measurement_id": "int8", "layer": "int2", **dict.fromkeys(METRIC_NAMES, "float8")}
@@ -175,6 +176,8 @@ def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, t
         "embedding": "vector",
     }
     copy_rows(connection, "embedding", vector_columns, _vectors(version_key, made))
+    layer_vector_columns = {"measurement_id": "int8", "layer": "int2", "embedding": "vector"}
+    copy_rows(connection, "layer_embedding", layer_vector_columns, _layer_vectors(made))
 
 
 def _layers(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:
@@ -213,6 +216,14 @@ def _vectors(version_key: int, made: Mapping[int, tuple[str, Measured]]) -> Iter
         for turn, vector in ((None, measured.embedding), *enumerate(turns)):
             if not np.isnan(vector).all():
                 yield tenant_id, measurement_id, version_key, turn, vector
+
+
+def _layer_vectors(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:
+    """The document's vector at each layer, where that was asked for and the document has a token of its own."""
+    for measurement_id, (_, measured) in made.items():
+        if measured.layer_embeddings is not None and not np.isnan(measured.layer_embeddings).all():
+            for layer, vector in enumerate(measured.layer_embeddings):
+                yield measurement_id, layer, vector
 
 
 def _remember_requests(connection: Connection, version_key: int, measurements: Mapping[Key, int]) -> None:

@@ -17,7 +17,14 @@ from attention.definitions import METRIC_NAMES
 from models.queries.claims import UNLEASED, new_lease_token
 from models.queries.comparisons import SummaryFile
 from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
-from models.queries.stored_layers import StoredHeads, read_embeddings, read_first_windows, read_layers
+from models.queries.stored_layers import (
+    StoredHeads,
+    StoredLayerEmbeddings,
+    find_layer_embeddings,
+    read_embeddings,
+    read_first_windows,
+    read_layers,
+)
 from models.tables import (
     analysis,
     comparison,
@@ -58,6 +65,7 @@ class MeasuredGroup:
     layers: dict[str, NDArray[np.float64]]  # (n, L)
     heads: Mapping[str, NDArray[np.float32]]  # (n, L, H), read when asked for
     embeddings: NDArray[np.float32] | None  # (n, d)
+    layer_embeddings: StoredLayerEmbeddings | None
     skipped: dict[str, int]
     own_tokens: NDArray[np.float64]  # (n,)
     architecture: str | None
@@ -195,6 +203,7 @@ def measured_group(connection: Connection, job_id: str, position: int) -> Measur
         layers=read_layers(connection, ids, names),
         heads=StoredHeads(connection.engine, ids, names),
         embeddings=read_embeddings(connection, ids),
+        layer_embeddings=find_layer_embeddings(connection, ids),
         skipped=_skipped(connection, job_id, position),
         own_tokens=_floats(
             [

@@ -70,6 +70,12 @@ class ComparisonRequest(Request):
         list[str] | None, Field(min_length=1, description="Only these; by default all that every group has.")
     ] = None
     maps: list[Literal["embedding", "profile"]] = Field(["embedding", "profile"], description="t-SNE of these.")
+    map_layers: list[Annotated[int, Field(ge=0, le=10_000)]] = Field(
+        [], max_length=8, description="A map of each of these layers too, in every space of `maps`."
+    )
+    layer_embeddings: bool = Field(
+        True, description="Keep every document's embedding at each layer, for separability and maps by layer."
+    )
     by_head: bool = True
     permutations: int = Field(1000, ge=200, le=20_000, description="Of the heads' familywise check.")
     speaker_labels: SpeakerLabels = "keep"
@@ -88,6 +94,10 @@ class ComparisonRequest(Request):
             raise ValueError(f"no such metric: {', '.join(unknown)}; known are {', '.join(METRIC_NAMES)}")
         if len(set(self.maps)) < len(self.maps):
             raise ValueError("a map is named twice")
+        if len(set(self.map_layers)) < len(self.map_layers):
+            raise ValueError("a layer is named twice")
+        if self.map_layers and "embedding" in self.maps and not self.layer_embeddings:
+            raise ValueError("maps of embeddings by layer need layer_embeddings")
         if len(set(self.controls)) < len(self.controls):
             raise ValueError("a control is named twice")
         return self
@@ -120,7 +130,7 @@ class ComparisonRequest(Request):
             window_characters=self.window_characters,
             first_window=self.first_window,
         )
-        return WorkOptions(labels=self.speaker_labels, sampling=sampling)
+        return WorkOptions(labels=self.speaker_labels, sampling=sampling, layer_embeddings=self.layer_embeddings)
 
 
 class ComparisonEntry(BaseModel):

@@ -25,6 +25,7 @@ from service.presenting import comparison_entry, comparison_view
 from service.problems import (
     BAD_CURSOR,
     DATASET_UNKNOWN,
+    INVALID_REQUEST,
     NOT_FOUND,
     TOO_FEW_DOCUMENTS,
     WINDOW_TOO_LARGE,
@@ -61,8 +62,7 @@ async def create_comparison(
         for index, group in enumerate(body.groups)
     ]
     settled = body.settled([group.served.id for group in groups], here.served(body.model).id)
-    if settled.window_characters is None:
-        await _windows_fit(here, body, groups)
+    await _models_fit(here, settled, groups)
     request = settled.model_dump(mode="json")
     submitted = await here.database.run(
         submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
@@ -74,19 +74,26 @@ async def create_comparison(
     return await answer_by_job(here, tenant, submitted.job_id, response)
 
 
-async def _windows_fit(here: Context, body: ComparisonRequest, groups: list[GroupDocuments]) -> None:
-    """Raise a `Problem` where a model's context, as far as it is known, is smaller than the windows."""
+async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
+    """Raise a `Problem` where a model, as far as it is known, reads less than a window or lacks a layer to map."""
     rows = await here.database.run(model_rows)
     for group in groups:
-        facts = rows[group.served.id].facts if group.served.id in rows else None
-        known = [length for length in (group.served.max_tokens, (facts or {}).get("context")) if length]
-        if known and body.window_tokens > min(known):
+        facts = (rows[group.served.id].facts if group.served.id in rows else None) or {}
+        known = [length for length in (group.served.max_tokens, facts.get("context")) if length]
+        if asked.window_characters is None and known and asked.window_tokens > min(known):
             raise field_problem(
                 WINDOW_TOO_LARGE,
                 "/window_tokens",
-                f"`window_tokens` is {body.window_tokens}; the model {group.served.id} reads {min(known)} at most.",
+                f"`window_tokens` is {asked.window_tokens}; the model {group.served.id} reads {min(known)} at most.",
                 limit=min(known),
-                actual=body.window_tokens,
+                actual=asked.window_tokens,
+            )
+        layers = facts.get("layers")
+        if layers and asked.map_layers and max(asked.map_layers) >= layers:
+            raise field_problem(
+                INVALID_REQUEST,
+                f"/map_layers/{asked.map_layers.index(max(asked.map_layers))}",
+                f"The model {group.served.id} has layers 0 to {layers - 1}.",
             )
 
 
