@@ -12,6 +12,7 @@ from workers.report.wording import (
     overall_pairs,
     p_shown,
     shown,
+    space_of,
     titled,
 )
 
@@ -111,6 +112,4 @@ def map_said(mapped: Mapping[str, Any]) -> str:
     """How many documents of which groups a map has."""
     counts = Counter(point["group"] for point in mapped["points"])
     said = ", ".join(f"{count} of {name}" for name, count in counts.items())
-    return (
-        f"Map of {len(mapped['points'])} documents by {SPACE[mapped['space']]}: {said}. Near points are near documents."
-    )
+    return f"Map of {len(mapped['points'])} documents by {space_of(mapped)}: {said}. Near points are near documents."

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workers.report.wording import SPACE, colours, drawn_metrics, metric_name, overall_pairs, titled
+from workers.report.wording import colours, drawn_metrics, metric_name, overall_pairs, space_of, titled
 
 Result = Mapping[str, Any]
 Format = Literal["svg", "png", "pdf"]
@@ -166,7 +166,7 @@ def _map(axes: Axes, result: Result, index: int) -> None:
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(
-        f"t-SNE of {SPACE[mapped['space']]}; perplexity {mapped['perplexity']:.3g}, "
+        f"t-SNE of {space_of(mapped)}; perplexity {mapped['perplexity']:.3g}, "
         f"trustworthiness {mapped['trustworthiness']:.2f}",
         fontsize=8,
     )

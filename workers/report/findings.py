@@ -14,6 +14,7 @@ from workers.report.wording import (
     p_shown,
     share,
     shown,
+    space_of,
     unit,
 )
 
@@ -172,11 +173,10 @@ def _separability(result: Result) -> Iterator[Finding]:
 
 def _maps(result: Result) -> Iterator[Finding]:
     for index, drawn in enumerate(result["maps"]):
-        where = "" if drawn["layer"] is None else f" of layer {drawn['layer']}"
         yield Finding(
-            f"Map of {SPACE[drawn['space']]}{where}",
-            f"The map of {len(drawn['points'])} documents by {SPACE[drawn['space']]}{where} keeps neighbourhoods with "
-            f"trustworthiness {shown(drawn['trustworthiness'])} (1 is perfect); distances "
-            f"between far groups mean nothing.",
+            f"Map of {space_of(drawn)}",
+            f"The map of {len(drawn['points'])} documents by {space_of(drawn)} keeps neighbourhoods with "
+            f"trustworthiness {shown(drawn['trustworthiness'])} (1 is perfect); distances between far groups mean "
+            "nothing.",
             (("maps", index, "trustworthiness"),),
         )

@@ -77,6 +77,12 @@ def interval_shown(cell: Mapping[str, Any], centre: str = "mean") -> str:
     return f"{shown(cell[centre])} [{shown(cell['low'])}, {shown(cell['high'])}]"
 
 
+def space_of(mapped: Mapping[str, Any]) -> str:
+    """What a map, or a separability, was made from: `document embeddings, layer 4`."""
+    layer = "" if mapped["layer"] is None else f", layer {mapped['layer']}"
+    return SPACE[mapped["space"]] + layer
+
+
 def colours(result: Mapping[str, Any]) -> dict[str, str]:
     """One colour a group, in the result's order; they repeat after eight, where markers and dashes still differ."""
     return {group["name"]: PALETTE[i % len(PALETTE)] for i, group in enumerate(result["groups"])}

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from attention.comparison import compare
+from attention.comparison import ComparisonSettings, compare
 from tests.unit.comparison.planted import planted_group
 from workers.report import build_report, findings, markdown, tidy_csv
 from workers.report.figures import figure, figure_names
@@ -131,6 +131,17 @@ def test_figures_of_every_kind_are_drawn_and_repeat_their_bytes(result: dict):
     assert figure(result, "curve-distance", "pdf").startswith(b"%PDF")
     with pytest.raises(KeyError):
         figure(result, "no-such", "svg")
+
+
+def test_a_map_of_a_layer_says_so_wherever_it_is_shown():
+    settings = ComparisonSettings(by_head=False, separability=False, maps=("profile",), map_layers=(1,))
+    found = compare([planted_group("a"), planted_group("b")], settings).as_dict()
+    assert [name for name in figure_names(found) if name.startswith("map-")] == ["map-profile", "map-profile-layer-1"]
+    assert b"attention profiles, layer 1" in figure(found, "map-profile-layer-1", "svg").replace(b"\n", b" ")
+    assert "by attention profiles, layer 1 keeps" in markdown(found, {}, {})
+    page = build_report(found, {}, {})
+    assert "Attention profiles, layer 1</h3>" in page
+    assert "documents by attention profiles, layer 1: 16 of a" in page
 
 
 @pytest.mark.parametrize(
