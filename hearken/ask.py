@@ -80,6 +80,9 @@ def compare(
     first_window: Annotated[
         bool, typer.Option(help="Measure every document's first window too; its result stands beside the main one.")
     ] = True,
+    map_layer: Annotated[
+        list[int] | None, typer.Option(min=0, help="Draw maps of this layer too. May be given several times.")
+    ] = None,
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,6 +110,7 @@ def compare(
             window_tokens=window_tokens,
             seed=seed,
             first_window=first_window,
+            map_layers=map_layer or [],
             controls=control or [],
         )
         with job_progress("comparing") as follow:
