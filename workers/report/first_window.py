@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from workers.report.wording import SIGNIFICANT, metric_name, p_shown, shown
+from workers.report.wording import SIGNIFICANT, fixed, metric_name, p_column
 
 Result = Mapping[str, Any]
 
-HEAD: Final = ("effect", "over the document", "adjusted", "first window", "adjusted", "differs")
+HEAD: Final = ("effect", "over the document", "adjusted p", "first window", "adjusted p", "differs")
 CAPTION: Final = (
     "The result above reads every document in windows spread over it. Here each document's first window, as long as "
     "the others, is measured by itself and compared in the same way: how a document begins need not be how it goes on."
@@ -47,10 +47,10 @@ def first_window_rows(result: Result) -> list[list[str]]:
     return [
         [
             f"{metric_name(one['metric'])}: {one['a']} – {one['b']}{', paired' if one['paired'] else ''}",
-            shown(one["delta"]),
-            p_shown(one["p_adjusted"]),
-            shown(one["first_delta"]),
-            p_shown(one["first_p_adjusted"]),
+            fixed(one["delta"]),
+            p_column(one["p_adjusted"]),
+            fixed(one["first_delta"]),
+            p_column(one["first_p_adjusted"]),
             DIFFERS[one["differs"]],
         ]
         for one in ordered

@@ -12,7 +12,7 @@ from tests.unit.comparison.planted import planted_group
 from workers.first_window import first_window_result, of_first_windows
 from workers.report import build_report, markdown, tidy_csv
 from workers.report.first_window import first_window_rows, first_window_text
-from workers.report.wording import shown
+from workers.report.wording import fixed
 
 SETTINGS = ComparisonSettings(by_head=False, separability=False, maps=())
 
@@ -58,7 +58,7 @@ def test_every_row_shows_both_deltas_and_marks_what_differs(result: dict[str, An
     first = {(p["metric"], p["a"], p["b"]): p for p in result["first_window"]["pairs"] if p["level"] == "overall"}
     for (metric, a, b), pair in over.items():
         row = rows[f"{metric}: {a} – {b}"]
-        assert (row[1], row[3]) == (shown(pair["delta"]), shown(first[metric, a, b]["delta"]))
+        assert (row[1], row[3]) == (fixed(pair["delta"]), fixed(first[metric, a, b]["delta"]))
         turned = pair["p_adjusted"] < 0.05 and pair["delta"] * first[metric, a, b]["delta"] < 0
         assert (row[5] == "sign turned") == turned
     assert rows["distance: code – talk"][5] == "sign turned"
@@ -91,7 +91,7 @@ def test_page_and_text_have_the_table_and_the_caution(result: dict[str, Any]) ->
     assert "First window beside the whole document" in page
     assert page.count("sign turned") == text.count("sign turned") >= 3
     assert "## First window beside the whole document" in text
-    assert "| effect | over the document | adjusted | first window | adjusted | differs |" in text
+    assert "| effect | over the document | adjusted p | first window | adjusted p | differs |" in text
 
 
 def test_the_long_table_has_means_and_effects_of_the_first_window(result: dict[str, Any]) -> None:
