@@ -247,6 +247,7 @@ work_item = Table(
 )
 
 # The numbers of one document under one model. `work_key` names rendered ids and spans, weights, dtype and settings.
+# Where `profiled` is false, the sweeper has yet to make its row of `profile`.
 measurement = Table(
     "measurement",
     metadata,
@@ -262,8 +263,10 @@ measurement = Table(
     Column("truncated", Boolean, nullable=False),
     Column("left_out_rows", BigInteger, nullable=False),
     *(Column(name, Double) for name in METRIC_NAMES),
+    Column("profiled", Boolean, nullable=False, server_default=text("false")),
     _created_at(),
     UniqueConstraint("tenant_id", "work_key"),
+    Index("measurement_unprofiled", "version_key", "id", postgresql_where=text("NOT profiled")),
 )
 
 # Per layer: each metric's mean over heads in a column, the heads beside it; `flow` is T x (T+1), row by row.
@@ -332,6 +335,32 @@ embedding = Table(
     UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
     Index("embedding_document", "tenant_id", "version_key", postgresql_where=text("turn IS NULL")),
     Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
+)
+
+# By what the attention profiles of a model version are standardised (attention.profile.Scale), under one definition:
+# measured from texts that come with the code, so it tells nothing of anybody's documents.
+profile_scale = Table(
+    "profile_scale",
+    metadata,
+    Column("key", BigInteger, Identity(), primary_key=True),
+    Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("means", ARRAY(Double), nullable=False),
+    Column("deviations", ARRAY(Double), nullable=False),
+    _created_at(),
+    UniqueConstraint("version_key", "definition"),
+)
+
+# A document's attention profile as a point to search among. One that stands at the mean everywhere has no direction,
+# and no row.
+profile = Table(
+    "profile",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    Column("scale_key", BigInteger, ForeignKey("profile_scale.key"), nullable=False),
+    Column("profile", VECTOR, nullable=False),
+    Index(None, "tenant_id", "scale_key"),
 )
 
 # One document in one job. `listed` is false for rows made for a comparison.

@@ -249,7 +249,14 @@ class ClaimRun:
         if not outcomes:
             return
         with self.engine.begin() as connection:
-            store_outcomes(connection, self.claim.token, self.claim.model_id, self.served.version_key, outcomes)
+            store_outcomes(
+                connection,
+                self.claim.token,
+                self.claim.model_id,
+                self.served.version_key,
+                self.served.scale,
+                outcomes,
+            )
         for outcome in outcomes:
             self.open.pop(outcome.item.id, None)
 

@@ -9,9 +9,11 @@ from sqlalchemy import Engine
 from attention.budget import pass_tokens
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.model import Model, ModelSource, packaged_minilm
+from attention.reference import measured_scale
 from attention.residence import Residence, free_memory, memory_needed
 from models.queries.fleet import register_version, set_model_ready, set_model_state
-from models.queries.vectors import ensure_vector_indexes
+from models.queries.profiles import StoredScale, find_scale, store_scale
+from models.queries.vectors import ensure_vector_index, ensure_vector_indexes
 from models.settings import ModelEntry
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,15 @@ UNTRAINED = "~untrained"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """An opened model and the key of its version. Whoever holds it keeps the model in memory: let go after use."""
+    """An opened model with the key of its version and the scale of its profiles, None where it could not be measured.
+
+    Whoever holds it keeps the model in memory: let go after use.
+    """
 
     model: Model
     model_id: str
     version_key: int
+    scale: StoredScale | None
 
 
 def source_of(entry: ModelEntry) -> ModelSource:
@@ -72,7 +78,7 @@ class ServedModels:
         self._memory_bytes = memory_bytes
         self._sharers = sharers
         self._residence = Residence(self._sources(), self._free)
-        self._versions: dict[str, int] = {}
+        self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
 
     @property
@@ -93,12 +99,13 @@ class ServedModels:
         """The opened model. Raises ModelRefused or ModelUnavailable, which the `model` table then tells as well."""
         if model_id in self._refused:
             raise self._refused[model_id]
-        if self.is_open(model_id):
+        if self.is_open(model_id) and model_id in self._versions:
             model = self._residence.model(model_id)
         else:
             model = self._load(model_id)
-            self._versions[model_id] = self._announce(model_id, model)
-        return Served(model, model_id, self._versions[model_id])
+            key = self._announce(model_id, model)
+            self._versions[model_id] = key, self._scale(model_id, model, key)
+        return Served(model, model_id, *self._versions[model_id])
 
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""
@@ -147,6 +154,22 @@ class ServedModels:
             fits,
         )
         return key
+
+    def _scale(self, model_id: str, model: Model, version_key: int) -> StoredScale | None:
+        """The scale of the version's profiles, measured where this is the first time that anybody opens it."""
+        with self.engine.connect() as connection:
+            stored = find_scale(connection, version_key)
+        if stored is None:
+            try:
+                scale = measured_scale(model, self.budgets[model_id])
+            except Exception:  # whatever it is, the model can still measure documents
+                log.exception("model=%s has no scale of profiles; nothing of it is found by its profile", model_id)
+                return None
+            with self.engine.begin() as connection:
+                stored = store_scale(connection, version_key, scale)
+            log.info("measured the scale of profiles of model=%s", model_id)
+        ensure_vector_index(self.engine, stored.index)
+        return stored
 
     def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
         if error is not None:

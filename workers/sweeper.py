@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Connection, Engine
 
 from models.queries import sweeping
+from models.queries.profiles import make_missing_profiles
 from models.settings import settings
 from workers.app import app, knock
 from workers.outbox import send_knocks
@@ -27,6 +28,7 @@ def sweep(engine: Engine) -> None:
         ("summaries of lost workers", lambda c: sweeping.return_lost_summaries(c, chosen.losses_alone)),
         ("jobs cancelled by Cancel-After", sweeping.cancel_overdue_jobs),
         ("jobs that nobody settled", sweeping.settle_stuck_jobs),
+        ("measurements without a profile", make_missing_profiles),
         (
             "forgotten rows",
             lambda c: {

@@ -78,7 +78,7 @@ class StoredHeads(Mapping[str, NDArray[np.float32]]):
             raise KeyError(metric)
         if metric not in self._kept:
             with self._engine.connect() as connection:
-                self._kept[metric] = self._read(connection, metric)
+                self._kept[metric] = read_heads(connection, self._distinct.tolist(), metric)[self._place]
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(metric)
@@ -90,17 +90,20 @@ class StoredHeads(Mapping[str, NDArray[np.float32]]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def _read(self, connection: Connection, metric: str) -> NDArray[np.float32]:
-        depth, heads = _shape(connection, self._distinct.tolist(), [metric])
-        found = np.full((len(self._distinct), depth, heads), np.nan, np.float32)
-        element = np.dtype([("length", ">i4"), ("value", ">f4")])
-        fields: _Fields = [("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (heads,))]
-        for start in range(0, len(self._distinct), BITE):
-            ids = self._distinct[start : start + BITE]
-            rows = _copied(connection, measurement_layer, ids, [sql.Identifier(f"{metric}_heads")], fields)
-            at = np.searchsorted(self._distinct, rows["measurement_id"]), rows["layer"]
-            found[at] = rows["elements"]["value"]
-        return found[self._place]
+
+def read_heads(connection: Connection, ids: Sequence[int], metric: str) -> NDArray[np.float32]:
+    """(n, L, H), a row for each of `ids`, which ascend and are different; NaN where undefined."""
+    depth, heads = _shape(connection, ids, [metric])
+    found = np.full((len(ids), depth, heads), np.nan, np.float32)
+    element = np.dtype([("length", ">i4"), ("value", ">f4")])
+    fields: _Fields = [("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (heads,))]
+    columns = [sql.Identifier(f"{metric}_heads")]
+    distinct = np.asarray(ids, np.int64)
+    for start in range(0, len(ids), BITE):
+        rows = _copied(connection, measurement_layer, distinct[start : start + BITE], columns, fields)
+        at = np.searchsorted(distinct, rows["measurement_id"]), rows["layer"]
+        found[at] = rows["elements"]["value"]
+    return found
 
 
 def _shape(connection: Connection, ids: Sequence[int], names: Sequence[str]) -> tuple[int, int]:

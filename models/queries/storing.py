@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from attention.definitions import DEFINITIONS, METRIC_NAMES, TURN_METRIC_NAMES
+from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE_METRICS, TURN_METRIC_NAMES
 from models.identifiers import new_identifier
 from models.queries.bulk import copy_rows
 from models.queries.claims import UNLEASED, ClaimedItem, give_back, lock_held
+from models.queries.profiles import StoredScale, insert_profiles
 from models.queries.settling import settle_jobs
 from models.tables import analysis, known_request, measurement, work_item
 
@@ -73,10 +74,16 @@ def known_measurements(connection: Connection, keys: Iterable[Key]) -> set[Key]:
 
 
 def store_outcomes(
-    connection: Connection, token: int, model_id: str, version_key: int, outcomes: Sequence[Outcome]
+    connection: Connection,
+    token: int,
+    model_id: str,
+    version_key: int,
+    scale: StoredScale | None,
+    outcomes: Sequence[Outcome],
 ) -> set[int]:
     """Store the outcomes whose items the claim still holds, settle their jobs, and return those items' ids.
 
+    Without a scale of the version's profiles the sweeper makes them when there is one.
     A measurement that exists already is used as it is. An outcome that counted on one which was deleted meanwhile goes
     back into the queue. `store_ms` of the timing ends where the analyses are written, just before the commit.
     """
@@ -86,8 +93,8 @@ def store_outcomes(
     if not kept:
         return set()
     numbers = {outcome.key: outcome.measured for outcome in kept if outcome.measured is not None}
-    made = _insert_measurements(connection, version_key, numbers)
-    _insert_parts(connection, version_key, {made[key]: (key[0], numbers[key]) for key in made})
+    made = _insert_measurements(connection, version_key, numbers, profiled=scale is not None)
+    _insert_parts(connection, version_key, scale, {made[key]: (key[0], numbers[key]) for key in made})
     ids = made | _attach(connection, {outcome.key for outcome in kept} - made.keys())
     vanished = [outcome.item.id for outcome in kept if outcome.key not in ids]
     kept = [outcome for outcome in kept if outcome.key in ids]
@@ -104,11 +111,13 @@ def store_outcomes(
     return {outcome.item.id for outcome in kept}
 
 
-def _insert_measurements(connection: Connection, version_key: int, numbers: Mapping[Key, Measured]) -> dict[Key, int]:
+def _insert_measurements(
+    connection: Connection, version_key: int, numbers: Mapping[Key, Measured], *, profiled: bool
+) -> dict[Key, int]:
     """Insert what is new, in the order of the keys; returns the ids of the rows that were."""
     if not numbers:
         return {}
-    rows = [_measurement(key, version_key, numbers[key]) for key in sorted(numbers)]
+    rows = [{**_measurement(key, version_key, numbers[key]), "profiled": profiled} for key in sorted(numbers)]
     inserted = connection.execute(
         insert(measurement)
         .values(rows)
@@ -148,7 +157,9 @@ def _measurement(key: Key, version_key: int, measured: Measured) -> dict[str, An
     }
 
 
-def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, tuple[str, Measured]]) -> None:
+def _insert_parts(
+    connection: Connection, version_key: int, scale: StoredScale | None, made: Mapping[int, tuple[str, Measured]]
+) -> None:
     """The layers, the first windows, the turns and all vectors of new measurements, by COPY."""
     if not made:
         return
@@ -178,6 +189,9 @@ def _insert_parts(connection: Connection, version_key: int, made: Mapping[int, t
     copy_rows(connection, "embedding", vector_columns, _vectors(version_key, made))
     layer_vector_columns = {"measurement_id": "int8", "layer": "int2", "embedding": "vector"}
     copy_rows(connection, "layer_embedding", layer_vector_columns, _layer_vectors(made))
+    if scale is not None:
+        heads = {name: np.stack([measured.heads[name] for _, measured in made.values()]) for name in PROFILE_METRICS}
+        insert_profiles(connection, scale, {key: tenant_id for key, (tenant_id, _) in made.items()}, heads)
 
 
 def _layers(made: Mapping[int, tuple[str, Measured]]) -> Iterable[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
-"""The vector indexes: per model version and scope, one partial HNSW index over an expression with a fixed dimension.
+"""The vector indexes: partial HNSW indexes over expressions with a fixed dimension.
 
+Each model version has one for its documents' embeddings, one for its turns' and one for its documents' profiles.
 Vectors of every model share a table, and HNSW needs one dimension. An index over `embedding::vector(d)` exists for up
 to 2,000 dimensions, over `halfvec(d)` up to 4,000, and over the vector's signs as bits above; the last two give
 candidates, which a query re-ranks by the exact distance. A query uses the index only when it writes the same cast.
@@ -13,6 +14,8 @@ from sqlalchemy import Engine, text
 
 VECTOR_LIMIT, HALF_LIMIT, BIT_LIMIT = 2_000, 4_000, 16_000
 
+Space = Literal["embedding", "profile"]
+"""The name of a table of vectors, and of its column that has them."""
 Scope = Literal["document", "turn"]
 SCOPES: tuple[Scope, ...] = ("document", "turn")
 Kind = Literal["vector", "halfvec", "bit"]
@@ -20,11 +23,15 @@ Kind = Literal["vector", "halfvec", "bit"]
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """The index of one model version and scope, and the expressions that a query must write to use it."""
+    """The index of one model version and scope, and the expressions that a query must write to use it.
 
-    version_key: int
+    `key` is that of the version, or in the space of profiles, which are of documents, that of the version's scale.
+    """
+
+    key: int
     dimension: int
     scope: Scope
+    space: Space = "embedding"
 
     @property
     def kind(self) -> Kind:
@@ -38,15 +45,15 @@ class VectorIndex:
     @property
     def name(self) -> str:
         """The index's name in the database."""
-        return f"embedding_{self.scope}_v{self.version_key}"
+        return f"profile_s{self.key}" if self.space == "profile" else f"embedding_{self.scope}_v{self.key}"
 
     @property
     def expression(self) -> str:
-        """What is indexed, in SQL over a row of `embedding`."""
-        exact = f"embedding::vector({self.dimension})"
+        """What is indexed, in SQL over a row of the space's table."""
+        exact = f"{self.space}::vector({self.dimension})"
         if self.kind == "bit":
             return f"binary_quantize({exact})::bit({self.dimension})"
-        return exact if self.kind == "vector" else f"embedding::halfvec({self.dimension})"
+        return exact if self.kind == "vector" else f"{self.space}::halfvec({self.dimension})"
 
     @property
     def operators(self) -> str:
@@ -56,13 +63,15 @@ class VectorIndex:
     @property
     def predicate(self) -> str:
         """Which rows are indexed; a query must say the same, with the key written out and not as a parameter."""
-        return f"version_key = {self.version_key} AND turn IS {'' if self.scope == 'document' else 'NOT '}NULL"
+        if self.space == "profile":
+            return f"scale_key = {self.key}"
+        return f"version_key = {self.key} AND turn IS {'' if self.scope == 'document' else 'NOT '}NULL"
 
     @property
     def statement(self) -> str:
         """The statement that builds the index without holding up anybody's writes."""
         return (
-            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {self.name} ON embedding "
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {self.name} ON {self.space} "
             f"USING hnsw (({self.expression}) {self.operators}) WHERE {self.predicate}"
         )
 
@@ -73,22 +82,26 @@ _UNLOCK = text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
 def ensure_vector_indexes(engine: Engine, version_key: int, dimension: int, *, patience_seconds: float = 60.0) -> None:
-    """Make both indexes of a model version where they are missing or were left half built.
+    """Make both indexes of a model version's embeddings where they are missing or half built. Raises TimeoutError."""
+    for scope in SCOPES:
+        ensure_vector_index(engine, VectorIndex(version_key, dimension, scope), patience_seconds=patience_seconds)
+
+
+def ensure_vector_index(engine: Engine, index: VectorIndex, *, patience_seconds: float = 60.0) -> None:
+    """Make the index where it is missing or was left half built.
 
     Outside any transaction, as concurrent building asks for. A second worker that wants the same looks again every
     tenth of a second instead of waiting inside the database, which would hold up the first. Raises TimeoutError.
     """
-    for scope in SCOPES:
-        index = VectorIndex(version_key, dimension, scope)
-        deadline = time.monotonic() + patience_seconds
-        while not _made(engine, index):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the index {index.name} was not ready within {patience_seconds:.0f} s")
-            time.sleep(0.1)
+    deadline = time.monotonic() + patience_seconds
+    while not _made(engine, index):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the index {index.name} was not ready within {patience_seconds:.0f} s")
+        time.sleep(0.1)
 
 
 def drop_vector_indexes(engine: Engine, version_key: int, dimension: int) -> None:
-    """Remove both indexes of a model version that nothing uses any more."""
+    """Remove both indexes of a model version's embeddings that nothing uses any more."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for scope in SCOPES:
             name = VectorIndex(version_key, dimension, scope).name
