@@ -126,6 +126,9 @@ def search(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
     turns: Annotated[bool, typer.Option(help="Search single turns instead of whole documents.")] = False,
+    space: Annotated[
+        Literal["embedding", "profile"], typer.Option(help="Near by meaning, or by how every head attends.")
+    ] = "embedding",
     domain: Annotated[str | None, typer.Option(help="Only documents of this domain.")] = None,
     model: ModelId = None,
     server: Server = None,
@@ -140,7 +143,7 @@ def search(
         restriction = None if domain is None else {"domain": domain}
         scope: Literal["documents", "turns"] = "turns" if turns else "documents"
         with console.status("searching"):
-            answer = client.search(text, scope=scope, k=k, model=model, filter=restriction)
+            answer = client.search(text, space=space, scope=scope, k=k, model=model, filter=restriction)
         if as_json:
             console.print_json(answer.model_dump_json())
         else:

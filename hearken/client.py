@@ -220,6 +220,7 @@ class Client:
         self,
         text: str | None = None,
         *,
+        space: Literal["embedding", "profile"] = "embedding",
         scope: Literal["documents", "turns"] = "documents",
         k: int = 10,
         model: str | None = None,
@@ -227,9 +228,8 @@ class Client:
         **fields: Any,
     ) -> SearchAnswer:
         """The documents or turns nearest to `text`; `fields` may give conversation, analysis_id or vector instead."""
-        body = _given(
-            text=text, scope=scope, k=k, model=model, filter=None if filter is None else dict(filter), **fields
-        )
+        restriction = None if filter is None else dict(filter)
+        body = _given(text=text, space=space, scope=scope, k=k, model=model, filter=restriction, **fields)
         return _read(SearchAnswer, self._request("POST", "/v1/search", json=body))
 
     def models(self) -> list[ServedModel]:

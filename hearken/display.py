@@ -145,6 +145,8 @@ def show_hits(answer: SearchAnswer) -> None:
             number(hit.score), hit.domain or "", place, Text(" ".join(hit.snippet.split()), overflow="ellipsis")
         )
     console.print(table if answer.items else "nothing is stored that could be near")
+    if answer.profile is not None and answer.profile.missing:
+        console.print(f"{answer.profile.missing} more have no profile yet and are left out; ask again later")
 
 
 def show_jobs(jobs: Sequence[Job]) -> None:

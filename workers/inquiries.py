@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from attention.analysis import analyse
+from attention.analysis import Measurement, analyse
 from attention.capture import Want
 from attention.conversation import Rendered
+from attention.definitions import PROFILE_METRICS
 from attention.errors import HearkenError
+from attention.profile import profiles
 from models.arrays import pack
 from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
 from models.work import WorkOptions
@@ -36,7 +38,10 @@ def answer_inquiries(
     token_budget: int,
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one."""
+    """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one.
+
+    Whose "space" is "profile" has the point of its profile, "profile", instead of the embedding.
+    """
     read: list[_Read] = []
     for inquiry in inquiries:
         if inquiry.kind != "embedding":
@@ -74,7 +79,7 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
         )
         with engine.begin() as connection:
             for one, measurement in zip(read, measured, strict=True):
-                response = {"version_key": served.version_key, "embedding": measurement.embedding.tolist()}
+                response = {"version_key": served.version_key, **_point(served, one.inquiry, measurement)}
                 answer_inquiry(connection, one.inquiry, response)
     except (OperationalError, InterfaceError):
         raise
@@ -87,6 +92,16 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
         else:
             log.exception("inquiry=%s failed", read[0].inquiry.id)
             fail_inquiries(engine, [read[0].inquiry], *UNEXPECTED)
+
+
+def _point(served: Served, inquiry: ClaimedInquiry, measured: Measurement) -> dict[str, list[float]]:
+    """Where the document stands in the space that is asked for, under that space's name."""
+    if inquiry.request.get("space") != "profile":
+        return {"embedding": measured.embedding.tolist()}
+    if served.scale is None:
+        raise HearkenError("this model's attention profiles cannot be searched; the operator's log tells why")
+    heads = {metric: measured.heads[metric][None] for metric in PROFILE_METRICS}
+    return {"profile": served.scale.scale.points(profiles(heads))[0].tolist()}
 
 
 def _recall(

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine: exactly among few candidates, through the version's HNSW index among many.
+"""Nearest neighbours by cosine: exactly among few candidates, through the space's HNSW index among many.
 
 The index knows neither tenants nor filters, so they are applied as it is walked (`hnsw.iterative_scan`), and a walk
 that ends before it has found enough is followed by the exact search. The answer says which one it was.
@@ -20,13 +20,10 @@ RERANKED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Whose vectors, of which model version, near to what, and under which filter."""
+class Candidates:
+    """Whose analyses, and under which filter."""
 
     tenant_id: str
-    index: VectorIndex
-    vector: Sequence[float]
-    k: int
     domain: str | None = None
     dataset_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -34,9 +31,19 @@ class Wanted:
     without_analysis: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Vectors of which candidates, in which space of which model version, near to what."""
+
+    candidates: Candidates
+    index: VectorIndex
+    vector: Sequence[float]
+    k: int
+
+
 def nearest(connection: Connection, wanted: Wanted) -> tuple[Sequence[Row[Any]], bool]:
     """The k nearest analyses (or turns of them), nearest first, and whether every candidate was compared."""
-    parameters = _parameters(wanted)
+    parameters = _point(wanted)
     counted = _statement(wanted, _COUNT, candidates=EXACT_CANDIDATES + 1)
     candidates = connection.execute(counted, parameters).scalar_one()
     if candidates > EXACT_CANDIDATES:
@@ -48,19 +55,33 @@ def nearest(connection: Connection, wanted: Wanted) -> tuple[Sequence[Row[Any]],
     return connection.execute(_statement(wanted, _EXACTLY), parameters).all(), True
 
 
-_MATCHING = """
-    FROM embedding
-    JOIN analysis ON analysis.measurement_id = embedding.measurement_id
+def without_profile(connection: Connection, candidates: Candidates, version_key: int) -> int:
+    """How many candidates of the model version have no profile yet, and so are not found in that space."""
+    statement = _WITHOUT_PROFILE.format(version_key=version_key, conditions=_conditions(candidates))
+    return int(connection.execute(_bound(statement, candidates), _parameters(candidates)).scalar_one())
+
+
+_WITHOUT_PROFILE = """
+    SELECT count(*) FROM measurement
+    JOIN analysis ON analysis.measurement_id = measurement.id
     JOIN document ON document.id = analysis.document_id
-    WHERE embedding.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {predicate} {conditions}
+    WHERE measurement.version_key = {version_key} AND NOT measurement.profiled
+      AND measurement.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id {conditions}
+"""
+_MATCHING = """
+    FROM {space}
+    JOIN analysis ON analysis.measurement_id = {space}.measurement_id
+    JOIN document ON document.id = analysis.document_id
+    WHERE {space}.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {predicate} {conditions}
 """
 _COUNT = "SELECT count(*) FROM (SELECT 1" + _MATCHING + " LIMIT {candidates}) AS counted"
 _COLUMNS = """
-    analysis.id AS analysis_id, embedding.turn, document.domain, document.external_id,
-    CASE WHEN embedding.turn IS NULL THEN document.content ELSE document.content->'turns'->embedding.turn END AS said,
-    document.content->'messages'->embedding.turn AS message,
-    embedding::vector({dimension}) <=> CAST(:vector AS vector({dimension})) AS distance
+    analysis.id AS analysis_id, {turn} AS turn, document.domain, document.external_id,
+    CASE WHEN {turn} IS NULL THEN document.content ELSE document.content->'turns'->{turn} END AS said,
+    document.content->'messages'->{turn} AS message,
+    {space}::vector({dimension}) <=> CAST(:vector AS vector({dimension})) AS distance
 """
+_TURN = {"embedding": "embedding.turn", "profile": "CAST(NULL AS integer)"}
 # Materialized, so that the planner cannot walk the approximate index for it.
 _EXACTLY = (
     "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + ") "
@@ -81,18 +102,28 @@ def _statement(wanted: Wanted, template: str, *, candidates: int = 0) -> TextCla
     """The template filled with what stands in the index's definition, and never with anything that a client sent."""
     index = wanted.index
     approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
-    conditions = [condition for name, condition in _CONDITIONS.items() if getattr(wanted, name)]
-    if wanted.job_id is None:
-        conditions.append("AND analysis.listed")
     statement = template.format(
+        space=index.space,
+        turn=_TURN[index.space],
         predicate=index.predicate,
-        conditions=" ".join(conditions),
+        conditions=_conditions(wanted.candidates),
         dimension=index.dimension,
         approximate=approximate,
         candidates=candidates,
-    ).replace("::", "\\:\\:")
-    bound = [bindparam("labels", type_=JSONB)] if wanted.labels else []
-    return text(statement).bindparams(*bound)
+    )
+    return _bound(statement, wanted.candidates)
+
+
+def _conditions(candidates: Candidates) -> str:
+    conditions = [condition for name, condition in _CONDITIONS.items() if getattr(candidates, name)]
+    if candidates.job_id is None:
+        conditions.append("AND analysis.listed")
+    return " ".join(conditions)
+
+
+def _bound(statement: str, candidates: Candidates) -> TextClause:
+    bound = [bindparam("labels", type_=JSONB)] if candidates.labels else []
+    return text(statement.replace("::", "\\:\\:")).bindparams(*bound)
 
 
 _CONDITIONS = {
@@ -104,12 +135,15 @@ _CONDITIONS = {
 }
 
 
-def _parameters(wanted: Wanted) -> dict[str, Any]:
+def _parameters(candidates: Candidates) -> dict[str, Any]:
+    given = {name: getattr(candidates, name) for name in _CONDITIONS if getattr(candidates, name)}
+    return {**given, "tenant_id": candidates.tenant_id}
+
+
+def _point(wanted: Wanted) -> dict[str, Any]:
     multiple = 1 if wanted.index.kind == "vector" else RERANKED
-    given = {name: getattr(wanted, name) for name in _CONDITIONS if getattr(wanted, name)}
     return {
-        **given,
-        "tenant_id": wanted.tenant_id,
+        **_parameters(wanted.candidates),
         "vector": "[" + ",".join(map(repr, wanted.vector)) + "]",
         "k": wanted.k,
         "candidates": wanted.k * multiple,

@@ -29,8 +29,16 @@ class SearchRequest(Request):
     analysis_id: Annotated[
         Storable | None, Field(description="Near to what this analysis measured; itself left out.")
     ] = None
-    vector: Annotated[list[FiniteFloat] | None, Field(min_length=1, max_length=65_536)] = None
-    space: Literal["embedding"] = "embedding"
+    vector: Annotated[
+        list[FiniteFloat | None] | None,
+        Field(
+            min_length=1,
+            max_length=65_536,
+            description="In the space `profile` as measured: all heads' distance, layer by layer, then dispersion, "
+            "interdependency and sink; null where one is undefined.",
+        ),
+    ] = None
+    space: Literal["embedding", "profile"] = Field("embedding", description="Profiles are of documents only.")
     scope: Literal["documents", "turns"] = "documents"
     model: ModelId | None = None
     k: int = Field(10, ge=1, le=200)
@@ -54,9 +62,23 @@ class Hit(BaseModel):
     snippet: str = Field(description="How it begins.")
 
 
+class ProfileSpace(BaseModel):
+    """In what space profiles were compared, and which were not."""
+
+    definition: str = Field(
+        description="Names the metrics, the texts that profiles are standardised by, the projection."
+    )
+    numbers: int | None = Field(description="Of a profile: four for each head. Null until a worker has read the texts.")
+    dimension: int | None = Field(
+        description="Of a point. Less than `numbers`: projected, scores are off by about 0.02."
+    )
+    missing: int = Field(description="Candidates without a profile yet. They are not among the items; ask again later.")
+
+
 class SearchAnswer(BaseModel):
     """The nearest first."""
 
     items: list[Hit]
     exact: bool = Field(description="True when every candidate was compared; false when an index was asked.")
     model: str
+    profile: ProfileSpace | None = Field(None, description="In the space `profile`.")

@@ -12,7 +12,7 @@ from attention.definitions import DEFINITIONS
 from models.identifiers import new_identifier
 from models.queries import nearest as queries
 from models.queries.keys import ensure_local_tenant
-from models.queries.nearest import Wanted, nearest
+from models.queries.nearest import Candidates, Wanted, nearest
 from models.queries.vectors import VectorIndex, ensure_vector_indexes
 from models.tables import LOCAL_TENANT, analysis, document, embedding, measurement, model_version, work_item
 
@@ -93,7 +93,7 @@ def _true_best(vector: Sequence[float], k: int, step: int = 1) -> list[str]:
 
 
 def _wanted(version: int, vector: list[float], k: int, domain: str | None = None) -> Wanted:
-    return Wanted(LOCAL_TENANT, VectorIndex(version, DIMENSION, "document"), vector, k, domain=domain)
+    return Wanted(Candidates(LOCAL_TENANT, domain=domain), VectorIndex(version, DIMENSION, "document"), vector, k)
 
 
 def test_few_candidates_are_all_compared(engine: Engine, version: int) -> None:
@@ -137,7 +137,7 @@ def test_the_approximate_query_walks_the_versions_own_index(engine: Engine, vers
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL enable_sort = off"))
         explained = text("EXPLAIN " + statement.text)
-        plan = "\n".join(connection.execute(explained, queries._parameters(wanted)).scalars())
+        plan = "\n".join(connection.execute(explained, queries._point(wanted)).scalars())
     assert f"Index Scan using {wanted.index.name}" in plan
 
 
@@ -145,5 +145,5 @@ def test_the_exact_query_walks_no_approximate_index(engine: Engine, version: int
     wanted = _wanted(version, _vector(1004), 10)
     statement = queries._statement(wanted, queries._EXACTLY)
     with engine.begin() as connection:
-        plan = "\n".join(connection.execute(text("EXPLAIN " + statement.text), queries._parameters(wanted)).scalars())
+        plan = "\n".join(connection.execute(text("EXPLAIN " + statement.text), queries._point(wanted)).scalars())
     assert wanted.index.name not in plan
