@@ -32,6 +32,9 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(8 << 20, description="The largest JSON body accepted.")
     max_upload_bytes: int = Field(2 << 30, description="The largest data set accepted.")
+    unpack_memory_bytes: int = Field(
+        1 << 30, ge=1 << 28, description="Memory that unpacking a Parquet upload may take; at most two are at once."
+    )
     max_document_characters: int = Field(2_000_000, description="The longest document accepted.")
     max_turns: int = Field(10_000, description="The most turns a conversation may have.")
     max_queued_documents: int = Field(1_000_000, description="The most documents one tenant may have waiting.")

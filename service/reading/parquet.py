@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from service.uploads import Upload
 
 UNPACKING = Path(__file__).with_name("unpacking.py")
-MEMORY_BYTES = 512 << 20
-"""What unpacking may hold at once."""
 PROCESSOR_SECONDS = 900
 MOST_TIMES = 100
 FEW_BYTES = 32 << 20
@@ -98,8 +96,9 @@ class ParquetRows:
         self._file.seek(0)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         wanted = {"texts": TEXTS, "nested": NESTED, "inputs": INPUTS, "label": LABEL}
+        bounds = (str(self._upload.settings.unpack_memory_bytes), str(PROCESSOR_SECONDS))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(UNPACKING), str(MEMORY_BYTES), str(PROCESSOR_SECONDS), json.dumps(wanted)],
+            [sys.executable, "-I", str(UNPACKING), *bounds, json.dumps(wanted)],
             stdin=self._file,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -32,7 +32,8 @@ def main(memory_bytes: int, processor_seconds: int, wanted: Mapping[str, Any]) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    file = parquet.ParquetFile(sys.stdin.buffer, buffer_size=BUFFER_BYTES)
+    # Page by page: a row group is as large as whoever wrote it pleased, often all of the file.
+    file = parquet.ParquetFile(sys.stdin.buffer, buffer_size=BUFFER_BYTES, pre_buffer=False)
     schema = file.schema_arrow
     names = [field.name for field in schema if _is_wanted(field.name, wanted)]
     for field in schema:

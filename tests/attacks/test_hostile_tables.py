@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("hostile http")
 
 PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 CSV = {"Content-Type": "text/csv"}
-LIMITS = {"max_body_bytes": "1000000", "max_upload_bytes": "4000000"}
+LIMITS = {"max_body_bytes": "1000000", "max_upload_bytes": "4000000", "unpack_memory_bytes": str(1 << 28)}
 
 
 @pytest.fixture(scope="module")

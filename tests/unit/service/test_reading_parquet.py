@@ -8,6 +8,10 @@ import pytest
 from pyarrow import parquet
 from reading import PARQUET, Read
 
+from models.settings import Settings
+from service.reading.parquet import ParquetRows
+from service.uploads import Upload
+
 TALK = [{"speaker": "Ana", "text": "Are you coming?"}, {"speaker": "Bo", "text": "Yes,\nat six."}]
 
 
@@ -139,6 +143,17 @@ def test_a_label_that_stands_twice_in_a_map_is_told_by_its_row() -> None:
 def test_a_row_longer_than_the_limit_is_told_and_nothing_more_is_read() -> None:
     read = Read(written({"text": ["a", "b" * 2000, " "]}), PARQUET, max_body_bytes=1000)
     assert read.faults == [(2, "", "row 2: the row has at least 1001 bytes; the limit is 1000")]
+
+
+def test_a_row_group_may_be_larger_than_the_memory_that_reads_it() -> None:
+    body = written({"text": ["a" * 60_000] * 4_500}, use_dictionary=False, compression="none", write_batch_size=10)
+    assert parquet.ParquetFile(io.BytesIO(body)).metadata.row_group(0).total_byte_size > 1 << 28
+    with Upload(Settings(_env_file=None, unpack_memory_bytes=1 << 28), "north", "ds_1") as upload:  # type: ignore[call-arg]
+        upload.begin(ParquetRows)
+        upload.absorb(body)
+        while upload.read_on():
+            pass
+        assert upload.documents == 4_500
 
 
 def test_a_file_without_rows_has_no_documents() -> None:
