@@ -8,7 +8,7 @@ from typing import Final, Literal
 from attention.comparison.result import ComparisonResult, PairTest, Warned
 
 SIGNIFICANT: Final = 0.05
-NAMED: Final = 12
+NAMED: Final = 8
 """How many effects the caution names; the result marks all."""
 
 Difference = Literal["turned", "document-only", "first-window-only"]
@@ -39,7 +39,7 @@ class Beside:
 
 
 def effects_beside(whole: ComparisonResult, first: ComparisonResult) -> list[Beside]:
-    """Every overall effect that is defined in both, in the order of `whole`'s pairs.
+    """Every overall effect that is defined in both and tested in one at least, in the order of `whole`'s pairs.
 
     `first` compares the first windows of the groups that `whole` compares. Of groups that are the same documents under
     two models the paired effects are taken.
@@ -58,7 +58,7 @@ def effects_beside(whole: ComparisonResult, first: ComparisonResult) -> list[Bes
             differs=_difference(one, other[_name(one)]),
         )
         for paired, one in _as_read(whole)
-        if _name(one) in other
+        if _name(one) in other and not (math.isnan(one.p) and math.isnan(other[_name(one)].p))
     ]
 
 
@@ -107,4 +107,5 @@ def _difference(whole: PairTest, first: PairTest) -> Difference | None:
 
 
 def _said(one: Beside) -> str:
-    return f"{one.metric}, {one.a} and {one.b} ({one.delta:.2g}; {one.first_delta:.2g})"
+    deltas = f"{one.delta:.2g}; {one.first_delta:.2g}".replace("-", "−")
+    return f"{one.metric} of {one.a} and {one.b} ({deltas})"

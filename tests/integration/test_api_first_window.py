@@ -133,7 +133,9 @@ def test_an_effect_that_turns_is_told_with_both_numbers(found: Any) -> None:
     for one in turned:
         assert one["p_adjusted"] < 0.05
         assert one["delta"] * one["first_delta"] < 0
-    assert f"({turned[0]['delta']:.2g}; {turned[0]['first_delta']:.2g})" in caution
+    largest = max(turned, key=lambda one: abs(one["delta"] - one["first_delta"]))
+    deltas = f"({largest['delta']:.2g}; {largest['first_delta']:.2g})".replace("-", "−")
+    assert f"{largest['metric']} of {largest['a']} and {largest['b']} {deltas}" in caution
     assert len(first["pairs"]) == len(found["pairs"])
     assert "paired" not in first
 

@@ -21,7 +21,9 @@ def group(name: str, shifts: dict[str, float], model: str = "model", seed: int =
     return made
 
 
-def compared(a: dict[str, float], b: dict[str, float] | None = None, models: tuple[str, str] = ("m", "m")) -> object:
+def compared(
+    a: dict[str, float], b: dict[str, float] | None = None, models: tuple[str, str] = ("m", "m")
+) -> ComparisonResult:
     return compare([group("a", a, models[0]), group("b", b or {}, models[1])], PLAIN)
 
 
@@ -60,8 +62,9 @@ def test_the_caution_names_metric_pair_and_both_deltas(effects: dict[str, Beside
     assert caution is not None
     assert caution.code == "first-window-differs"
     assert "in 3 effects" in caution.message
-    assert "opposite sign in the first window: distance, a and b (1; -1)." in caution.message
-    assert f"the first window only: sink, a and b ({effects['sink'].delta:.2g}; -1)." in caution.message
+    assert "opposite sign in the first window: distance of a and b (1; −1)." in caution.message
+    near_zero = f"{effects['sink'].delta:.2g}".replace("-", "−")
+    assert f"the first window only: sink of a and b ({near_zero}; −1)." in caution.message
     assert "entropy" not in caution.message
     assert "more are marked" not in caution.message
 
@@ -81,23 +84,30 @@ def test_of_many_the_largest_changes_are_named_and_the_others_counted() -> None:
     assert f"in {len(made)} effects" in caution.message
     assert f"{len(made) - NAMED} more are marked" in caution.message
     assert METRIC_NAMES[-1] in caution.message
-    assert ": distance, a and b" not in caution.message
-    assert "sink, a and b" not in caution.message
+    assert " distance of a and b" not in caution.message
+    assert " sink of a and b" not in caution.message
 
 
-def test_an_effect_that_is_not_defined_in_both_says_nothing() -> None:
+def constant(value: float) -> ComparisonResult:
+    """Two groups whose documents all have the same distance."""
+    groups = [group("a", {}), group("b", {})]
+    for one in groups:
+        one.overall = {**one.overall, "distance": np.full(20, value)}
+    return compare(groups, PLAIN)
+
+
+def test_an_effect_that_is_not_defined_in_both_or_tested_in_neither_says_nothing() -> None:
+    others = [metric for metric in METRICS if metric != "distance"]
     whole = compared({"distance": 9})
-    lacking = [group("a", {}), group("b", {})]
-    for one in lacking:
-        one.overall = {**one.overall, "distance": np.full(20, np.nan)}
-    metrics = [one.metric for one in effects_beside(whole, compare(lacking, PLAIN))]
-    assert metrics == [metric for metric in METRICS if metric != "distance"]
+    assert [one.metric for one in effects_beside(whole, constant(np.nan))] == others
+    assert [one.metric for one in effects_beside(constant(1.0), constant(1.0))] == others
+    assert [one.metric for one in effects_beside(whole, constant(1.0))] == list(METRICS)
+    assert effects_beside(whole, constant(1.0))[0].differs == "document-only"
 
 
 def test_of_the_same_documents_under_two_models_the_paired_effects_are_read() -> None:
     whole = compared({"distance": 0.9}, models=("one", "two"))
     first = compared({"distance": -0.9}, models=("one", "two"))
-    assert isinstance(whole, ComparisonResult)
     assert whole.paired
     found = effects_beside(whole, first)
     assert [one.metric for one in found] == list(METRICS)
