@@ -60,6 +60,8 @@ def plant(connection: Connection, documents: int, random: np.random.Generator) -
             columns,
             ((LOCAL_TENANT, name, key, vector) for name, vector in zip(ids, vectors, strict=True)),
         )
+        columns = {"measurement_id": "int8", "layer": "int2", "embedding": "vector"}
+        copy_rows(connection, "layer_embedding", columns, _layer_vectors(ids, vectors, random))
 
 
 def _rows(connection: Connection, key: int, numbers: range, random: np.random.Generator) -> list[int]:
@@ -108,6 +110,14 @@ def _layers(ids: list[int], heads: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
             yield name, layer, *means, *by_metric
 
 
+def _layer_vectors(ids: list[int], vectors: Any, random: np.random.Generator) -> Iterator[tuple[Any, ...]]:
+    """Embeddings at every layer, in which the groups' difference grows with the depth."""
+    noise = random.standard_normal((LAYERS, HIDDEN), np.float32)
+    for row, name in enumerate(ids):
+        for layer in range(LAYERS):
+            yield name, layer, vectors[row] * ((layer + 1) / LAYERS) + np.roll(noise[layer], row)
+
+
 def run(documents: int) -> list[tuple[str, float, float, float]]:
     """Plant, read and compare: (step, seconds, seconds on the processor, peak GB so far)."""
     from migrations.run import upgrade
@@ -136,7 +146,8 @@ def run(documents: int) -> list[tuple[str, float, float, float]]:
         groups = [
             Group(
                 name=name, model="planted", analysis_ids=one.analysis_ids, layers=one.layers, overall=one.overall,
-                heads=one.heads, embeddings=one.embeddings, documents=one.documents, skipped=one.skipped,
+                heads=one.heads, embeddings=one.embeddings, layer_embeddings=one.layer_embeddings,
+                documents=one.documents, skipped=one.skipped,
             )
             for name, one in zip("ab", found, strict=True)
         ]  # fmt: skip

@@ -1,10 +1,13 @@
 """Groups of measured documents against each other: the whole comparison, step by step."""
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import combinations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from attention.comparison.adjustment import adjusted
 from attention.comparison.alignment import heads_comparable, matched_by_depth
@@ -199,15 +202,26 @@ def _adjust_heads(heads: dict[str, HeadTests]) -> tuple[dict[str, Floats], Famil
 
 
 def _separabilities(groups: list[Group], settings: ComparisonSettings, begin: Step) -> list[Separability]:
+    """Every space over all layers, then at each: as many at once as there are processors, each on one of them."""
     begin("separability: sample")
     sample = Sample(groups, seed=settings.seed, size=settings.separability_sample, permutations=settings.permutations)
-    found = []
     spaces: tuple[Space, ...] = ("embedding", "profile")
-    for space in spaces:
-        for layer in (None, *range(groups[0].depth)):
-            if available(groups, space, layer):
+    levels = [
+        (space, layer)
+        for space in spaces
+        for layer in (None, *range(groups[0].depth))
+        if available(groups, space, layer)
+    ]
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        asked = [pool.submit(separability, sample, space, layer) for space, layer in levels]
+        try:
+            found = []
+            for (space, layer), one in zip(levels, asked, strict=True):
                 begin(f"separability: {space}, {'all layers' if layer is None else f'layer {layer}'}")
-                found.append(separability(sample, space, layer))
+                found.append(one.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -22,6 +23,8 @@ from attention.comparison.spaces import directions, points
 FOLDS: Final = 5
 COMPONENTS: Final = 50
 NEIGHBOURS: Final = 10
+COVARIANCES: Final = 512
+"""Dimensions up to which components come from the covariance of the dimensions, above from the rows' products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +193,18 @@ def balanced_accuracies(values: NDArray[np.float32], sample: Sample) -> Floats:
     """Balanced accuracy over all held-out documents under each labelling: (1 + P,)."""
     labellings = sample.labellings_in_folds
     predicted = np.empty_like(labellings)
+    centred = (values - values.mean(axis=0, dtype=np.float64)).astype(np.float32)
+    products = None
+    if values.shape[1] > COVARIANCES:
+        products = (centred @ centred.T).astype(np.float64)  # (n, n)
     for fold in range(sample.folds):
         held_out = sample.fold == fold
-        scores = _components(values, ~held_out, sample.seed)
+        scores = (
+            _components(centred, ~held_out) if products is None else _components_of(products, ~held_out, sample.seed)
+        )
+        # The penalty of the regression has a meaning only beside the features' size: mean variance 1 in every space.
+        scale = np.sqrt((scores[~held_out] ** 2).mean())
+        scores /= scale if scale > 0 else 1.0
         fitted = classifier.fit(scores[~held_out], labellings[:, ~held_out], sample.classes)
         predicted[:, held_out] = classifier.predict(scores[held_out], *fitted)
     right = predicted == labellings
@@ -201,15 +213,29 @@ def balanced_accuracies(values: NDArray[np.float32], sample: Sample) -> Floats:
     return balanced
 
 
-def _components(values: NDArray[np.float32], training: NDArray[np.bool_], seed: int) -> Floats:
-    """Scores of all rows on 50 components of the training rows, at one common scale: (n, c)."""
-    n, d = int(training.sum()), values.shape[1]
-    solver = "covariance_eigh" if d <= 512 else "randomized"
-    state = int(generator(seed, "components").integers(2**31))
-    components = PCA(min(COMPONENTS, n - 1, d), svd_solver=solver, random_state=state)
-    components.fit(values[training].astype(np.float64))
-    scores = components.transform(values.astype(np.float64))
-    # The penalty of the regression has a meaning only beside the features' size: mean variance 1 in every space.
-    scale = np.sqrt((scores[training] ** 2).mean())
-    scaled: Floats = scores / (scale if scale > 0 else 1.0)
-    return scaled
+def _components(values: NDArray[np.float32], training: NDArray[np.bool_]) -> Floats:
+    """Scores of all rows on 50 principal components of the training rows: (n, c)."""
+    count = min(COMPONENTS, int(training.sum()) - 1, values.shape[1])
+    components = PCA(count, svd_solver="covariance_eigh").fit(values[training].astype(np.float64))
+    scores: Floats = components.transform(values.astype(np.float64))
+    return scores
+
+
+def _components_of(products: Floats, training: NDArray[np.bool_], seed: int) -> Floats:
+    """The same from the rows' inner products (n, n), where they have more dimensions than are worth a covariance.
+
+    The components of m rows are the eigenvectors of their centred inner products (Schölkopf, Smola & Müller 1998).
+    """
+    among = products[np.ix_(training, training)]
+    means = among.mean(axis=0)
+    among = among - means - means[:, None] + means.mean()  # (m, m)
+    count = min(COMPONENTS, len(among) - 1)
+    if not np.trace(among) > 0:
+        return np.zeros((len(products), 1))  # every row is the same
+    start = generator(seed, "components").standard_normal(len(among))
+    variances, vectors = eigsh(among, k=count, v0=start, tol=1e-6)  # the smallest of these first
+    across = products[:, training]
+    across = across - across.mean(axis=1, keepdims=True) - means + means.mean()  # (n, m)
+    present = variances > 1e-9 * variances[-1]
+    scores: Floats = across @ (vectors[:, present] / np.sqrt(variances[present]))
+    return scores[:, ::-1]

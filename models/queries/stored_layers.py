@@ -6,6 +6,7 @@ Heads are read one metric at a time and layers' embeddings one layer at a time, 
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -65,24 +66,26 @@ def _by_layer(
 
 
 class StoredHeads(Mapping[str, NDArray[np.float32]]):
-    """Metric -> (n, L, H) of these measurements, in their order, read when it is asked for."""
+    """Metric -> (n, L, H) of these measurements, in their order, read when it is asked for, in any thread."""
 
     def __init__(self, engine: Engine, ids: Sequence[int], names: Sequence[str]) -> None:
         self._engine = engine
         self._distinct, self._place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
         self._names = list(names)
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._reading = Lock()
 
     def __getitem__(self, metric: str) -> NDArray[np.float32]:
         if metric not in self._names:
             raise KeyError(metric)
-        if metric not in self._kept:
-            with self._engine.connect() as connection:
-                self._kept[metric] = read_heads(connection, self._distinct.tolist(), metric)[self._place]
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(metric)
-        return self._kept[metric]
+        with self._reading:
+            if metric not in self._kept:
+                with self._engine.connect() as connection:
+                    self._kept[metric] = read_heads(connection, self._distinct.tolist(), metric)[self._place]
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(metric)
+            return self._kept[metric]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -6,7 +6,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 
 from attention.comparison import classifier
-from attention.comparison.separability import Sample, balanced_accuracies, neighbour_purities, separability, silhouettes
+from attention.comparison.separability import (
+    Sample,
+    _components,
+    _components_of,
+    balanced_accuracies,
+    neighbour_purities,
+    separability,
+    silhouettes,
+)
 from attention.comparison.spaces import directions, points
 from tests.unit.comparison.planted import planted_group
 
@@ -82,3 +90,24 @@ def test_the_sample_is_stated_and_keeps_every_group():
     groups = [planted_group("a", size=200, metrics=["distance"]), planted_group("b", size=20, metrics=["distance"])]
     sample = _sample(groups, size=110)
     assert [len(rows) for rows in sample.rows] == [100, 10]
+
+
+def test_wide_spaces_have_the_components_of_narrow_ones():
+    random = np.random.default_rng(0)
+    values = (random.normal(size=(120, 600)) * np.linspace(3, 0.1, 600) + 5).astype(np.float32)
+    training = random.random(120) < 0.8
+    centred = (values - values.mean(axis=0, dtype=np.float64)).astype(np.float32)
+    by_covariance = _components(centred, training)
+    by_products = _components_of((centred @ centred.T).astype(np.float64), training, 0)
+    assert np.abs(by_products) == pytest.approx(np.abs(by_covariance), abs=1e-3)
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_wide_spaces_of_few_directions_are_measured(rank: int):
+    random = np.random.default_rng(1)
+    groups = [planted_group(name, size=20, metrics=["distance"]) for name in "ab"]
+    basis = random.normal(size=(rank, 700))
+    for group, shift in zip(groups, (0, 4), strict=True):
+        group.embeddings = ((random.normal(size=(20, rank)) + shift) @ basis + 1).astype(np.float32)
+    found = separability(_sample(groups), "embedding", None)
+    assert found.accuracy.value == pytest.approx(1.0 if rank else 0.5, abs=0.05)
