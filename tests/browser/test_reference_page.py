@@ -1,12 +1,12 @@
 """The page of routes and fields, offline: nothing of it comes from anywhere but the service."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from api_service import api_process, problem_of
 
+from hearken.embedded import RedisServer
 from tests.browser.chromium import Browser
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -14,9 +14,11 @@ pytestmark = pytest.mark.xdist_group("browser")
 OPERATIONS = "document.querySelectorAll('.opblock').length"
 
 
-@pytest.fixture
-def api(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    with api_process(database_url, broker_url, tmp_path / "api.log") as client:
+@pytest.fixture(scope="module")
+def api(
+    module_database_url: str, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    with api_process(module_database_url, redis_server.url, tmp_path_factory.mktemp("api") / "log") as client:
         yield client
 
 

@@ -32,9 +32,11 @@ from workers.report.wording import (
     p_shown,
     shown,
     titled,
+    unbroken,
 )
 
 _PAIRS_SHOWN = 400
+_GROUPS_NAMED = 6
 
 
 def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
@@ -52,6 +54,7 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         result=result,
         request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
         versions={**result["versions"], **versions},
+        heading=_heading(result),
         summary=summary(result),
         findings=findings(result),
         first_window=first_window(result),
@@ -75,6 +78,12 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
 
 
 _KINDS = ("curve:", "heat:", "forest:", "layers:", "heads:", "separability:", "map:")
+
+
+def _heading(result: Mapping[str, Any]) -> str:
+    """The groups by name, where these are few enough to be read at once."""
+    names = [group["name"] for group in result["groups"]]
+    return listed(names) if len(names) <= _GROUPS_NAMED else f"{len(names)} groups of documents"
 
 
 def _first_metric(result: Mapping[str, Any]) -> str:
@@ -111,6 +120,7 @@ def _environment() -> Environment:
         "p_column": p_column,
         "words": metric_name,
         "titled": titled,
+        "unbroken": unbroken,
         "listed": listed,
         "space": SPACE.__getitem__,
     }

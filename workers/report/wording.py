@@ -1,6 +1,7 @@
 """How numbers, metrics and spaces are said, the same in the page, the tables and the figures."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -81,6 +82,11 @@ def space_of(mapped: Mapping[str, Any]) -> str:
     """What a map, or a separability, was made from: `document embeddings, layer 4`."""
     layer = "" if mapped["layer"] is None else f", layer {mapped['layer']}"
     return SPACE[mapped["space"]] + layer
+
+
+def unbroken(text: str) -> str:
+    """The text with spaces at which no line ends inside intervals and after `p`."""
+    return re.sub(r"\[[^\[\]]{1,40}\]|\bp [=<] ", lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def colours(result: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from attention.comparison import ComparisonSettings, compare
 from tests.unit.comparison.planted import planted_group
 from workers.report import build_report, findings, markdown, tidy_csv
 from workers.report.figures import figure, figure_names
-from workers.report.wording import p_shown, shown
+from workers.report.wording import p_shown, shown, unbroken
 
 NASTY = "</script><img src=x onerror=alert(1)>|`$x$"
 
@@ -160,6 +160,11 @@ def test_numbers_are_shown_to_three_digits(value: float | None, text: str):
     assert shown(value) == text
 
 
+def test_no_line_ends_inside_an_interval_or_a_p():
+    text = unbroken("delta 0.5 [0.1, 0.9], adjusted p < 0.001 [of x]")
+    assert text == "delta 0.5 [0.1,\u00a00.9], adjusted p\u00a0<\u00a00.001 [of\u00a0x]"
+
+
 def test_p_is_never_shown_as_nothing():
     assert [p_shown(p) for p in (None, 0.0, 0.0004, 0.0123, 1.0)] == [
         "p not defined",
@@ -168,3 +173,21 @@ def test_p_is_never_shown_as_nothing():
         "p = 0.012",
         "p = 1",
     ]
+
+
+def test_a_heading_names_few_groups_and_counts_many(page: str, result: dict):
+    assert "`$x$, code and conversation</h1>" in page
+    many = [{**result["groups"][0], "name": f"group {number}"} for number in range(7)]
+    cells = {group["name"]: result["overall"]["distance"]["code"] for group in many}
+    wide = {
+        **result,
+        "groups": many,
+        "overall": dict.fromkeys(result["metrics"], cells),
+        "layers": [{"layer": 0, **dict.fromkeys(result["metrics"], cells)}],
+        "pairs": [],
+        "heads": None,
+        "separability": [],
+        "maps": [],
+        "parts_first": {},
+    }
+    assert "<h1>7 groups of documents</h1>" in build_report(wide, {}, {})
