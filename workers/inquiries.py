@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -14,9 +15,10 @@ from attention.definitions import PROFILE_METRICS
 from attention.errors import HearkenError
 from attention.profile import profiles
 from models.arrays import pack
-from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
+from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
 from workers.documents import render_content
+from workers.placing import place_on_map
 from workers.recalling import MODEL_CHANGED, Changed, recall
 from workers.serving import Served
 
@@ -41,6 +43,7 @@ def answer_inquiries(
     """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one.
 
     Whose "space" is "profile" has the point of its profile, "profile", instead of the embedding.
+    What is also to be placed on a map has "placed" besides (see `workers.placing`), and comes after what is not.
     """
     read: list[_Read] = []
     for inquiry in inquiries:
@@ -55,6 +58,7 @@ def answer_inquiries(
             log.exception("inquiry=%s could not be rendered", inquiry.id)
             fail_inquiries(engine, [inquiry], *UNEXPECTED)
     if read:
+        read.sort(key=lambda one: "comparison_id" in one.inquiry.request)
         _embed(engine, served, read, token_budget)
     for inquiry in inquiries:
         if inquiry.kind != "embedding":
@@ -77,9 +81,13 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
             token_budget=token_budget,
             want=Want(flow=False, turn_embeddings=False),
         )
-        with engine.begin() as connection:
-            for one, measurement in zip(read, measured, strict=True):
-                response = {"version_key": served.version_key, **_point(served, one.inquiry, measurement)}
+        for one, measurement in zip(read, measured, strict=True):
+            response: dict[str, Any] = {"version_key": served.version_key, **_point(served, one.inquiry, measurement)}
+            if comparison_id := one.inquiry.request.get("comparison_id"):
+                if not _waited_for(engine, one.inquiry):
+                    continue
+                response["placed"] = place_on_map(engine, comparison_id, served.version_key, measurement.embedding)
+            with engine.begin() as connection:
                 answer_inquiry(connection, one.inquiry, response)
     except (OperationalError, InterfaceError):
         raise
@@ -102,6 +110,11 @@ def _point(served: Served, inquiry: ClaimedInquiry, measured: Measurement) -> di
         raise HearkenError("this model's attention profiles cannot be searched; the operator's log tells why")
     heads = {metric: measured.heads[metric][None] for metric in PROFILE_METRICS}
     return {"profile": served.scale.scale.points(profiles(heads))[0].tolist()}
+
+
+def _waited_for(engine: Engine, inquiry: ClaimedInquiry) -> bool:
+    with engine.connect() as connection:
+        return still_waited_for(connection, inquiry)
 
 
 def _recall(

@@ -21,10 +21,10 @@ def ask(
 ) -> tuple[str, tuple[Knock, ...]]:
     """Ask a model something; the inquiry's id, and the knock to send after the commit.
 
-    The request of the kind `embedding` is {"content": a document's content}, and "options" (models.work.WorkOptions)
-    where it is not to be read whole, and "space" where its point in another space is asked for; of `comparison_file`,
-    which asks no model, {"comparison_id", "name"}; of the others {"analysis_id"}, and for `attention` also {"window",
-    "layer", "head"}.
+    The request of the kind `embedding` is {"content": a document's content}, "options" (models.work.WorkOptions) where
+    it is not to be read whole, "space" where its point in another space is asked for, and "comparison_id" where it is
+    also to be placed on the map of a comparison under this model; of `comparison_file`, which asks no model,
+    {"comparison_id", "name"}; of the others {"analysis_id"}, and for `attention` also {"window", "layer", "head"}.
     """
     inquiry_id = new_identifier("inq")
     connection.execute(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, select, text
 
 from models.tables import analysis, comparison, document
@@ -13,16 +15,24 @@ _POINTS = """
          ROWS FROM (
              jsonb_to_recordset(map.drawn->'points') AS (analysis_id text, "group" text, x float8, y float8)
          ) WITH ORDINALITY AS point(analysis_id, "group", x, y, place)
-    JOIN analysis ON analysis.id = point.analysis_id
-    JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
-    WHERE comparison.id = :comparison_id AND embedding.version_key = :version_key
-      AND map.drawn->>'space' = 'embedding' AND map.drawn->>'layer' IS NULL
 """
+_DRAWN = """
+    WHERE comparison.id = :comparison_id AND map.drawn->>'space' = 'embedding' AND map.drawn->>'layer' IS NULL
+"""
+_POSITIONS = (
+    "SELECT array_agg(point.x ORDER BY point.place), array_agg(point.y ORDER BY point.place)" + _POINTS + _DRAWN
+)
 _NEAREST = (
-    'SELECT point.analysis_id, point."group", point.x, point.y,'
+    'SELECT point.analysis_id, point."group", point.x, point.y, point.place - 1 AS row,'
     " 1 - (embedding.embedding <=> CAST(:vector AS vector)) AS similarity"
     + _POINTS
-    + " ORDER BY embedding.embedding <=> CAST(:vector AS vector), point.place LIMIT :k"
+    + """
+    JOIN analysis ON analysis.id = point.analysis_id
+    JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
+"""
+    + _DRAWN
+    + " AND embedding.version_key = :version_key"
+    " ORDER BY embedding.embedding <=> CAST(:vector AS vector), point.place LIMIT :k"
 )
 
 
@@ -43,10 +53,19 @@ def embedding_map(connection: Connection, tenant_id: str, comparison_id: str) ->
     return connection.execute(query).one_or_none()
 
 
+def positions_of_points(connection: Connection, comparison_id: str) -> NDArray[np.float64]:
+    """Where the points of the embedding map stand, (n, 2), in its own order; n is 0 where there is no map."""
+    x, y = connection.execute(text(_POSITIONS), {"comparison_id": comparison_id}).one()
+    return np.array([x or [], y or []], np.float64).T.copy()
+
+
 def nearest_points(
     connection: Connection, comparison_id: str, version_key: int, vector: Sequence[float], k: int
 ) -> Sequence[Row[Any]]:
-    """The k points of the embedding map nearest by cosine: analysis_id, group, x, y, similarity; nearest first."""
+    """The k points of the embedding map nearest by cosine, nearest first: analysis_id, group, x, y, row, similarity.
+
+    `row` counts the map's points from 0, in its own order.
+    """
     given = {"comparison_id": comparison_id, "version_key": version_key, "k": k}
     return connection.execute(text(_NEAREST), {**given, "vector": str([*map(float, vector)])}).all()
 

@@ -41,8 +41,11 @@ class Placed(BaseModel):
 
     x: float
     y: float
-    group: str = Field(description="The group with most of the neighbours' weight.")
+    group: str = Field(description="The group with most of the neighbours' similarity.")
     method: str = Field(description="How the place was found.")
+    perplexity: float = Field(description="The perplexity of the new document's affinities to its nearest documents.")
+    exaggeration: float = Field(description="How many times these affinities count.")
+    iterations: int = Field(description="How many steps of the descent were made.")
     neighbours: list[Neighbour]
 
 

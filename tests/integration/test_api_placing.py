@@ -1,5 +1,6 @@
 """A new document on a stored map: among those that are like it, and without leaving a trace."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,10 @@ def code(number: int) -> str:
     return "\n".join(f"def area_{n}(width, height):\n    return width * height + {number}" for n in range(6))
 
 
+def apart(one: Any, other: Any) -> float:
+    return math.dist((one["x"], one["y"]), (other["x"], other["y"]))
+
+
 @pytest.fixture(scope="module")
 def found(api: httpx.Client) -> Any:
     """A finished comparison of prose and code."""
@@ -56,25 +61,34 @@ def test_a_new_text_stands_among_its_own_kind(api: httpx.Client, found: Any, tex
     assert placed.status_code == 200, placed.text
     answer = placed.json()["embedding"]
     assert answer["group"] == group
-    assert answer["method"].startswith("mean of the 10 nearest")
+    assert answer["method"].startswith("t-SNE")
+    assert (answer["perplexity"], answer["exaggeration"], answer["iterations"]) == (5, 4, 250)
     similarities = [near["similarity"] for near in answer["neighbours"]]
     assert len(similarities) == 10
     assert similarities == sorted(similarities, reverse=True)
     points = {point["analysis_id"]: point for point in found["maps"][0]["points"]}
     for near in answer["neighbours"]:
         assert (near["x"], near["y"]) == (points[near["analysis_id"]]["x"], points[near["analysis_id"]]["y"])
-    total = sum(similarities)
-    for axis in ("x", "y"):
-        mean = sum(near[axis] * near["similarity"] for near in answer["neighbours"]) / total
-        assert answer[axis] == pytest.approx(mean, rel=1e-6)
+    distance, nearest = min((apart(answer, point), point["group"]) for point in points.values())
+    assert nearest == group
+    assert distance < 1  # neighbours on this map are about 10 apart
 
 
-def test_a_document_of_the_map_is_its_own_nearest_neighbour(api: httpx.Client, found: Any) -> None:
+def test_a_document_of_the_map_is_its_own_nearest_neighbour_and_stands_there(api: httpx.Client, found: Any) -> None:
     point = found["maps"][0]["points"][3]
     sent = {"analysis_id": point["analysis_id"]}
-    nearest = api.post(f"/v1/comparisons/{found['id']}/place", json=sent).json()["embedding"]["neighbours"][0]
+    answer = api.post(f"/v1/comparisons/{found['id']}/place", json=sent).json()["embedding"]
+    nearest = answer["neighbours"][0]
     assert nearest["analysis_id"] == point["analysis_id"]
     assert nearest["similarity"] == pytest.approx(1.0, abs=1e-5)
+    assert apart(answer, point) < 1
+
+
+def test_the_same_request_has_the_same_answer_byte_for_byte(api: httpx.Client, found: Any) -> None:
+    place = f"/v1/comparisons/{found['id']}/place"
+    first, again = (api.post(place, json={"text": words(50, 41)}) for _ in range(2))
+    assert first.status_code == 200, first.text
+    assert first.content == again.content
 
 
 def test_nothing_of_the_document_is_kept(api: httpx.Client, workers: Fleet, found: Any) -> None:
