@@ -168,11 +168,13 @@ class StoredLayerEmbeddings:
 
 
 def find_layer_embeddings(connection: Connection, ids: Sequence[int]) -> StoredLayerEmbeddings | None:
-    """The embeddings by layer of these measurements; None where one has none."""
+    """The embeddings by layer of these measurements; None where one has none, or there is none."""
+    if not ids:
+        return None
     distinct = sorted(set(ids))
     stored = layer_embedding.c
     first = select(func.count(), func.max(func.vector_dims(stored.embedding))).where(stored.measurement_id == ids[0])
-    depth, size = connection.execute(first).one() if ids else (0, 0)
+    depth, size = connection.execute(first).one()
     counted = select(func.count()).where(stored.measurement_id.in_(distinct), stored.layer == 0)
     if not depth or connection.execute(counted).scalar_one() < len(distinct):
         return None
