@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from api_service import api_process
-from seeded_work import MODEL, add_job, add_tenant
-from sqlalchemy import Connection, Engine, create_engine, func, insert, select, text
+from seeded_work import MODEL, add_job, add_tenant, states
+from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, select, text
 
 from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE, PROFILE_METRICS
+from attention.errors import NotFinite
 from attention.profile import Scale
 from models.identifiers import new_identifier
 from models.queries import nearest as queries
@@ -19,6 +21,7 @@ from models.queries.keys import ensure_local_tenant
 from models.queries.nearest import Candidates, Wanted, nearest, without_profile
 from models.queries.profiles import BITE, StoredScale, find_scale, make_missing_profiles, store_scale
 from models.queries.vectors import ensure_vector_index
+from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,
     analysis,
@@ -29,6 +32,13 @@ from models.tables import (
     profile,
     work_item,
 )
+from workers import serving
+from workers.answering import Answering
+from workers.app import app
+from workers.process import WorkerProcess
+from workers.serving import ServedModels
+
+pytestmark = pytest.mark.xdist_group("profiles")
 
 LAYERS, HEADS = 2, 3
 COUNT = 400
@@ -230,6 +240,39 @@ def test_the_first_scale_of_a_version_holds_for_everybody(engine: Engine) -> Non
         second = store_scale(connection, key, Scale(SCALE.means + 1, SCALE.deviations))
         assert second.key == first.key
         assert second.scale.means == pytest.approx(SCALE.means, abs=0)
+
+
+def test_a_worker_without_a_scale_measures_all_the_same_and_the_sweeper_makes_the_same_points_later(
+    engine: Engine, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.conf.broker_url = broker_url
+    entries = (ModelEntry(id=MODEL, packaged=True, default=True),)
+
+    def measured_by_a_new_worker() -> Any:
+        """Profile or None, as a worker stores it that has just started."""
+        with engine.begin() as connection:
+            job_id = add_job(connection, ["The ferry was late, and nobody minded."])
+        worker = Answering(WorkerProcess(engine, Settings(threads=1)), ServedModels(engine, entries, 1_024), engine)
+        worker.answer_model(MODEL)
+        assert states(engine, job_id) == {"done": 1}
+        return stored_point()
+
+    def stored_point() -> Any:
+        with engine.connect() as connection:
+            point = connection.execute(select(profile.c.profile)).scalar_one_or_none()
+        return None if point is None else np.asarray(point, np.float32)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(serving, "measured_scale", Mock(side_effect=NotFinite("the network's arithmetic overflowed")))
+        assert measured_by_a_new_worker() is None
+    assert measured_by_a_new_worker() is None, "known already"
+    with engine.begin() as connection:
+        assert make_missing_profiles(connection) == 1
+    later = stored_point()
+    with engine.begin() as connection:
+        connection.execute(delete(analysis))
+        connection.execute(delete(measurement))
+    assert np.array_equal(measured_by_a_new_worker(), later)
 
 
 def test_what_no_worker_has_a_scale_for_is_not_found_and_counted(
