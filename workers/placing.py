@@ -22,7 +22,7 @@ def place_on_map(
 ) -> dict[str, Any] | None:
     """A `Placed` as JSON. None where no document of the map is left that was measured under the model's version."""
     with engine.connect() as connection:
-        positions = positions_of_points(connection, comparison_id)
+        positions = np.column_stack(positions_of_points(connection, comparison_id))  # (n, 2)
         near = nearest_points(connection, comparison_id, version_key, embedding.tolist(), NEIGHBOURS)
     if not near:
         return None

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison import ComparisonSettings, Group, compare
-from attention.comparison.result import Warned
+from attention.comparison.cautions import layers_unread
 from attention.errors import HearkenError, Interrupted
 from models.queries.comparisons import SummaryFile
 from models.queries.summaries import (
@@ -147,7 +147,7 @@ class SummaryRun:
         result = _finite(whole.as_dict())
         result["windows"] = self._windows()
         if self.request.layer_embeddings:
-            result["warnings"] += map(asdict, _without_layers(readings))
+            result["warnings"] += map(asdict, layers_unread([reading.group for reading in readings]))
         if self.request.first_window:
             look("first window")
             firsts = {reading.group.name: reading.first for reading in readings}
@@ -167,12 +167,6 @@ class SummaryRun:
         result["figures"] = figure_names(result)
         page = build_report(result, self.claimed.request, stated_versions(result))
         return result, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
-
-
-def _without_layers(readings: list[Reading]) -> list[Warned]:
-    lacking = ", ".join(reading.group.name for reading in readings if reading.group.layer_embeddings is None)
-    told = f"There are no embeddings by layer: the states of the model's layers could not be read in {lacking}."
-    return [Warned("no-layer-embeddings", told)] if lacking else []
 
 
 class _Aside:

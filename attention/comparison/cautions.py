@@ -13,6 +13,13 @@ from attention.comparison.result import Family, PairTest, Warned
 from attention.comparison.separability import Separability
 
 
+def layers_unread(groups: Sequence[Group]) -> list[Warned]:
+    """What is to be said where embeddings by layer were asked for and some group has none."""
+    lacking = ", ".join(group.name for group in groups if group.layer_embeddings is None)
+    told = f"There are no embeddings by layer: the states of the model's layers could not be read in {lacking}."
+    return [Warned("no-layer-embeddings", told)] if lacking else []
+
+
 def cautions(
     groups: Sequence[Group],
     metrics: Sequence[str],

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, select, text
 
 from models.tables import analysis, comparison, document
@@ -53,10 +51,10 @@ def embedding_map(connection: Connection, tenant_id: str, comparison_id: str) ->
     return connection.execute(query).one_or_none()
 
 
-def positions_of_points(connection: Connection, comparison_id: str) -> NDArray[np.float64]:
-    """Where the points of the embedding map stand, (n, 2), in its own order; n is 0 where there is no map."""
+def positions_of_points(connection: Connection, comparison_id: str) -> tuple[list[float], list[float]]:
+    """x and y of the points of the embedding map, in its own order; none where there is no map."""
     x, y = connection.execute(text(_POSITIONS), {"comparison_id": comparison_id}).one()
-    return np.array([x or [], y or []], np.float64).T.copy()
+    return x or [], y or []
 
 
 def nearest_points(

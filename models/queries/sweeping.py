@@ -155,7 +155,7 @@ def delete_forgotten(connection: Connection, *, idempotency_hours: float, worker
             idempotency.c.created_at < func.now() - timedelta(hours=idempotency_hours)
         ),
         "inquiries": delete(inquiry).where(inquiry.c.expires_at < func.now()),
-        "sign-ins": delete(sign_in).where(sign_in.c.expires_at < func.now()),
+        "signed-in browsers": delete(sign_in).where(sign_in.c.expires_at < func.now()),
         "workers": delete(worker).where(silent),
     }
     return {name: connection.execute(statement).rowcount for name, statement in old.items()}

@@ -137,7 +137,7 @@ def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, module_data
     with engine.begin() as connection:
         swept = delete_forgotten(connection, idempotency_hours=24, worker_seconds=3600)
         left = connection.execute(text("SELECT count(*) FROM sign_in WHERE key_id = :id"), {"id": key.id})
-        assert (swept["sign-ins"] >= 1, left.scalar_one()) == (True, 0)
+        assert (swept["signed-in browsers"] >= 1, left.scalar_one()) == (True, 0)
     engine.dispose()
 
 
