@@ -176,7 +176,7 @@ def test_what_is_forgotten_is_deleted_and_nothing_else(engine: Engine) -> None:
                 )
             )
         deleted = delete_forgotten(connection, idempotency_hours=24, worker_seconds=24 * 3600)
-        assert deleted == {"idempotency keys": 1, "inquiries": 1, "sign-ins": 0, "workers": 1}
+        assert deleted == {"idempotency keys": 1, "inquiries": 1, "signed-in browsers": 0, "workers": 1}
         assert return_lost_inquiries(connection) == 1
         assert connection.execute(select(inquiry.c.id, inquiry.c.state)).all() == [("young", "queued")]
         assert connection.execute(select(idempotency.c.key)).scalars().all() == ["young"]
