@@ -2,34 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, job_at, json_lines, problem_of
+from api_service import job_at, json_lines, problem_of
 from pyarrow import parquet
 from seeded_work import words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from models.tables import comparison_file, inquiry
 
 pytestmark = pytest.mark.xdist_group("api comparison files")
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    settings = workers.environment
-    addresses = settings["HEARKEN_DATABASE_URL"], settings["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

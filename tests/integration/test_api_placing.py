@@ -1,34 +1,20 @@
 """A new document on a stored map: among those that are like it, and without leaving a trace."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, job_at, json_lines, problem_of
+from api_service import job_at, json_lines, problem_of
 from seeded_work import words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from models.tables import analysis, inquiry
 
 pytestmark = pytest.mark.xdist_group("api placing")
 
 DOCUMENTS = 15
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log") as client:
-        yield client
 
 
 def code(number: int) -> str:

@@ -1,7 +1,6 @@
 """What the API tells of a conversation's turns, speakers and tokens, with a real worker behind it."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 from api_service import api_process, problem_of
 from seeded_work import unique_text
 from sqlalchemy import func, insert, select, update
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from attention.analysis import Want, analyse
 from attention.conversation import Document, Turn, render
@@ -32,21 +31,6 @@ TURNS = tuple(
     for number, place in enumerate(("lake", "bus", "folder", "garden", "small red house", "office", "road", "sea"))
 )
 LONG = tuple(Turn(SPEAKERS[n % 3], f"Remark {n}: we talk about boats and the lake.") for n in range(60))
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    with fleet(1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    settings = workers.environment
-    with api_process(
-        settings["HEARKEN_DATABASE_URL"], settings["HEARKEN_BROKER_URL"], workers.folder / "api.log"
-    ) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
