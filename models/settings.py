@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         None, description="Memory for loaded models; by default most of what is free."
     )
     threads: int | None = Field(
-        None, ge=1, description="Processor threads a worker uses; by default all, shared among workers."
+        None,
+        ge=1,
+        description="Processor threads a worker uses; by default all, or OMP_NUM_THREADS of them, shared among workers.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much the parts say.")
 

@@ -25,6 +25,12 @@ EXIT_DELAY = 2.0
 """Seconds after the work has ended in which Celery may end an asked-to-stop process before it ends itself."""
 
 
+def processors() -> int:
+    """Processors that this process may use; fewer where OMP_NUM_THREADS, as everywhere, says so."""
+    allowed, said = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, int(said)) if said.isdecimal() and int(said) else allowed
+
+
 class WorkerProcess:
     """A process that takes work: registered in `worker`, renewing its leases from a thread of its own."""
 
@@ -49,7 +55,7 @@ class WorkerProcess:
     @property
     def threads(self) -> int:
         """Processor threads for this worker: the setting, or its share of the machine's."""
-        return self.settings.threads or max(1, len(os.sched_getaffinity(0)) // self.neighbours)
+        return self.settings.threads or max(1, processors() // self.neighbours)
 
     def start(self) -> None:
         """Begin the heartbeat, which also registers the worker."""

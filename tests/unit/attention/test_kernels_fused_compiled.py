@@ -51,7 +51,10 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize(("width", "dtype", "capability"), [(128, "bf16", 80), (64, "bf16", 90)])
+@pytest.mark.parametrize(
+    ("width", "dtype", "capability"),
+    [pytest.param(128, "bf16", 80, marks=pytest.mark.slow), (64, "bf16", 90)],
+)
 def test_every_kernel_compiles_and_fits_into_shared_memory(
     width: int, dtype: str, capability: int, tmp_path: Path
 ) -> None:
