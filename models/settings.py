@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None,
         ge=1,
-        description="Processor threads a worker uses; by default all, or OMP_NUM_THREADS of them, shared among workers.",
+        description="Processor threads a worker uses; by default all, or OMP_NUM_THREADS, shared among workers.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much the parts say.")
 
