@@ -55,12 +55,24 @@ async def _tenant(request: Request, here: Here) -> str:
             raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
         return found
     # A cookie comes along whoever made the browser send it, so it opens only what changes nothing.
-    cookie = request.cookies.get(COOKIE, "")
-    if request.method in ("GET", "HEAD") and cookie and could_be_secret(cookie):
-        found = await here.database.run(tenant_of_sign_in, cookie)
+    if request.method in ("GET", "HEAD"):
+        found = await signed_in_tenant(request, here)
         if found is not None:
             return found
     raise Problem(UNAUTHENTICATED, headers=CHALLENGE)
+
+
+async def signed_in_tenant(request: Request, here: Context) -> str | None:
+    """Whose browser sent this, by its cookie; None where it is not signed in."""
+    cookie = request.cookies.get(COOKIE, "")
+    if not (cookie and could_be_secret(cookie)):
+        return None
+    return await here.database.run(tenant_of_sign_in, cookie)
+
+
+def from_another_site(request: Request) -> bool:
+    """Whether a page of another site made the browser send this."""
+    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def could_be_secret(sent: str) -> bool:
@@ -82,7 +94,7 @@ def _refuse_strangers(request: Request) -> None:
         raise Problem(NOT_LOCAL)
     if not is_loopback(request.url.hostname or ""):
         raise Problem(NOT_LOCAL, "The header Host names another machine. Use http://127.0.0.1 or http://localhost.")
-    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if from_another_site(request):
         raise Problem(NOT_LOCAL, "A page of another site sent this request. Open the service's own pages instead.")
 
 

@@ -29,11 +29,6 @@ def own_path(sent: str) -> str:
     return sent if plain and sent.startswith("/") and not sent.startswith("//") else "/"
 
 
-def from_another_site(request: Request) -> bool:
-    """Whether a page of another site made the browser send this."""
-    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-
-
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a small form, each once. Raises a `Problem` for another kind of body or a large one."""
     if media_type(request) != FORM:

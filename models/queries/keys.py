@@ -48,7 +48,7 @@ def create_key(connection: Connection, tenant_name: str) -> NewKey:
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     key = NewKey(new_identifier("key"), tenant_name, secret)
     connection.execute(
-        insert(api_key).values(id=key.id, tenant_id=tenant_id, secret_sha256=_digest(secret), hint=secret[:7] + "…")
+        insert(api_key).values(id=key.id, tenant_id=tenant_id, secret_sha256=digest_of(secret), hint=secret[:7] + "…")
     )
     return key
 
@@ -72,7 +72,7 @@ def find_key(connection: Connection, secret: str) -> HeldKey | None:
 
     Looked up by digest, which tells nothing about the secret by its timing, and compared in constant time.
     """
-    digest = _digest(secret)
+    digest = digest_of(secret)
     row = connection.execute(
         select(api_key.c.id, api_key.c.tenant_id, api_key.c.secret_sha256).where(
             api_key.c.secret_sha256 == digest, api_key.c.revoked_at.is_(None)
@@ -83,5 +83,6 @@ def find_key(connection: Connection, secret: str) -> HeldKey | None:
     return HeldKey(row.id, row.tenant_id)
 
 
-def _digest(secret: str) -> bytes:
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret: its SHA-256."""
     return hashlib.sha256(secret.encode()).digest()

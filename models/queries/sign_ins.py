@@ -1,13 +1,12 @@
 """Browsers that signed in with a key. A cookie holds a secret of its own, of which only the SHA-256 is kept."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models.queries.keys import find_key
+from models.queries.keys import digest_of, find_key
 from models.tables import api_key, sign_in
 
 SECRET_BYTES = 32
@@ -21,7 +20,7 @@ def begin_sign_in(connection: Connection, key_secret: str, hours: float) -> str 
     secret = secrets.token_urlsafe(SECRET_BYTES)
     connection.execute(
         insert(sign_in).values(
-            secret_sha256=_digest(secret), key_id=key.id, expires_at=func.now() + timedelta(hours=hours)
+            secret_sha256=digest_of(secret), key_id=key.id, expires_at=func.now() + timedelta(hours=hours)
         )
     )
     return secret
@@ -33,7 +32,7 @@ def tenant_of_sign_in(connection: Connection, secret: str) -> str | None:
         select(api_key.c.tenant_id)
         .join_from(sign_in, api_key)
         .where(
-            sign_in.c.secret_sha256 == _digest(secret),
+            sign_in.c.secret_sha256 == digest_of(secret),
             sign_in.c.expires_at > func.now(),
             api_key.c.revoked_at.is_(None),
         )
@@ -43,8 +42,4 @@ def tenant_of_sign_in(connection: Connection, secret: str) -> str | None:
 
 def end_sign_in(connection: Connection, secret: str) -> None:
     """Forget what a cookie holds."""
-    connection.execute(delete(sign_in).where(sign_in.c.secret_sha256 == _digest(secret)))
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    connection.execute(delete(sign_in).where(sign_in.c.secret_sha256 == digest_of(secret)))

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from models.queries.sign_ins import begin_sign_in, end_sign_in, tenant_of_sign_in
-from service.context import Context, Here
-from service.identity import COOKIE, could_be_secret
+from models.queries.sign_ins import begin_sign_in, end_sign_in
+from service.context import Here
+from service.identity import COOKIE, could_be_secret, from_another_site, signed_in_tenant
 from service.pages import login_page, security_headers, signed_in_page
-from service.signing_in import from_another_site, keep_cookie, own_path, read_form
+from service.signing_in import keep_cookie, own_path, read_form
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -19,7 +19,7 @@ WRONG_SITE = "The form was sent by a page of another site. If you want to sign i
 @router.get("/login")
 async def get_login(request: Request, here: Here, next: str = "/") -> HTMLResponse:  # noqa: A002 - the field's name
     """The form; for a browser that is signed in already, the way out."""
-    if here.settings.auth == "open" or await _signed_in(request, here):
+    if here.settings.auth == "open" or await signed_in_tenant(request, here) is not None:
         return HTMLResponse(signed_in_page(here.settings.auth == "keys"), headers=HEADERS)
     return HTMLResponse(login_page(own_path(next)), headers=HEADERS)
 
@@ -52,10 +52,3 @@ async def post_logout(request: Request, here: Here) -> Response:
     response = RedirectResponse("/login", 303, headers=HEADERS)
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
-
-
-async def _signed_in(request: Request, here: Context) -> bool:
-    secret = request.cookies.get(COOKIE, "")
-    if not (secret and could_be_secret(secret)):
-        return False
-    return await here.database.run(tenant_of_sign_in, secret) is not None
