@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import psutil
 
-from attention.analysis import analyse
-from attention.capture import capture
-from attention.conversation import render
+from attention.measure.analysis import analyse
+from attention.measure.capture import capture
+from attention.measure.grouping import padded_share
+from attention.text.rendering import render
 from benchmarks.data_sets import DataSet, data_sets
 from benchmarks.memory import peak_megabytes
 from benchmarks.networks import Trio, forward, llama, minilm, words
 from benchmarks.paired import paired
 from benchmarks.peers import lens_is_installed, maps_then_metrics, transformer_lens
 from models.settings import Settings
-from workers.grouping import padded_share
 
 MAPS = "output_attentions (BertViz's way), same metrics"
 LENS = "TransformerLens, same metrics"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from attention.comparison.groups import Group
-from attention.comparison.maps import Map, draw_map
+from attention.comparison.spaces.maps import Map, draw_map
 from benchmarks.machine import machine
 
 RESULTS = Path(__file__).parent / "results"

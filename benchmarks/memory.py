@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from attention.conversation import Window
+from attention.text.rendering import Window
 
 SAMPLE_SECONDS = 0.002
 
@@ -49,7 +49,7 @@ class Peak:
 
 
 def main(way: str, tokens: int, layers: int) -> None:
-    from attention.capture import Want, capture
+    from attention.measure.capture import Want, capture
     from benchmarks.networks import forward, llama, words
     from benchmarks.peers import maps_then_metrics, transformer_lens
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from attention.capture import CAPTURE
-from attention.conversation import Window
 from attention.kernels import kernel_name
-from attention.model import Model, ModelFacts, ModelSource, open_model, packaged_minilm
+from attention.measure.capture import CAPTURE
+from attention.model.loading import Model, ModelFacts, ModelSource, open_model, packaged_minilm
+from attention.text.rendering import Window
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attention.conversation import Window
 from attention.definitions import SINK_LIMIT
+from attention.text.rendering import Window
 from benchmarks.networks import Trio, forward
 
 

@@ -109,7 +109,7 @@ sign_in = Table(
     Index(None, "expires_at"),
 )
 
-# What the workers say of each entry of the models file. `facts` is attention.model.ModelFacts.
+# What the workers say of each entry of the models file. `facts` is attention.model.loading.ModelFacts.
 model = Table(
     "model",
     metadata,
@@ -337,7 +337,7 @@ embedding = Table(
     Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
 )
 
-# By what the attention profiles of a model version are standardised (attention.profile.Scale), under one definition:
+# By what the attention profiles of a model version are standardised (attention.measure.Scale), under one definition:
 # measured from texts that come with the code, so it tells nothing of anybody's documents.
 profile_scale = Table(
     "profile_scale",

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from attention.batches import estimate_tokens
 from attention.definitions import DEFINITIONS
+from attention.measure.batches import estimate_tokens
 
 RENDERING = "hearken-rendering/1"
 """Changes whenever the same content could be rendered to other tokens or spans."""

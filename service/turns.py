@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetail:
     """Rows of `turns_of` with their movement."""
-    from attention.trajectory import trajectory
+    from attention.measure.trajectory import trajectory
 
     tokens = [turn.tokens for turn in turns]
     metrics = {name: [turn._mapping[name] for turn in turns] for name in TURN_METRIC_NAMES}
@@ -41,7 +41,7 @@ def flow_view(
     """
     import numpy as np
 
-    from attention.flow import goal_flow, speaker_flow
+    from attention.measure.flow import goal_flow, speaker_flow
 
     if not turns or not flows or any(flow is None for flow in flows):
         return None

@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any
 
-from attention.controls import permuted_speakers, shuffled_tokens, shuffled_turns
-from attention.conversation import Document, Rendered, Turn, render, sample_characters, sample_windows
 from attention.errors import TooLong
-from attention.model import Model
+from attention.model.loading import Model
+from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
+from attention.text.rendering import Document, Rendered, Turn, render, sample_characters, sample_windows
 from models.work import WorkOptions, work_key
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from attention.comparison import ComparisonResult, ComparisonSettings, Group, compare
 from attention.comparison.first_window import effects_beside, first_window_caution
 from attention.comparison.result import Warned
-from attention.metrics import mean_of_defined
+from attention.measure.metrics import mean_of_defined
 
 
 def of_first_windows(group: Group, layers: Mapping[str, NDArray[np.float64]]) -> Group:

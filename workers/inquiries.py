@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from attention.analysis import Measurement, analyse
-from attention.capture import Want
-from attention.conversation import Rendered
 from attention.definitions import PROFILE_METRICS
 from attention.errors import HearkenError
-from attention.profile import profiles
+from attention.measure.analysis import Measurement, analyse
+from attention.measure.capture import Want
+from attention.measure.profile import profiles
+from attention.text.rendering import Rendered
 from models.arrays import pack
 from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from attention.comparison.placing import NEIGHBOURS, place
+from attention.comparison.spaces.placing import NEIGHBOURS, place
 from models.queries.placing import nearest_points, positions_of_points
 from models.schemas.placing import Neighbour, Placed
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from attention.analysis import Measurement, analyse, attention_weights
-from attention.capture import Want
-from attention.conversation import Rendered
 from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
-from attention.tokens import surface
+from attention.measure.analysis import Measurement, analyse, attention_weights
+from attention.measure.capture import Want
+from attention.text.rendering import Rendered
+from attention.text.tokens import surface
 from models.arrays import pack_texts
 from models.queries.inquiry_claims import ClaimedInquiry, still_waited_for
 from models.queries.recall import source_of

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Engine
 
-from attention.budget import pass_tokens
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
-from attention.model import Model, ModelSource, packaged_minilm
-from attention.reference import measured_scale
-from attention.residence import Residence, free_memory, memory_needed
+from attention.measure.profile_scale import measured_scale
+from attention.model.cache import Residence, free_memory, memory_needed
+from attention.model.loading import Model, ModelSource, packaged_minilm
+from attention.model.memory_budget import pass_tokens
 from models.queries.fleet import register_version, set_model_ready, set_model_state
 from models.queries.profiles import StoredScale, find_scale, store_scale
 from models.queries.vectors import ensure_vector_index, ensure_vector_indexes

@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.cautions import layers_unread
+from attention.comparison.controls import control_result
 from attention.errors import HearkenError, Interrupted
 from models.queries.comparisons import SummaryFile
 from models.queries.summaries import (
@@ -26,7 +27,6 @@ from models.queries.summaries import (
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparison_files import stated_versions
-from workers.controls import control_result
 from workers.first_window import first_window_result, of_first_windows
 from workers.measuring import Surroundings
 from workers.pairing import Reading, distance_in_words, words_of_group

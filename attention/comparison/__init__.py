@@ -1,6 +1,6 @@
 """Groups of measured documents against each other: statistics, separability, maps.
 
-Takes numbers that `attention.analysis` made, and gives numbers; the report draws them. What counts as a difference,
+Takes numbers that `attention.measure` made, and gives numbers; the report draws them. What counts as a difference,
 and what is only said to be one with a warning, is decided here and nowhere else.
 """
 

@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 
 from attention.comparison.alignment import heads_comparable
-from attention.comparison.exact import WHOLE_CLUSTERS
 from attention.comparison.groups import ComparisonSettings, Group, units
-from attention.comparison.means import SMALL, Means
 from attention.comparison.result import Family, PairTest, Warned
-from attention.comparison.separability import Separability
+from attention.comparison.spaces.separability import Separability
+from attention.comparison.statistics.exact import WHOLE_CLUSTERS
+from attention.comparison.statistics.means import SMALL, Means
 
 
 def layers_unread(groups: Sequence[Group]) -> list[Warned]:

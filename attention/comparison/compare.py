@@ -9,19 +9,19 @@ from itertools import combinations
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from attention.comparison.adjustment import adjusted
 from attention.comparison.alignment import heads_comparable, matched_by_depth
 from attention.comparison.cautions import cautions
-from attention.comparison.effects import Effects, effects
-from attention.comparison.generators import generator
 from attention.comparison.groups import ComparisonSettings, Floats, Group, Space, canonical, units
-from attention.comparison.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadTests, head_tests
-from attention.comparison.maps import Map, draw_map
-from attention.comparison.means import Means, means
-from attention.comparison.paired import paired_effects, shared_documents, unit_of
 from attention.comparison.result import ComparisonResult, Family, GroupSummary, PairTest
-from attention.comparison.separability import Sample, Separability, separability
-from attention.comparison.spaces import available
+from attention.comparison.spaces.maps import Map, draw_map
+from attention.comparison.spaces.points import available
+from attention.comparison.spaces.separability import Sample, Separability, separability
+from attention.comparison.statistics.adjustment import adjusted
+from attention.comparison.statistics.effects import Effects, effects
+from attention.comparison.statistics.generators import generator
+from attention.comparison.statistics.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadTests, head_tests
+from attention.comparison.statistics.means import Means, means
+from attention.comparison.statistics.paired import paired_effects, shared_documents, unit_of
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY, METRIC_NAMES
 
 Step = Callable[[str], None]

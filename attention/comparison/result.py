@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.comparison.groups import Array, ComparisonSettings, Floats
-from attention.comparison.heads import HeadTests
-from attention.comparison.maps import Map
-from attention.comparison.means import Means
-from attention.comparison.separability import Measure, Separability
+from attention.comparison.spaces.maps import Map
+from attention.comparison.spaces.separability import Measure, Separability
+from attention.comparison.statistics.heads import HeadTests
+from attention.comparison.statistics.means import Means
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attention.kernels import blocked, compiled
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.sight import MaskRule, Sight
+from attention.kernels.visibility import MaskRule, Sight
 
 __all__ = ["KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "attend", "kernel_name"]
 

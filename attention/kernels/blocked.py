@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.sight import Sight
+from attention.kernels.visibility import Sight
 
 BLOCK_SCORES = 1 << 21
 """Scores a block may hold: 8 MB in fp32."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.sight import Sight
+from attention.kernels.visibility import Sight
 
 log = logging.getLogger(__name__)
 

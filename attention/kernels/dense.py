@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.sight import Sight
+from attention.kernels.visibility import Sight
 
 
 def weights(

@@ -17,7 +17,7 @@ from torch import Tensor
 from attention.definitions import SINK_LIMIT
 from attention.kernels.fused_sums import Pass, column_sums, diagonal_sums, flow_of, tile_of
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.sight import Sight
+from attention.kernels.visibility import Sight
 
 HIDDEN = tl.constexpr(-1e30)
 """Stands for minus infinity where minus infinity times zero would be no number."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, String, cast, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import DEFINITIONS, PROFILE, PROFILE_METRICS
-from attention.profile import Scale, profiles
+from attention.measure.profile import Scale, profiles
 from models.queries.bulk import copy_rows
 from models.queries.stored_layers import read_heads
 from models.queries.vectors import VectorIndex

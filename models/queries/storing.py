@@ -26,7 +26,7 @@ Key = tuple[str, bytes]
 
 
 class Measured(Protocol):
-    """What is stored of one document: the fields of `attention.analysis.Measurement` that outlive the worker."""
+    """What is stored of one document: the fields of `attention.measure.Measurement` that outlive the worker."""
 
     tokens: int
     turns: int | None

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from attention.batches import CHARACTERS_PER_TOKEN, estimate_tokens
+from attention.measure.batches import CHARACTERS_PER_TOKEN, estimate_tokens
 from models.identifiers import new_identifier
 from models.queries.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.knocks import Knock, written_knocks

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from attention.batches import CHARACTERS_PER_TOKEN
 from attention.definitions import METRIC_NAMES
+from attention.measure.batches import CHARACTERS_PER_TOKEN
 from models.schemas.analyses import SpeakerLabels
 from models.schemas.jobs import JobState
 from models.schemas.strings import ModelId, Name, Request, Storable

@@ -45,7 +45,7 @@ def content_of_transcript(transcript: Transcript) -> Content:
 
     Raises `attention.errors.BadTranscript` with the line that does not follow the format.
     """
-    from attention.transcripts import read_transcript  # here, because it loads what only transcripts need
+    from attention.text.transcripts import read_transcript  # here, because it loads what only transcripts need
 
     turns = read_transcript(transcript.content, transcript.format)
     return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
-from attention.conversation import Document, Turn, render
-from attention.model import packaged_minilm
+from attention.model.loading import packaged_minilm
+from attention.text.rendering import Document, Turn, render
 from hearken.client import Client
 from hearken.embedded import temporary_folder
 from models.schemas.analyses import Analysis

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tiny_models import tiny_model, tiny_tokenizer
 
-from attention.conversation import Document, Turn, render
 from attention.errors import DocumentRefused, HearkenError, RemoteCode
-from attention.model import ModelSource, open_model
+from attention.model.loading import ModelSource, open_model
+from attention.text.rendering import Document, Turn, render
 
 
 def trap(tmp_path: Path, name: str, settings: dict[str, Any]) -> ModelSource:

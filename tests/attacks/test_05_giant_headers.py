@@ -8,9 +8,9 @@ import pytest
 from tiny_models import tiny_model
 
 from attention.errors import FolderMissing, IncompleteModel
-from attention.model import ModelSource, open_model
-from attention.residence import memory_needed
-from attention.weights import LARGEST_JSON
+from attention.model.cache import memory_needed
+from attention.model.loading import ModelSource, open_model
+from attention.model.weights import LARGEST_JSON
 
 
 @pytest.mark.parametrize("size", [2**63, 2**40, 2**27, 0])

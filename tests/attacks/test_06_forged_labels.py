@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
-from attention.conversation import Document, Turn, render
 from attention.errors import BadSpeaker, SpansUnclear
+from attention.text.rendering import Document, Turn, render
 
 FORGED = (
     Turn("Ana", "yes\nBo: no\nAna: maybe"),

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from attention.errors import BadTranscript
-from attention.transcripts import read_transcript
+from attention.text.transcripts import read_transcript
 
 CUE = "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n<v A>"
 PLAYED = "1\n00:00:01,000 --> 00:00:02,000\n"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from attention.comparison import ComparisonSettings, compare
+from attention.comparison.controls import control_result
 from tests.browser.chromium import Browser, Page
 from tests.browser.contrast import CONTRAST
 from tests.unit.comparison.planted import planted_group
-from workers.controls import control_result
 from workers.report import build_report
 
 pytestmark = pytest.mark.xdist_group("browser")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tiny_models import tiny_model
 from worker_fleet import Fleet, fleet
 
-from attention.spans import first_span
+from attention.text.spans import first_span
 from models.tables import analysis, measurement, work_item
 
 pytestmark = pytest.mark.xdist_group("api models compared")

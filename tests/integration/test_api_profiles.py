@@ -78,7 +78,7 @@ def profile_of(api: httpx.Client, analysis_id: str) -> list[float | None]:
 
 def scale_of(api: httpx.Client, model: str) -> Scale:
     """Mean and deviation of the reference texts' profiles, measured through the API like anybody's documents."""
-    texts = files("attention").joinpath("reference.jsonl").read_bytes()
+    texts = files("attention.measure").joinpath("reference.jsonl").read_bytes()
     dataset = api.post("/v1/datasets?name=reference&domain=reference", content=texts).json()["id"]
     job = job_at(api, api.post("/v1/batches", json={"dataset_id": dataset, "model": model}))
     found = api.get("/v1/analyses", params={"job_id": job["id"], "limit": 200}).json()["items"]

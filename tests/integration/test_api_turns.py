@@ -13,12 +13,12 @@ from seeded_work import unique_text
 from sqlalchemy import func, insert, select, update
 from worker_fleet import Fleet
 
-from attention.analysis import Want, analyse
-from attention.conversation import Document, Turn, render
 from attention.definitions import TURN_METRIC_NAMES
-from attention.flow import goal_flow, speaker_flow
-from attention.model import Model, open_model, packaged_minilm
-from attention.trajectory import trajectory
+from attention.measure.analysis import Want, analyse
+from attention.measure.flow import goal_flow, speaker_flow
+from attention.measure.trajectory import trajectory
+from attention.model.loading import Model, open_model, packaged_minilm
+from attention.text.rendering import Document, Turn, render
 from hearken.client import Client
 from models.tables import analysis, inquiry, measurement, tenant
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, 
 
 from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE, PROFILE_METRICS
 from attention.errors import NotFinite
-from attention.profile import Scale
+from attention.measure.profile import Scale
 from models.identifiers import new_identifier
 from models.queries import nearest as queries
 from models.queries.keys import ensure_local_tenant

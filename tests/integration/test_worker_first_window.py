@@ -8,9 +8,9 @@ import pytest
 from seeded_work import MODEL, add_job, job_row, states, words
 from sqlalchemy import Engine, create_engine, func, select
 
-from attention.analysis import analyse
-from attention.conversation import Document, Turn, render
 from attention.definitions import METRIC_NAMES
+from attention.measure.analysis import analyse
+from attention.text.rendering import Document, Turn, render
 from models.queries.deletion import delete_job
 from models.queries.summaries import measured_group
 from models.settings import ModelEntry, Settings

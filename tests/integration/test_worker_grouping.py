@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.grouping import padded_share, pass_sized_groups
+from attention.measure.grouping import padded_share, pass_sized_groups
 
 documents = st.lists(st.lists(st.integers(1, 512), min_size=1, max_size=8), min_size=1, max_size=40)
 

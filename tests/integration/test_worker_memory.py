@@ -9,11 +9,11 @@ import torch
 from seeded_work import MODEL, add_job, job_row, states, words
 from sqlalchemy import Engine, create_engine
 
-from attention.analysis import Measurement, analyse
-from attention.batches import passes
-from attention.budget import pass_tokens
-from attention.conversation import Rendered
-from attention.model import Model
+from attention.measure.analysis import Measurement, analyse
+from attention.measure.batches import passes
+from attention.model.loading import Model
+from attention.model.memory_budget import pass_tokens
+from attention.text.rendering import Rendered
 from models.settings import ModelEntry, Settings
 from workers import measuring, serving
 from workers.answering import Answering

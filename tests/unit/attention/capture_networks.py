@@ -12,10 +12,10 @@ import transformers
 from numpy.typing import NDArray
 from torch import nn
 
-from attention.capture import CAPTURE
-from attention.conversation import Window
 from attention.kernels import kernel_name
-from attention.model import Model, ModelFacts, ModelSource
+from attention.measure.capture import CAPTURE
+from attention.model.loading import Model, ModelFacts, ModelSource
+from attention.text.rendering import Window
 
 VOCABULARY = 97
 SHAPE: dict[str, Any] = {

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight, dense, sight
+from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight, dense, visibility
 
 EVERYTHING = RowRequest(received=True, turns=True, flow=True, flow_heads=True)
 ABSOLUTE = {"distance": 1e-6, "distance_rest": 1e-6, "entropy": 1e-5, "entropy_rest": 1e-5, "turn_steps": 1e-6}
@@ -29,9 +29,9 @@ class Case:
 def sights_of(kind: str, spans: list[tuple[int, int]], window: int = 5) -> tuple[Sight, ...]:
     """Causal, bidirectional, sliding (last `window`), local (both sides), with holes, or with rows that see nothing."""
     if kind == "causal":
-        return sight.causal(spans)
+        return visibility.causal(spans)
     if kind == "bidirectional":
-        return sight.bidirectional(spans)
+        return visibility.bidirectional(spans)
     tokens = max(stop for _, stop in spans)
     i, j = torch.arange(tokens)[:, None], torch.arange(tokens)
     seen = {
@@ -40,7 +40,7 @@ def sights_of(kind: str, spans: list[tuple[int, int]], window: int = 5) -> tuple
         "holes": (j <= i) & (((i - j) % 2 == 0) | (j == 0)),
         "blind": (j < i) & (i % 4 != 2),  # some rows see nothing
     }[kind]
-    return sight.from_mask(seen[None, None], spans)
+    return visibility.from_mask(seen[None, None], spans)
 
 
 def groups_of(tokens: int, turns: int, rng: np.random.Generator) -> KeyGroups:

@@ -8,11 +8,11 @@ import torch
 from capture_networks import Twin, model_of, talk_window, text_window, twin
 from capture_oracle import rows_of, seen_by_eager
 
-from attention.analysis import analyse, attention_weights
-from attention.capture import Want
-from attention.conversation import Rendered, Window
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from attention.errors import CaptureIncomplete, DocumentRefused, EmptyDocument, Interrupted, NotFinite
+from attention.measure.analysis import analyse, attention_weights
+from attention.measure.capture import Want
+from attention.text.rendering import Rendered, Window
 
 EVERYTHING = Want(flow=True, flow_heads=True, tokens=True, layer_embeddings=True)
 

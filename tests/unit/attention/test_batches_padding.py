@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from attention.conversation import Document, Turn, render
-from attention.model import Model, open_model, packaged_minilm
+from attention.measure.grouping import padded_share
+from attention.model.loading import Model, open_model, packaged_minilm
+from attention.text.rendering import Document, Turn, render
 from models.settings import Settings
-from workers.grouping import padded_share
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 CORPORA = os.environ.get("HEARKEN_CORPORA")

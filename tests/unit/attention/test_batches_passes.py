@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention.batches import PADDED_SHARE, PASS_TOKENS, estimate_tokens, passes
+from attention.measure.batches import PADDED_SHARE, PASS_TOKENS, estimate_tokens, passes
 
 
 @given(st.lists(st.integers(1, 600), max_size=60), st.integers(1, 2000))
@@ -61,7 +61,7 @@ def test_an_estimate_is_never_below_one_token_and_grows_with_the_text() -> None:
 
 def test_batches_conversations_and_transcripts_load_neither_torch_nor_transformers() -> None:
     script = (
-        "import sys, attention.batches, attention.conversation, attention.transcripts;"
+        "import sys, attention.measure.batches, attention.text.rendering, attention.text.transcripts;"
         "print([name for name in ('torch', 'transformers', 'tokenizers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

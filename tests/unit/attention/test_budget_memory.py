@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from attention.budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
-from attention.model import Model, open_model, packaged_minilm
+from attention.model.loading import Model, open_model, packaged_minilm
+from attention.model.memory_budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
 
 PEAK_OF_A_PASS = """
 import numpy as np, torch
-from attention.budget import bytes_per_token
-from attention.capture import Want, capture
-from attention.conversation import Window
+from attention.model.memory_budget import bytes_per_token
+from attention.measure.capture import Want, capture
+from attention.text.rendering import Window
 from benchmarks.memory import Peak
 
 torch.set_num_threads(1)
@@ -31,7 +31,7 @@ print(2**20 * (memory.peak - memory.before) / 8192, bytes_per_token(model))
 """
 """Bytes that a token of a pass truly takes, by the process's peak memory, and the estimate."""
 
-MINILM = "from attention.model import open_model, packaged_minilm; model = open_model(packaged_minilm())"
+MINILM = "from attention.model.loading import open_model, packaged_minilm; model = open_model(packaged_minilm())"
 WIDE = """
 import transformers
 import capture_networks

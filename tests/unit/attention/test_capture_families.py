@@ -8,10 +8,10 @@ import torch
 from capture_networks import CONFIGURATIONS, Twin, talk_window, text_window, twin
 from capture_oracle import heads_of, rows_of, seen_by_eager
 
-from attention.analysis import analyse
-from attention.capture import Want
-from attention.conversation import Rendered, Window
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRICS
+from attention.measure.analysis import analyse
+from attention.measure.capture import Want
+from attention.text.rendering import Rendered, Window
 
 TOLERANCES = {"nats": (1e-5, 1e-5), "tokens": (1e-6, 1e-5), "turns": (1e-6, 1e-5), "1": (1e-6, 0.0)}
 """Absolute and relative, by unit."""

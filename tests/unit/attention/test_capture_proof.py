@@ -8,9 +8,9 @@ import torch
 import transformers
 from capture_networks import CONFIGURATIONS, GROUPED, SHAPE, VOCABULARY, build
 
-from attention.capture import CAPTURE
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
-from attention.proof import Proof, prove
+from attention.measure.capture import CAPTURE
+from attention.model.proof import Proof, prove
 
 BIDIRECTIONAL = {"bert", "roberta", "modernbert"}
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from tiny_models import tiny_model, tiny_tokenizer
 
-from attention.controls import permuted_speakers, shuffled_tokens, shuffled_turns
-from attention.conversation import Document, Turn, sample_windows
 from attention.errors import DocumentRefused
-from attention.model import ModelSource, open_model
+from attention.model.loading import ModelSource, open_model
+from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
+from attention.text.rendering import Document, Turn, sample_windows
 
 TALK = Document(turns=tuple(Turn(("Ana", "Bo", "Cy")[n % 3], f"Boat number {n} is late.") for n in range(12)))
 

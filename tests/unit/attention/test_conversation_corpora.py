@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tiny_models import CHATML, KINDS, tiny_model, tiny_tokenizer
 
-from attention.conversation import Document, Turn, render
-from attention.model import ModelSource, open_model, packaged_minilm
-from attention.rendering import turns_of_tokens, write_script
-from attention.tokens import token_reader
+from attention.model.loading import ModelSource, open_model, packaged_minilm
+from attention.text.rendering import Document, Turn, render
+from attention.text.script import turns_of_tokens, write_script
+from attention.text.tokens import token_reader
 
 FOLDER = os.environ.get("HEARKEN_CORPORA")
 pytestmark = [
@@ -68,7 +68,7 @@ def test_every_conversation_is_read_whole_as_chat_messages(conversations: list[D
 
 
 def test_the_longest_meeting_is_measured_with_its_flow(conversations: list[Document], tmp_path: Path) -> None:
-    from attention.analysis import Want, analyse
+    from attention.measure.analysis import Want, analyse
 
     longest = max(conversations, key=lambda document: len(document.turns or ()))
     model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path, "llama", context=4096), device="cpu"))
@@ -87,10 +87,10 @@ def test_the_longest_meeting_is_measured_with_its_flow(conversations: list[Docum
 def test_every_conversation_is_analysed_with_flow_turns_and_trajectories(
     kind: str, conversations: list[Document], tmp_path: Path
 ) -> None:
-    from attention.analysis import analyse
     from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
-    from attention.flow import goal_flow, speaker_flow
-    from attention.trajectory import trajectory
+    from attention.measure.analysis import analyse
+    from attention.measure.flow import goal_flow, speaker_flow
+    from attention.measure.trajectory import trajectory
 
     model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path, kind, context=2048), device="cpu"))
     for document in conversations:

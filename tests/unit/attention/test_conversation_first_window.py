@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
-from attention.analysis import Measurement, analyse
-from attention.controls import shuffled_tokens
-from attention.conversation import Document, Rendered, Turn, Window, render, sample_characters, sample_windows
 from attention.definitions import METRIC_NAMES
 from attention.errors import TooShort
-from attention.spans import first_span
-from attention.tokens import token_reader
+from attention.measure.analysis import Measurement, analyse
+from attention.text.controls import shuffled_tokens
+from attention.text.rendering import Document, Rendered, Turn, Window, render, sample_characters, sample_windows
+from attention.text.spans import first_span
+from attention.text.tokens import token_reader
 
 TOKENIZERS = {kind: tiny_tokenizer(kind) for kind in KINDS}
 TEXT = " ".join(f"The kettle number {n} is on, and the bus runs at six." for n in range(40))

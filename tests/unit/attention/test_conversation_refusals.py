@@ -3,8 +3,8 @@
 import pytest
 from tiny_models import tiny_tokenizer
 
-from attention.conversation import Document, Turn, render
 from attention.errors import BadSpeaker, EmptyDocument, EmptyTurn, UnreadableText
+from attention.text.rendering import Document, Turn, render
 
 TOKENIZER = tiny_tokenizer("wordpiece")
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import KINDS, tiny_tokenizer
 
-from attention.conversation import Document, Turn, render
-from attention.rendering import turns_of_tokens, write_script
-from attention.tokens import token_reader
+from attention.text.rendering import Document, Turn, render
+from attention.text.script import turns_of_tokens, write_script
+from attention.text.tokens import token_reader
 
 TOKENIZERS = {kind: tiny_tokenizer(kind) for kind in KINDS}
 LOSSLESS = ("byte-level", "byte-level-nfc", "sentencepiece-bpe")
@@ -129,7 +129,7 @@ def test_a_token_over_two_turns_goes_to_the_one_with_more_of_it_and_of_equals_to
     script = write_script(document, tokenizer, "drop")
     assert script.text == "a\n\n\n\nb\n"
 
-    from attention.tokens import Tokens
+    from attention.text.tokens import Tokens
 
     def across(start: int, end: int) -> int:
         one = Tokens(np.array([0]), np.array([start]), np.array([end]), np.array([False]))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
-from attention.conversation import Document, Turn, sample_characters
 from attention.errors import TooLong, TooShort
-from attention.spans import count_words, sample_spans
-from attention.tokens import token_reader
+from attention.text.rendering import Document, Turn, sample_characters
+from attention.text.spans import count_words, sample_spans
+from attention.text.tokens import token_reader
 
 TEXT = " ".join(f"The kettle number {n} is on, and the bus runs at six." for n in range(40))
 TOKENIZERS = {kind: tiny_tokenizer(kind) for kind in KINDS}

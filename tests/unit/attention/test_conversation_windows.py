@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import KINDS, tiny_tokenizer
 
-from attention.conversation import Document, Rendered, Turn, render, sample_windows
 from attention.errors import TooLong, TooShort
-from attention.rendering import openings_of_tokens, write_script
-from attention.tokens import token_reader
+from attention.text.rendering import Document, Rendered, Turn, render, sample_windows
+from attention.text.script import openings_of_tokens, write_script
+from attention.text.tokens import token_reader
 
 TOKENIZERS = {kind: tiny_tokenizer(kind) for kind in KINDS}
 WORDS = st.sampled_from(["yes", "no", "the boats", "👍🏽", "schön", "at 42", "שלום", "well...\n"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from capture_networks import talk_window, twin
 
-from attention.analysis import Measurement, analyse
-from attention.conversation import Rendered
-from attention.flow import goal_flow, speaker_flow
+from attention.measure.analysis import Measurement, analyse
+from attention.measure.flow import goal_flow, speaker_flow
+from attention.text.rendering import Rendered
 
 
 def measured(family: str) -> tuple[Measurement, Rendered]:

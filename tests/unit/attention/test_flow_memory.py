@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from capture_networks import talk_window, twin
 
-from attention.analysis import Want, analyse
-from attention.conversation import Rendered
+from attention.measure.analysis import Want, analyse
+from attention.text.rendering import Rendered
 
 ROOT = Path(__file__).parents[3]
 TURNS = 1_000
@@ -19,8 +19,8 @@ import resource, sys
 sys.path[:0] = [{tests!r}]
 import numpy as np
 from capture_networks import talk_window, twin
-from attention.analysis import analyse
-from attention.conversation import Rendered
+from attention.measure.analysis import analyse
+from attention.text.rendering import Rendered
 
 network = twin("llama", max_position_embeddings=32_768)
 def measure(words):

@@ -17,8 +17,8 @@ from transformers.masking_utils import (
 
 from attention.kernels import MaskRule, Sight
 from attention.kernels.blocked import diagonal_sums
-from attention.kernels.recency import by_distance_alone
-from attention.kernels.uniform import uniform
+from attention.kernels.distance_baseline import by_distance_alone
+from attention.kernels.uniform_baseline import uniform
 
 N = 19
 QUERY, KEY = np.arange(N)[:, None], np.arange(N)

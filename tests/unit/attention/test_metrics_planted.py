@@ -5,9 +5,9 @@ import pytest
 import torch
 from capture_networks import talk_window
 
-from attention.capture import key_groups
-from attention.kernels import KeyGroups, RowRequest, attend, sight
-from attention.metrics import SUMMED, Expectation, Folded, HeadSums, fold, mean_of_defined, sum_rows
+from attention.kernels import KeyGroups, RowRequest, attend, visibility
+from attention.measure.capture import key_groups
+from attention.measure.metrics import SUMMED, Expectation, Folded, HeadSums, fold, mean_of_defined, sum_rows
 
 HEADS = 2
 
@@ -16,7 +16,7 @@ def measured(query: torch.Tensor, key: torch.Tensor, groups: KeyGroups, *, causa
     """Metrics of one layer whose heads all have the scores `query` @ `key`^T."""
     n = len(groups.column)
     spans = [(0, n)]
-    sights = sight.causal(spans) if causal else sight.bidirectional(spans)
+    sights = visibility.causal(spans) if causal else visibility.bidirectional(spans)
     q, k = query.expand(1, HEADS, -1, -1), key.expand(1, HEADS, -1, -1)
     request = RowRequest(turns=groups.turns > 0)
     _, rows = attend(q, k, k, sights=sights, groups=(groups,), request=request, scaling=1.0)

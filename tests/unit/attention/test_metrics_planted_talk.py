@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from attention.definitions import METRIC_NAMES
-from attention.kernels import KeyGroups, RowRequest, Sight, attend, sight
-from attention.metrics import Expectation, Folded, HeadSums, fold, sum_rows
+from attention.kernels import KeyGroups, RowRequest, Sight, attend, visibility
+from attention.measure.metrics import Expectation, Folded, HeadSums, fold, sum_rows
 
 T, M = 7, 5
 N = 1 + T * M
@@ -25,7 +25,7 @@ NAN = math.nan
 
 def measured(scores: torch.Tensor, sights: tuple[Sight, ...] | None = None) -> Folded:
     """Metrics of two heads with these scores (N, N)."""
-    sights = sights or sight.causal([(0, N)])
+    sights = sights or visibility.causal([(0, N)])
     query = scores.expand(1, 2, -1, -1)
     key = torch.eye(N).expand(1, 2, -1, -1)
     _, rows = attend(query, key, key, sights=sights, groups=(GROUPS,), request=RowRequest(turns=True), scaling=1.0)
@@ -208,5 +208,5 @@ def test_a_mask_that_hides_other_speakers_leaves_no_preference() -> None:
         "cross_speaker_lift_local": NAN,
         "own_history_lift_local": OWN / base,
     }
-    sights = sight.from_mask(torch.from_numpy(visible)[None, None], [(0, N)])
+    sights = visibility.from_mask(torch.from_numpy(visible)[None, None], [(0, N)])
     check(measured(torch.zeros(N, N), sights), expected, left_out=0)

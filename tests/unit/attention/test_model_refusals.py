@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
 
 from attention import errors
-from attention.families import proven_family
-from attention.model import ModelSource, open_model, weights_digest
+from attention.model.families import proven_family
+from attention.model.loading import ModelSource, open_model, weights_digest
 
 
 def tiny(tmp_path: Path, **options: Any) -> ModelSource:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from tiny_models import tiny_model
 
-from attention.analysis import analyse
-from attention.conversation import render
 from attention.definitions import PROFILE, PROFILE_METRICS
-from attention.model import ModelSource, open_model
-from attention.profile import LONGEST, Scale, profiles
-from attention.reference import measured_scale, reference_documents
+from attention.measure.analysis import analyse
+from attention.measure.profile import LONGEST, Scale, profiles
+from attention.measure.profile_scale import measured_scale, reference_documents
+from attention.model.loading import ModelSource, open_model
+from attention.text.rendering import render
 
 
 def cosines(values):
@@ -85,7 +85,7 @@ def test_a_projection_is_linear_and_each_number_falls_into_eight_places():
 
 def test_what_a_definition_names_never_changes_under_its_name():
     """Stored points are compared with new ones: another text or projection needs another name."""
-    texts = files("attention").joinpath("reference.jsonl").read_bytes()
+    texts = files("attention.measure").joinpath("reference.jsonl").read_bytes()
     points = Scale(np.zeros(2_001), np.ones(2_001)).points(np.arange(2_001.0)[None])
     whole = np.rint(points * np.sqrt(8)).astype("<i8")
     assert PROFILE == "hearken-metrics/1/profile/1"
@@ -107,7 +107,7 @@ def test_the_reference_texts_are_six_lengths_of_four_kinds():
 
 def test_the_package_brings_the_reference_texts():
     settings = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'attention = ["reference.jsonl"]' in settings
+    assert '"attention.measure" = ["reference.jsonl"]' in settings
 
 
 def test_a_models_scale_is_the_mean_and_deviation_of_the_reference_texts(tmp_path):

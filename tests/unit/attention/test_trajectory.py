@@ -7,11 +7,11 @@ import pytest
 from capture_networks import talk_window, twin
 from capture_oracle import rows_of, seen_by_eager
 
-from attention.analysis import analyse
-from attention.conversation import Rendered
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
-from attention.metrics import ROW_MEANS
-from attention.trajectory import trajectory
+from attention.measure.analysis import analyse
+from attention.measure.metrics import ROW_MEANS
+from attention.measure.trajectory import trajectory
+from attention.text.rendering import Rendered
 
 
 def dense_interval(value: np.ndarray, r: float) -> tuple[float, float]:

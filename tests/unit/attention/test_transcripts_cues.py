@@ -9,9 +9,9 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention.conversation import Turn
 from attention.errors import BadTranscript
-from attention.transcripts import read_transcript
+from attention.text.rendering import Turn
+from attention.text.transcripts import read_transcript
 
 MEETING = """WEBVTT - weekly
 

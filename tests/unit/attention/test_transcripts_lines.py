@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention.conversation import Turn
 from attention.errors import BadTranscript
-from attention.transcripts import read_transcript
+from attention.text.rendering import Turn
+from attention.text.transcripts import read_transcript
 
 
 def test_every_line_is_a_turn_even_of_the_same_speaker() -> None:

@@ -6,8 +6,8 @@ from html import escape
 
 import pytest
 
-from attention.conversation import Turn
-from attention.transcripts import read_transcript
+from attention.text.rendering import Turn
+from attention.text.transcripts import read_transcript
 
 BROADCAST = """WEBVTT - the evening programme
 X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from attention.capture import capture
-from attention.metrics import fold
+from attention.measure.capture import capture
+from attention.measure.metrics import fold
 from benchmarks.attention import Row
 from benchmarks.networks import forward, llama, minilm, words
 from benchmarks.paired import paired

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attention.comparison import ComparisonSettings, Group, compare
-from attention.comparison.generators import generator
+from attention.comparison.statistics.generators import generator
 from attention.errors import ComparisonRefused
 from tests.unit.comparison.planted import planted_group
 

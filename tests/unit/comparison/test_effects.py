@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attention.comparison.effects import BRUNNER_MUNZEL, effects
-from attention.comparison.exact import EXACT, WHOLE_CLUSTERS
-from attention.comparison.generators import generator
+from attention.comparison.statistics.effects import BRUNNER_MUNZEL, effects
+from attention.comparison.statistics.exact import EXACT, WHOLE_CLUSTERS
+from attention.comparison.statistics.generators import generator
 
 
 def _effects(a, b, unit_a=None, unit_b=None, permutations=9999):

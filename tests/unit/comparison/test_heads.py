@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attention.comparison.adjustment import adjusted
-from attention.comparison.heads import head_tests
+from attention.comparison.statistics.adjustment import adjusted
+from attention.comparison.statistics.heads import head_tests
 from tests.unit.comparison.planted import planted_group
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.alignment import matched_by_depth
 from attention.comparison.groups import canonical
-from attention.comparison.spaces import available, points
+from attention.comparison.spaces.points import available, points
 from tests.unit.comparison.planted import planted_group
 
 DIMENSIONS = 6

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from attention.comparison.generators import generator
-from attention.comparison.means import means
+from attention.comparison.statistics.generators import generator
+from attention.comparison.statistics.means import means
 
 
 def _means(values: np.ndarray, unit: np.ndarray | None = None, resamples: int = 2000):

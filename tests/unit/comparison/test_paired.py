@@ -8,7 +8,7 @@ from planted import planted_group
 from scipy import stats
 
 from attention.comparison import ComparisonSettings, Group, compare
-from attention.comparison.paired import paired_effects, shared_documents
+from attention.comparison.statistics.paired import paired_effects, shared_documents
 
 QUICK = ComparisonSettings(by_head=False, separability=False, maps=(), bootstrap=1000)
 

@@ -9,9 +9,9 @@ from sklearn.decomposition import PCA
 
 from attention.comparison import Group
 from attention.comparison.groups import Floats
-from attention.comparison.maps import COMPONENTS, draw_map
-from attention.comparison.placing import EXAGGERATION, NEIGHBOURS, place
-from attention.comparison.spaces import directions
+from attention.comparison.spaces.maps import COMPONENTS, draw_map
+from attention.comparison.spaces.placing import EXAGGERATION, NEIGHBOURS, place
+from attention.comparison.spaces.points import directions
 from tests.unit.comparison.planted import planted_group
 
 SIZE, DIMENSIONS = 60, 64

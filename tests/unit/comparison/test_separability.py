@@ -5,8 +5,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 
-from attention.comparison import classifier
-from attention.comparison.separability import (
+from attention.comparison.spaces import classifier
+from attention.comparison.spaces.points import directions, points
+from attention.comparison.spaces.separability import (
     Sample,
     _components,
     _components_of,
@@ -15,7 +16,6 @@ from attention.comparison.separability import (
     separability,
     silhouettes,
 )
-from attention.comparison.spaces import directions, points
 from tests.unit.comparison.planted import planted_group
 
 

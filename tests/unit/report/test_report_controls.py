@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from attention.comparison import ComparisonSettings, compare
+from attention.comparison.controls import control_result
 from tests.unit.comparison.planted import planted_group
-from workers.controls import control_result
 from workers.report import build_report, markdown, tidy_csv
 from workers.report.charts import charts
 from workers.report.control_lines import control_keys

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.conversation import Document, Rendered, Turn, Window
 from attention.errors import DocumentRefused
+from attention.text.rendering import Document, Rendered, Turn, Window
 
 
 def shuffled_turns(document: Document, seed: int) -> Document:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import gammaln
 
-from attention.comparison.exact import exact_rank_sum_p, permuted_rank_p
 from attention.comparison.groups import MINIMUM_DOCUMENTS, Floats, blocks_of_columns
-from attention.comparison.ranks import column_ranks
+from attention.comparison.statistics.exact import exact_rank_sum_p, permuted_rank_p
+from attention.comparison.statistics.ranks import column_ranks
 
 EXACT_BELOW: Final = 20
 """Units in the smaller group below which p comes from permutation, not from Brunner-Munzel's t."""

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attention.batches import passes
-from attention.capture import Collector, Want, WindowMeasure, capture, check_calls, key_groups, run
-from attention.conversation import Rendered, Window
 from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
 from attention.kernels import RowRequest
-from attention.metrics import fold, fold_turns
-from attention.model import Model
+from attention.measure.batches import passes
+from attention.measure.capture import Collector, Want, WindowMeasure, capture, check_calls, key_groups, run
+from attention.measure.metrics import fold, fold_turns
+from attention.model.loading import Model
+from attention.text.rendering import Rendered, Window
 
 WEIGHTS_TOKENS = 1024
 """Tokens up to which the attention weights themselves are given out."""

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import EmptyDocument, TooLong, TooShort
-from attention.rendering import Script, openings_of_tokens, turns_of_tokens, write_script
-from attention.spans import Span, first_span, sample_spans
-from attention.tokens import FastTokenizer, TokenReader, Tokens, token_reader
+from attention.text.script import Script, openings_of_tokens, turns_of_tokens, write_script
+from attention.text.spans import Span, first_span, sample_spans
+from attention.text.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
 Overflow = Literal["window", "truncate", "reject"]
 Labels = Literal["keep", "drop"]
@@ -181,7 +181,7 @@ def sample_characters(
     first_window: bool = False,
     labels: Labels = "keep",
 ) -> Rendered:
-    """Windows over the spans that `attention.spans.sample_spans` chooses: the same characters under every tokenizer.
+    """Windows over the spans that `sample_spans` chooses: the same characters under every tokenizer.
 
     Turns are written as lines under every model, messages too. A token that lies across a span's edge is read whole.
     With `first_window` the span at the document's beginning is a window beside these; a document whose first span has

@@ -15,8 +15,8 @@ from typing import Final, Literal
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 
-from attention.conversation import Turn
 from attention.errors import BadTranscript
+from attention.text.rendering import Turn
 
 TranscriptFormat = Literal["webvtt", "srt", "lines"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kernels.rows import KeyGroups
-from attention.kernels.sight import Sight
+from attention.kernels.visibility import Sight
 
 Floats = NDArray[np.float64]
 Number = TypeVar("Number", np.int64, np.float64)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from attention.comparison.effects import NOT_TESTED, Effects
 from attention.comparison.groups import MINIMUM_DOCUMENTS, Floats, Group, blocks_of_columns, units
+from attention.comparison.statistics.effects import NOT_TESTED, Effects
 
 WILCOXON: Final = "wilcoxon"
 

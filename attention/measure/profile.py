@@ -3,7 +3,7 @@
 A profile is every head's distance, dispersion, interdependency and sink. As measured, profiles of a model all point
 nearly the same way, since distances are the largest numbers and all are positive; so a scale takes the mean off each
 number and divides by its deviation. A comparison takes the scale from its own documents, search from texts that are
-the same for everybody (see attention.reference).
+the same for everybody (see attention.measure.profile_scale).
 """
 
 import hashlib

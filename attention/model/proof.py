@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attention.capture import CAPTURE, Collector, key_groups, run
-from attention.conversation import Window
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
 from attention.kernels import RowRequest, RowStatistics, Sight
 from attention.kernels.dense import fill_from_weights
+from attention.measure.capture import CAPTURE, Collector, key_groups, run
+from attention.text.rendering import Window
 
 LENGTHS: Final = (48, 17)
 """Tokens of the two sequences. A model with a short sliding window reads a longer one, to go past its edge."""

@@ -24,10 +24,10 @@ from attention.errors import (
     TooLittleMemory,
     WrongDigest,
 )
-from attention.families import Family, proven_family
-from attention.hub import hub_folder
-from attention.tokens import FastTokenizer, token_reader
-from attention.weights import CONFIG, configuration, files_digest, weight_files
+from attention.model.families import Family, proven_family
+from attention.model.hub import hub_folder
+from attention.model.weights import CONFIG, configuration, files_digest, weight_files
+from attention.text.tokens import FastTokenizer, token_reader
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +143,7 @@ def open_model(source: ModelSource) -> Model:
     ModelUnavailable (no folder, no hub, no device), each saying what to do.
     """
     from attention.kernels import kernel_name
-    from attention.proof import prove
+    from attention.model.proof import prove
 
     folder = model_folder(source)
     config = configuration(source.id, folder)
@@ -252,7 +252,7 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from attention.capture import CAPTURE
+    from attention.measure.capture import CAPTURE
 
     if source.dtype not in DTYPES:
         raise IncompleteModel(f"{source.id} asks for the dtype {source.dtype}; write one of {', '.join(DTYPES)}")
@@ -295,7 +295,7 @@ def _untrained(source: ModelSource, config: Any, family: Family) -> nn.Module:
     import torch
     from transformers import AutoModel
 
-    from attention.capture import CAPTURE
+    from attention.measure.capture import CAPTURE
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.untrained_seed or 0)

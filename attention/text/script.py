@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import BadSpeaker, ChatTemplateRefused, EmptyDocument, EmptyTurn, SpansUnclear
-from attention.tokens import FastTokenizer, Tokens
+from attention.text.tokens import FastTokenizer, Tokens
 
 if TYPE_CHECKING:
-    from attention.conversation import Document, Labels, Turn
+    from attention.text.rendering import Document, Labels, Turn
 
 TEMPLATE_DATE: Final = datetime(2024, 7, 26)
 """The day that a chat template is told it is: a document must read the same on any day."""

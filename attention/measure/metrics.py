@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_LIMIT, TURN_METRIC_NAMES
-from attention.kernels.recency import by_distance_alone
+from attention.kernels.distance_baseline import by_distance_alone
 from attention.kernels.rows import KeyGroups, RowStatistics
-from attention.kernels.sight import Sight
-from attention.kernels.uniform import Uniform, uniform
+from attention.kernels.uniform_baseline import Uniform, uniform
+from attention.kernels.visibility import Sight
 
 Floats = NDArray[np.float64]
 

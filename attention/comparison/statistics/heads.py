@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from attention.comparison.generators import generator
 from attention.comparison.groups import MINIMUM_DOCUMENTS, Array, Floats, Group, blocks_of_columns, units
-from attention.comparison.ranks import column_ranks
+from attention.comparison.statistics.generators import generator
+from attention.comparison.statistics.ranks import column_ranks
 
 KRUSKAL_WALLIS: Final = "kruskal-wallis"
 WELCH_ON_RANKS: Final = "welch-f-on-ranks-over-clusters"

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function
 
-from attention.conversation import Window
 from attention.errors import CaptureIncomplete, FamilyNotProven, NotFinite
-from attention.kernels import KeyGroups, MaskRule, RowRequest, RowStatistics, Sight, attend, dense, sight
-from attention.layer_states import LayerSums, depth_of, watched
-from attention.metrics import Expectation, HeadSums, TurnSums, sum_rows
+from attention.kernels import KeyGroups, MaskRule, RowRequest, RowStatistics, Sight, attend, dense, visibility
+from attention.measure.layer_states import LayerSums, depth_of, watched
+from attention.measure.metrics import Expectation, HeadSums, TurnSums, sum_rows
+from attention.text.rendering import Window
 
 if TYPE_CHECKING:
-    from attention.model import Model
+    from attention.model.loading import Model
 
 CAPTURE: Final = "hearken"
 """Name of the attention implementation to load a network with."""
@@ -147,8 +147,8 @@ def read_mask(mask: object, causal: bool, spans: Sequence[tuple[int, int]]) -> t
     if isinstance(mask, MaskRule):
         return mask.sight(spans)
     if isinstance(mask, Tensor):
-        return sight.from_mask(seen_in(mask), spans)
-    return sight.causal(spans) if causal else sight.bidirectional(spans)
+        return visibility.from_mask(seen_in(mask), spans)
+    return visibility.causal(spans) if causal else visibility.bidirectional(spans)
 
 
 def seen_in(mask: Tensor) -> Tensor:

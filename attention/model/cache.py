@@ -10,8 +10,8 @@ from threading import RLock
 from typing import Final
 
 from attention.errors import ModelUnavailable, TooLittleMemory
-from attention.model import Model, ModelSource, chosen_device, model_folder, open_model
-from attention.weights import configuration, count_weights, weight_files
+from attention.model.loading import Model, ModelSource, chosen_device, model_folder, open_model
+from attention.model.weights import configuration, count_weights, weight_files
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -15,10 +15,10 @@ from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from attention.comparison import classifier
-from attention.comparison.generators import generator
 from attention.comparison.groups import Floats, Group, Space, units
-from attention.comparison.spaces import directions, points
+from attention.comparison.spaces import classifier
+from attention.comparison.spaces.points import directions, points
+from attention.comparison.statistics.generators import generator
 
 FOLDS: Final = 5
 COMPONENTS: Final = 50

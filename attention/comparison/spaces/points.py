@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from attention.comparison.groups import Array, Group, Space
 from attention.definitions import PROFILE_METRICS
-from attention.profile import Scale
+from attention.measure.profile import Scale
 
 
 def available(groups: Sequence[Group], space: Space, layer: int | None = None) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from attention.errors import HubUnreachable, IncompleteModel, RevisionMissing, UnsafeWeights
-from attention.families import proven_family
-from attention.weights import CONFIG, INDEX, SINGLE, configuration, no_safe_weights, weight_files
+from attention.model.families import proven_family
+from attention.model.weights import CONFIG, INDEX, SINGLE, configuration, no_safe_weights, weight_files
 
 NEEDED: Final = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 """What is downloaded: configuration, weights and tokenizer, from the top folder. Never code, never pickled files."""

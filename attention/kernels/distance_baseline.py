@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from attention.kernels.rows import KeyGroups
-from attention.kernels.sight import Sight
-from attention.kernels.uniform import Uniform
+from attention.kernels.uniform_baseline import Uniform
+from attention.kernels.visibility import Sight
 
 BLOCK_MASSES = 1 << 20
 ROUNDING = 1e-12

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attention.batches import passes
+from attention.measure.batches import passes
 
 
 def pass_sized_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list[list[int]]:

@@ -14,9 +14,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from threadpoolctl import threadpool_limits
 
-from attention.comparison.generators import generator
 from attention.comparison.groups import Floats, Group, Space
-from attention.comparison.spaces import directions, points
+from attention.comparison.spaces.points import directions, points
+from attention.comparison.statistics.generators import generator
 
 INTERPOLATION_ABOVE: Final = 5_000
 COMPONENTS: Final = 50

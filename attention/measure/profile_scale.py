@@ -11,18 +11,18 @@ from importlib.resources import files
 
 import numpy as np
 
-from attention.analysis import analyse
-from attention.capture import Want
-from attention.conversation import Document, Turn, render
 from attention.definitions import PROFILE_METRICS
-from attention.model import Model
-from attention.profile import Scale, profiles
+from attention.measure.analysis import analyse
+from attention.measure.capture import Want
+from attention.measure.profile import Scale, profiles
+from attention.model.loading import Model
+from attention.text.rendering import Document, Turn, render
 
 
 @cache
 def reference_documents() -> tuple[Document, ...]:
     """The reference texts, in their order."""
-    lines = files("attention").joinpath("reference.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = files("attention.measure").joinpath("reference.jsonl").read_text(encoding="utf-8").splitlines()
     return tuple(_document(**json.loads(line)) for line in lines)
 
 
