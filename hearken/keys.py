@@ -8,7 +8,7 @@ from sqlalchemy.pool import NullPool
 from hearken.embedded import PostgresServer
 from hearken.parts import run_migrations
 from hearken.stack import running_on
-from models.queries.keys import create_key
+from models.queries.access.keys import create_key
 from models.settings import settings
 
 

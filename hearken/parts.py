@@ -39,7 +39,7 @@ def run_api(listening: int | None = None) -> None:
 
 def run_worker(name: str) -> None:
     """Take work for every model of the models file, and summaries, until SIGTERM."""
-    from models.queries.settling import SUMMARIES
+    from models.queries.queue.job_state import SUMMARIES
     from workers.app import app, model_queue
 
     entries = refuse_bad_models_file(settings().models)

@@ -322,7 +322,7 @@ known_request = Table(
     Index(None, "measurement_id"),
 )
 
-# Vectors of every size share the table; each model version has its own partial index (see models.queries.vectors).
+# Vectors of every size share the table; each model version has its own partial index (see `models.queries.search`).
 embedding = Table(
     "embedding",
     metadata,

@@ -4,7 +4,7 @@ import hashlib
 
 from fastapi import Request
 
-from models.queries.submission import Terms
+from models.queries.writing.submission import Terms
 from models.schemas.documents import Content, characters_of, turns_of
 from models.settings import Settings
 from service.context import Here

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from models.queries.submission import Served
+from models.queries.writing.submission import Served
 from models.settings import ModelEntry, Settings
 from service.database import Database
 from service.knocking import Knocker

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from attention.errors import BadTranscript, HearkenError
-from models.refusals import Refused
+from models.errors import Refused
 from models.schemas.problems import FieldError
 from service.answers import problem_response
 from service.problems import (

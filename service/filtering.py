@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 
 from attention.definitions import METRIC_NAMES
-from models.queries.analyses import AnalysisFilter
+from models.queries.reading.analyses import AnalysisFilter
 from models.schemas.strings import Storable
 from service.problems import INVALID_REQUEST, field_problem
 

@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 from fastapi import Response
 
-from models.queries.analyses import analysis_of_job, find_analysis, flow_of, layers_of, turns_of
-from models.queries.jobs import find_job, job_state
-from models.refusals import KeyForgotten, NotFound
+from models.errors import KeyForgotten, NotFound
+from models.queries.reading.analyses import analysis_of_job, find_analysis, flow_of, layers_of, turns_of
+from models.queries.reading.jobs import find_job, job_state
 from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from service.context import Context

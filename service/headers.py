@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from models.queries.idempotency import IdempotencyKey
+from models.queries.writing.idempotency import IdempotencyKey
 from service.problems import BAD_HEADER, field_problem
 
 LONGEST_WAIT = 60.0

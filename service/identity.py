@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from models.queries.keys import ensure_local_tenant, tenant_of_key
-from models.queries.sign_ins import tenant_of_sign_in
+from models.queries.access.keys import ensure_local_tenant, tenant_of_key
+from models.queries.access.sign_ins import tenant_of_sign_in
 from models.tables import LOCAL_TENANT
 from service.context import Context, Here
 from service.problems import NOT_LOCAL, UNAUTHENTICATED, Problem

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.queries.knocks import Knock, delete_knocks
+from models.queries.queue.outbox import Knock, delete_knocks
 from service.database import Database
 
 log = logging.getLogger(__name__)

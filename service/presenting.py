@@ -25,7 +25,7 @@ UNFINISHED = ("queued", "running", "summarizing")
 
 
 def job_view(row: Row[Any]) -> Job:
-    """A row of `models.queries.jobs.job_view`."""
+    """A row of `models.queries.reading.jobs.job_view`."""
     progress = Progress(
         total=row.total,
         done=row.done,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.queries.profiles import StoredScale, find_scale, profile_of_analysis
-from models.queries.served import present_version
+from models.queries.reading.model_status import present_version
+from models.queries.search.profiles import StoredScale, find_scale, profile_of_analysis
 from models.schemas.search import SearchRequest
 from service.context import Context
 from service.problems import ANALYSIS_UNKNOWN, field_problem

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.queries.recall import measured_as
-from models.refusals import NotFound
+from models.errors import NotFound
+from models.queries.reading.analysis_source import measured_as
 from models.schemas.tokens import AttentionWeights, TokensDetail
 from service.arrow import token_stream
 from service.asking import answer_of

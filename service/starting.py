@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.queries.nearest import vector_of_analysis
-from models.queries.served import model_of_version, present_version
-from models.queries.vectors import Scope, VectorIndex
+from models.queries.reading.model_status import model_of_version, present_version
+from models.queries.search.nearest import vector_of_analysis
+from models.queries.search.vectors import Scope, VectorIndex
 from models.schemas.documents import content_of_turns
 from models.schemas.search import SearchRequest
 from service.accepting import document_within_limits

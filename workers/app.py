@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from models.queries.settling import SUMMARIES, model_queue
+from models.queries.queue.job_state import SUMMARIES, model_queue
 from models.settings import settings
 
 __all__ = ["ANSWER", "SUMMARIES", "SWEEP", "app", "knock", "model_queue"]

@@ -14,8 +14,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY
 from attention.errors import ComparisonRefused, HearkenError
-from models.queries.comparisons import SummaryFile, keep_file, result_of
-from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
+from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
+from models.queries.reading.comparisons import SummaryFile, keep_file, result_of
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from attention.measure.capture import Want
 from attention.measure.profile import profiles
 from attention.text.rendering import Rendered
 from models.arrays import pack
-from models.queries.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
+from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
 from workers.documents import render_content
 from workers.placing import place_on_map

@@ -10,7 +10,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from celery.worker.state import active_requests
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.queries.settling import model_queue
+from models.queries.queue.job_state import model_queue
 from models.settings import load_models_file, settings
 from workers.app import knock
 from workers.process import this_process

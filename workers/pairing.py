@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.text.script import plain_script
 from attention.text.spans import count_words, sample_spans
-from models.queries.summaries import contents_of_group
+from models.queries.reading.summaries import contents_of_group
 from models.work import WorkOptions
 from workers.documents import read_content
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from attention.comparison.spaces.placing import NEIGHBOURS, place
-from models.queries.placing import nearest_points, positions_of_points
+from models.queries.search.map_points import nearest_points, positions_of_points
 from models.schemas.placing import Neighbour, Placed
 
 METHOD = f"t-SNE among the map's points, which stay where they are, by the {NEIGHBOURS} nearest documents (openTSNE)"

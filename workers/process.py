@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.identifiers import new_identifier
-from models.queries import claims, fleet, summaries
+from models.queries.queue import claims, worker_registry
+from models.queries.reading import summaries
 from models.settings import Settings, load_models_file, settings
 from workers.database import engine
 
@@ -65,7 +66,7 @@ class WorkerProcess:
         """Leave the fleet in good order."""
         self._ended.set()
         with self.engine.begin() as connection:
-            fleet.remove_worker(connection, self.id)
+            worker_registry.remove_worker(connection, self.id)
 
     @contextmanager
     def holding(self, token: int) -> Iterator[None]:
@@ -104,7 +105,7 @@ class WorkerProcess:
         with self.engine.begin() as connection:
             claims.give_back_everything(connection, tokens)
             summaries.give_back_summaries(connection, tokens)
-            fleet.remove_worker(connection, self.id)
+            worker_registry.remove_worker(connection, self.id)
         os._exit(os.EX_TEMPFAIL)
 
     def _beat_on(self) -> None:
@@ -125,21 +126,23 @@ class WorkerProcess:
             "parent": f"{parent.pid}/{parent.create_time()}",
         }
         with self.engine.begin() as connection:
-            siblings = fleet.workers_of_parent(connection, self.host, facts["parent"])
-            fleet.end_leases(connection, [worker for worker, known in siblings.items() if not _alive(known)])
-            fleet.register_models(connection, self.model_ids)
-            fleet.register_worker(connection, self.id, models=self.model_ids, summaries=True, facts=facts)
+            siblings = worker_registry.workers_of_parent(connection, self.host, facts["parent"])
+            worker_registry.end_leases(connection, [worker for worker, known in siblings.items() if not _alive(known)])
+            worker_registry.register_models(connection, self.model_ids)
+            worker_registry.register_worker(connection, self.id, models=self.model_ids, summaries=True, facts=facts)
         return self._beat()
 
     def _beat(self) -> bool:
         with self._guard:
             tokens = sorted(self._holding)
         with self.engine.begin() as connection:
-            known = fleet.beat(connection, self.id)
+            known = worker_registry.beat(connection, self.id)
             if tokens:
                 claims.renew_leases(connection, tokens, self.settings.lease_seconds)
                 summaries.renew_summaries(connection, tokens, self.settings.lease_seconds)
-            self.neighbours = max(1, fleet.workers_on_host(connection, self.host, self.settings.worker_alive_seconds))
+            self.neighbours = max(
+                1, worker_registry.workers_on_host(connection, self.host, self.settings.worker_alive_seconds)
+            )
         return bool(known)
 
 

@@ -13,8 +13,8 @@ from attention.measure.capture import Want
 from attention.text.rendering import Rendered
 from attention.text.tokens import surface
 from models.arrays import pack_texts
-from models.queries.inquiry_claims import ClaimedInquiry, still_waited_for
-from models.queries.recall import source_of
+from models.queries.queue.inquiry_claims import ClaimedInquiry, still_waited_for
+from models.queries.reading.analysis_source import source_of
 from workers.documents import key_of, render_content
 from workers.serving import Served
 

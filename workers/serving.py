@@ -11,9 +11,9 @@ from attention.measure.profile_scale import measured_scale
 from attention.model.cache import Residence, free_memory, memory_needed
 from attention.model.loading import Model, ModelSource, packaged_minilm
 from attention.model.memory_budget import pass_tokens
-from models.queries.fleet import register_version, set_model_ready, set_model_state
-from models.queries.profiles import StoredScale, find_scale, store_scale
-from models.queries.vectors import ensure_vector_index, ensure_vector_indexes
+from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
+from models.queries.search.profiles import StoredScale, find_scale, store_scale
+from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes
 from models.settings import ModelEntry
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.cautions import layers_unread
 from attention.comparison.controls import control_result
 from attention.errors import HearkenError, Interrupted
-from models.queries.comparisons import SummaryFile
-from models.queries.summaries import (
+from models.queries.reading.comparisons import SummaryFile
+from models.queries.reading.summaries import (
     ClaimedSummary,
     fail_summary,
     give_back_summaries,

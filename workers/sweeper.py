@@ -7,8 +7,8 @@ from amqp.exceptions import ChannelError  # type: ignore[import-untyped]
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Connection, Engine
 
-from models.queries import sweeping
-from models.queries.profiles import make_missing_profiles
+from models.queries.queue import sweeping
+from models.queries.search.profiles import make_missing_profiles
 from models.settings import settings
 from workers.app import app, knock
 from workers.outbox import send_knocks

@@ -1,7 +1,7 @@
 """The two tasks: answering a knock, and sweeping. Imports no torch until there is a knock to answer."""
 
 import workers.lifetime  # noqa: F401 - connects the signals of a worker's start and end
-from models.queries.settling import MODEL_QUEUE
+from models.queries.queue.job_state import MODEL_QUEUE
 from workers.app import ANSWER, SUMMARIES, SWEEP, app, knock
 from workers.database import engine
 from workers.outbox import send_knocks

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from attention.definitions import METRIC_NAMES
-from models.queries.analyses import AnalysisPosition, list_analyses
-from models.queries.deletion import delete_analysis
-from models.queries.submission import NewDocument, Terms, submit_analysis
+from models.queries.reading.analyses import AnalysisPosition, list_analyses
+from models.queries.writing.deletion import delete_analysis
+from models.queries.writing.submission import NewDocument, Terms, submit_analysis
 from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
 from models.schemas.documents import characters_of
 from models.schemas.jobs import Job

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from models.queries.submission import Terms, submit_batch
+from models.queries.writing.submission import Terms, submit_batch
 from models.schemas.batches import BatchRequest
 from models.schemas.jobs import Job
 from service.accepting import terms_of

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Response
 from sqlalchemy import Row
 
-from models.queries.comparisons import comparison_outline, read_comparison_file
-from models.refusals import NotFound
+from models.errors import NotFound
+from models.queries.reading.comparisons import comparison_outline, read_comparison_file
 from models.schemas.comparisons import Figure, Figures
 from models.schemas.strings import Storable
 from service.answers import problems

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from models.queries.comparisons import heads_of, list_points
-from models.refusals import NotFound
+from models.errors import NotFound
+from models.queries.reading.comparisons import heads_of, list_points
 from models.schemas.comparisons import HeadTests, Point
 from models.schemas.listing import Page
 from models.schemas.strings import Storable

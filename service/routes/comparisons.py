@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from models.queries.comparisons import comparison_files, find_comparison, list_comparisons
-from models.queries.deletion import delete_comparison
-from models.queries.served import model_rows
-from models.queries.submission import GroupDocuments, Terms, submit_comparison
-from models.refusals import NotFound
+from models.errors import NotFound
+from models.queries.reading.comparisons import comparison_files, find_comparison, list_comparisons
+from models.queries.reading.model_status import model_rows
+from models.queries.writing.deletion import delete_comparison
+from models.queries.writing.submission import GroupDocuments, Terms, submit_comparison
 from models.schemas.comparisons import SMALLEST_GROUP, Comparison, ComparisonEntry, ComparisonRequest
 from models.schemas.jobs import Job
 from models.schemas.listing import Page

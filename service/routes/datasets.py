@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from models.errors import KeyForgotten, NotFound
 from models.identifiers import new_identifier
-from models.queries.datasets import NewDataset, find_dataset, list_datasets, store_dataset
-from models.queries.deletion import delete_dataset
-from models.refusals import KeyForgotten, NotFound
+from models.queries.reading.datasets import NewDataset, find_dataset, list_datasets, store_dataset
+from models.queries.writing.deletion import delete_dataset
 from models.schemas.datasets import Dataset
 from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
-from models.queries.analyses import AnalysisFilter, AnalysisPosition, layers_of, list_analyses
+from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, layers_of, list_analyses
 from service.answers import header_docs, problems
 from service.bodies import JsonRoute
 from service.context import Context, Here

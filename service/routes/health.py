@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.queries.served import live_workers, schema_revision
+from models.queries.reading.model_status import live_workers, schema_revision
 from service.answers import problems
 from service.broker import broker_answers
 from service.context import Context, Here

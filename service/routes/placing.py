@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from models.queries.placing import content_of_analysis, embedding_map
-from models.refusals import NotFound
+from models.errors import NotFound
+from models.queries.search.map_points import content_of_analysis, embedding_map
 from models.schemas.comparisons import ComparisonRequest
 from models.schemas.documents import Content, content_of_turns
 from models.schemas.placing import Placed, Placement, PlaceRequest

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from models.queries.served import live_workers, model_rows
+from models.queries.reading.model_status import live_workers, model_rows
 from models.schemas.registry import ServedModel, ServedModels
 from models.settings import ModelEntry
 from service.answers import problems

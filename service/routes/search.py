@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import Row
 
 from attention.definitions import PROFILE
-from models.queries.nearest import Candidates, Wanted, nearest, without_profile
+from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
 from models.schemas.documents import Content
 from models.schemas.search import Hit, ProfileSpace, SearchAnswer, SearchRequest
 from service.answers import problems

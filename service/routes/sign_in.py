@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from models.queries.sign_ins import begin_sign_in, end_sign_in
+from models.queries.access.sign_ins import begin_sign_in, end_sign_in
 from service.context import Here
 from service.identity import COOKIE, could_be_secret, from_another_site, signed_in_tenant
 from service.pages import login_page, security_headers, signed_in_page

@@ -8,7 +8,7 @@ import pytest
 from api_service import api_process
 from sqlalchemy import create_engine
 
-from models.queries.keys import create_key
+from models.queries.access.keys import create_key
 from tests.browser.chromium import Browser
 
 pytestmark = pytest.mark.xdist_group("browser")

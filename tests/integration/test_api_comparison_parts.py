@@ -10,7 +10,7 @@ from api_service import api_process, problem_of
 from seeded_work import MODEL, add_job
 from sqlalchemy import Engine, create_engine, insert, select, update
 
-from models.queries.keys import create_key
+from models.queries.access.keys import create_key
 from models.tables import comparison, comparison_file, job
 
 POINTS = 2_345

@@ -14,7 +14,7 @@ import redis
 from api_service import api_process, json_lines, problem_of
 from sqlalchemy import Engine, create_engine, func, select, text
 
-from models.queries.idempotency import IdempotencyKey, earlier_resource
+from models.queries.writing.idempotency import IdempotencyKey, earlier_resource
 from models.tables import dataset, document, inquiry, job, outbox, work_item
 
 pytestmark = pytest.mark.xdist_group("api contract")

@@ -18,7 +18,7 @@ from seeded_analyses import LAYERS, add_analyses, value_of
 from sqlalchemy import create_engine
 
 from attention.definitions import METRIC_NAMES, METRICS
-from models.queries.keys import NewKey, create_key
+from models.queries.access.keys import NewKey, create_key
 
 pytestmark = pytest.mark.xdist_group("api exports")
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from transformers import AutoModel, AutoTokenizer
 from worker_fleet import Fleet
 
-from models.queries.summaries import measured_group
+from models.queries.reading.summaries import measured_group
 from models.tables import analysis, layer_embedding
 
 pytestmark = pytest.mark.xdist_group("api layer embeddings")

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, create_engine, insert, select, text
 
 from attention.definitions import DEFINITIONS
 from models.identifiers import new_identifier
-from models.queries import nearest as queries
-from models.queries.keys import ensure_local_tenant
-from models.queries.nearest import Candidates, Wanted, nearest
-from models.queries.vectors import VectorIndex, ensure_vector_indexes
+from models.queries.access.keys import ensure_local_tenant
+from models.queries.search import nearest as queries
+from models.queries.search.nearest import Candidates, Wanted, nearest
+from models.queries.search.vectors import VectorIndex, ensure_vector_indexes
 from models.tables import LOCAL_TENANT, analysis, document, embedding, measurement, model_version, work_item
 
 DIMENSION = 16

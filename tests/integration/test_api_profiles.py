@@ -15,7 +15,7 @@ from tiny_models import tiny_model
 from worker_fleet import Fleet, fleet, until
 
 from attention.definitions import DEFINITIONS, PROFILE
-from models.queries.keys import create_key
+from models.queries.access.keys import create_key
 from models.tables import analysis, inquiry, measurement, profile, profile_scale
 
 pytestmark = pytest.mark.xdist_group("api profiles")

@@ -9,8 +9,8 @@ import pytest
 from api_service import api_process, json_lines, problem_of
 from sqlalchemy import create_engine, text
 
-from models.queries.keys import NewKey, create_key, revoke_key
-from models.queries.sweeping import delete_forgotten
+from models.queries.access.keys import NewKey, create_key, revoke_key
+from models.queries.queue.sweeping import delete_forgotten
 
 pytestmark = pytest.mark.xdist_group("api sign-in")
 

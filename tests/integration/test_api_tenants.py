@@ -8,7 +8,7 @@ import pytest
 from api_service import api_process, json_lines, problem_of
 from sqlalchemy import create_engine
 
-from models.queries.keys import NewKey, create_key, revoke_key
+from models.queries.access.keys import NewKey, create_key, revoke_key
 
 pytestmark = pytest.mark.xdist_group("api tenants")
 

@@ -16,11 +16,11 @@ from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE, PROFILE_ME
 from attention.errors import NotFinite
 from attention.measure.profile import Scale
 from models.identifiers import new_identifier
-from models.queries import nearest as queries
-from models.queries.keys import ensure_local_tenant
-from models.queries.nearest import Candidates, Wanted, nearest, without_profile
-from models.queries.profiles import BITE, StoredScale, find_scale, make_missing_profiles, store_scale
-from models.queries.vectors import ensure_vector_index
+from models.queries.access.keys import ensure_local_tenant
+from models.queries.search import nearest as queries
+from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
+from models.queries.search.profiles import BITE, StoredScale, find_scale, make_missing_profiles, store_scale
+from models.queries.search.vectors import ensure_vector_index
 from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, create_engine, func, select
 from attention.definitions import METRIC_NAMES
 from attention.measure.analysis import analyse
 from attention.text.rendering import Document, Turn, render
-from models.queries.deletion import delete_job
-from models.queries.summaries import measured_group
+from models.queries.reading.summaries import measured_group
+from models.queries.writing.deletion import delete_job
 from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,

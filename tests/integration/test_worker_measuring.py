@@ -12,8 +12,8 @@ from sqlalchemy import Engine, create_engine, delete, func, insert, select, text
 
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
-from models.queries.jobs import cancel_jobs
-from models.queries.vectors import VectorIndex
+from models.queries.reading.jobs import cancel_jobs
+from models.queries.search.vectors import VectorIndex
 from models.settings import ModelEntry, Settings
 from models.tables import (
     BACKGROUND,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, create_engine, insert, select, text
 
-from models.queries.bulk import copy_rows
-from models.queries.vectors import SCOPES, VectorIndex, drop_vector_indexes, ensure_vector_indexes
+from models.queries.search.vectors import SCOPES, VectorIndex, drop_vector_indexes, ensure_vector_indexes
+from models.queries.writing.binary_copy import copy_rows
 from models.tables import embedding, measurement, model_version
 
 COLUMNS = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", "embedding": "vector"}

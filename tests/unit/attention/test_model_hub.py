@@ -15,7 +15,8 @@ import pytest
 from tiny_models import tiny_model
 
 from attention.errors import FamilyNotProven, HubUnreachable, RevisionMissing, UnsafeWeights
-from attention.model.loading import ModelSource, hub, open_model, weights_digest
+from attention.model import hub
+from attention.model.loading import ModelSource, open_model, weights_digest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

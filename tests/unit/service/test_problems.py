@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attention import errors
-from models import refusals
+from models.errors import Refused
 from service.pages import front_page, problem_page, problems_page
 from service.problems import CLASSES, MEASURING_FAILED, PROBLEM_TYPES, failure
 
@@ -24,7 +24,7 @@ def test_every_failure_of_the_science_is_a_problem_type() -> None:
 
 
 def test_every_refusal_of_the_records_is_a_problem_type() -> None:
-    codes = {kind.code for kind in leaves(refusals.Refused) - {refusals.Refused}}
+    codes = {kind.code for kind in leaves(Refused) - {Refused}}
     assert codes - PROBLEM_TYPES.keys() == set()
 
 

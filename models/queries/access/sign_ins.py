@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models.queries.keys import digest_of, find_key
+from models.queries.access.keys import digest_of, find_key
 from models.tables import api_key, sign_in
 
 SECRET_BYTES = 32

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Row, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import METRIC_NAMES
-from models.queries.claims import UNLEASED, new_lease_token
-from models.queries.comparisons import SummaryFile
-from models.queries.settling import SUMMARIES, lock_jobs, settle_jobs
-from models.queries.stored_layers import (
+from models.queries.queue.claims import UNLEASED, new_lease_token
+from models.queries.queue.job_state import SUMMARIES, lock_jobs, settle_jobs
+from models.queries.reading.comparisons import SummaryFile
+from models.queries.reading.layer_arrays import (
     StoredHeads,
     StoredLayerEmbeddings,
     find_layer_embeddings,

@@ -9,8 +9,8 @@ from psycopg import AsyncCursor
 from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_
 
 from models.identifiers import new_identifier
-from models.queries.idempotency import IdempotencyKey, earlier_resource, remember_resource
-from models.queries.jobs import Position
+from models.queries.reading.jobs import Position
+from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.tables import dataset, document
 
 _COPY = (

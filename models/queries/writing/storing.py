@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE_METRICS, TURN_METRIC_NAMES
 from models.identifiers import new_identifier
-from models.queries.bulk import copy_rows
-from models.queries.claims import UNLEASED, ClaimedItem, give_back, lock_held
-from models.queries.profiles import StoredScale, insert_profiles
-from models.queries.settling import settle_jobs
+from models.queries.queue.claims import UNLEASED, ClaimedItem, give_back, lock_held
+from models.queries.queue.job_state import settle_jobs
+from models.queries.search.profiles import StoredScale, insert_profiles
+from models.queries.writing.binary_copy import copy_rows
 from models.tables import analysis, known_request, measurement, work_item
 
 Key = tuple[str, bytes]

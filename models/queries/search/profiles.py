@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import DEFINITIONS, PROFILE, PROFILE_METRICS
 from attention.measure.profile import Scale, profiles
-from models.queries.bulk import copy_rows
-from models.queries.stored_layers import read_heads
-from models.queries.vectors import VectorIndex
+from models.queries.reading.layer_arrays import read_heads
+from models.queries.search.vectors import VectorIndex
+from models.queries.writing.binary_copy import copy_rows
 from models.tables import analysis, measurement, measurement_layer, profile, profile_scale
 
 BITE = 500

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from models.queries.jobs import Position
+from models.queries.reading.jobs import Position
 from models.tables import comparison, comparison_file, job
 
 MOST_POINTS = 2_000

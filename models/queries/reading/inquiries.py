@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from models.identifiers import new_identifier
-from models.queries.knocks import Knock, written_knocks
-from models.queries.settling import SUMMARIES, model_queue
+from models.queries.queue.job_state import SUMMARIES, model_queue
+from models.queries.queue.outbox import Knock, written_knocks
 from models.tables import inquiry, outbox
 
 

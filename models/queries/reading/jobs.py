@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, true, tuple_, update
 
-from models.queries.settling import settle_jobs
+from models.queries.queue.job_state import settle_jobs
 from models.tables import analysis, comparison, document, job, measurement, work_item
 
 Position = tuple[datetime, str]

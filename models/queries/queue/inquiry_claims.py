@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
-from models.queries.claims import QUEUED, UNLEASED, new_lease_token
+from models.queries.queue.claims import QUEUED, UNLEASED, new_lease_token
 from models.tables import inquiry
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInquiry:
-    """A question to a model; `models.queries.inquiries.ask` says what the request of each kind holds."""
+    """A question to a model; `models.queries.reading.inquiries.ask` says what the request of each kind holds."""
 
     id: str
     token: int

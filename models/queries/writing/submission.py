@@ -23,12 +23,12 @@ from sqlalchemy import (
 )
 
 from attention.measure.batches import CHARACTERS_PER_TOKEN, estimate_tokens
+from models.errors import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
 from models.identifiers import new_identifier
-from models.queries.idempotency import IdempotencyKey, earlier_resource, remember_resource
-from models.queries.knocks import Knock, written_knocks
-from models.queries.known import answer_known_items
-from models.queries.settling import model_queue, settle_jobs
-from models.refusals import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
+from models.queries.queue.job_state import model_queue, settle_jobs
+from models.queries.queue.outbox import Knock, written_knocks
+from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
+from models.queries.writing.reuse import answer_known_items
 from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, outbox, work_item
 from models.work import Control, WorkOptions, content_digest, request_key, request_settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, column, delete, exists, func, insert, select, table, text
 
-from models.refusals import NotFound, StillInUse
+from models.errors import NotFound, StillInUse
 from models.tables import analysis, comparison, dataset, document, job, work_item
 
 _FORSAKEN = table("forsaken", column("id"))

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
 
-from models.queries.claims import RUNNING, UNLEASED, work_waits
-from models.queries.inquiry_claims import inquiries_wait
-from models.queries.jobs import cancel_jobs
-from models.queries.settling import SUMMARIES, has_items, lock_jobs, model_queue, settle_jobs
+from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
+from models.queries.queue.inquiry_claims import inquiries_wait
+from models.queries.queue.job_state import SUMMARIES, has_items, lock_jobs, model_queue, settle_jobs
+from models.queries.reading.jobs import cancel_jobs
 from models.tables import comparison, idempotency, inquiry, job, model, outbox, sign_in, work_item, worker
 
 BITE = 500

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from models.queries.claims import RUNNING
+from models.queries.queue.claims import RUNNING
 from models.tables import comparison, model, model_version, work_item, worker
 
 

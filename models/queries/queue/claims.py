@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from models.queries.settling import mark_started, model_queue, settle_jobs
+from models.queries.queue.job_state import mark_started, model_queue, settle_jobs
 from models.tables import document, job, outbox, work_item
 from models.work import WorkOptions
 

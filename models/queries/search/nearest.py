@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.queries.vectors import VectorIndex
+from models.queries.search.vectors import VectorIndex
 
 EXACT_CANDIDATES = 10_000
 """Up to so many vectors are compared one by one, which takes a few milliseconds."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models.refusals import KeyInProgress, KeyReused
+from models.errors import KeyInProgress, KeyReused
 from models.tables import idempotency
 
 

@@ -1,0 +1,1 @@
+"""Nearest documents, turns and attention profiles, and the indexes that find them."""
