@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine, insert, select, text
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from benchmarks.machine import machine
-from hearken.embedded import PostgresServer, temporary_folder
+from hearken.local import PostgresServer, temporary_folder
 from models.queries.reading.summaries import measured_group
 from models.queries.writing.binary_copy import copy_rows
 from models.tables import LOCAL_TENANT, analysis, document, job, measurement, model_version, work_item

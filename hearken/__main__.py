@@ -1,6 +1,6 @@
 """``python -m hearken`` is the command line."""
 
-from hearken.command_line import main
+from hearken.cli.main import main
 
 if __name__ == "__main__":
     main()

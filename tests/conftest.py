@@ -15,7 +15,7 @@ import redis
 import torch
 from psycopg import sql
 
-from hearken.embedded import PostgresServer, RedisServer, temporary_folder
+from hearken.local import PostgresServer, RedisServer, temporary_folder
 
 if not torch.cuda.is_available():  # said before any test's imports bring Triton in, which reads it only then
     os.environ.setdefault("TRITON_INTERPRET", "1")

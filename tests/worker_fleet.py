@@ -14,7 +14,7 @@ import redis
 from seeded_work import MODEL, job_row
 from sqlalchemy import Engine, create_engine, select
 
-from hearken.embedded import PostgresServer, RedisServer, temporary_folder
+from hearken.local import PostgresServer, RedisServer, temporary_folder
 from models.tables import worker
 
 ROOT = Path(__file__).parent.parent

@@ -64,7 +64,7 @@ class Serving:
         found = [
             member
             for member in self.family()
-            if "worker" in member.cmdline() and "guard.py" not in str(member.cmdline())
+            if "worker" in member.cmdline() and "guard_script.py" not in str(member.cmdline())
         ]
         return found + [child for member in found for child in member.children(recursive=True) if child not in found]
 

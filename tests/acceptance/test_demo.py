@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hearken.embedded import temporary_folder
+from hearken.local import temporary_folder
 from tests.acceptance.serving import HEARKEN, environment, refused
 
 pytestmark = pytest.mark.xdist_group("serve")  # not beside the other whole stacks: two processors are not enough

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from hearken.command_line import app
+from hearken.cli.main import app
 from models.settings import Settings
 
 ROOT = Path(__file__).parents[2]

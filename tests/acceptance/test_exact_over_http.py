@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer
 from attention.model.loading import packaged_minilm
 from attention.text.rendering import Document, Turn, render
 from hearken.client import Client
-from hearken.embedded import temporary_folder
+from hearken.local import temporary_folder
 from models.schemas.analyses import Analysis
 from tests.acceptance.serving import Serving, until
 from tests.tiny_models import tiny_model

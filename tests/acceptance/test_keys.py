@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from hearken.client import Client
-from hearken.embedded import PostgresServer, temporary_folder
 from hearken.errors import ProblemError
+from hearken.local import PostgresServer, temporary_folder
 from tests.acceptance.serving import HEARKEN, environment, until
 
 

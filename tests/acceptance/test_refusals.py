@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from hearken.embedded import PostgresServer, temporary_folder
+from hearken.local import PostgresServer, temporary_folder
 from migrations.run import upgrade
 from tests.acceptance.serving import refused, sockets, temporary_place
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from hearken.client import Client
-from hearken.embedded import temporary_folder
 from hearken.errors import ProblemError
+from hearken.local import temporary_folder
 from tests.acceptance.serving import Serving, living, refused, shared_memory, sockets, until
 
 # One after the other on one folder: each test goes on where the one before it stopped.

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from api_service import api_process, problem_of
 
-from hearken.embedded import RedisServer
+from hearken.local import RedisServer
 from tests.browser.chromium import Browser
 
 pytestmark = pytest.mark.xdist_group("browser")

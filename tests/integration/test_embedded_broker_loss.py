@@ -13,7 +13,7 @@ from celery import Celery
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from hearken.embedded import RedisServer, temporary_folder
+from hearken.local import RedisServer, temporary_folder
 from workers.app import ANSWER, SUMMARIES
 
 

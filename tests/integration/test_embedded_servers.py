@@ -16,13 +16,13 @@ import redis
 from kombu import Connection
 from sqlalchemy import create_engine, text
 
-from hearken.embedded import PostgresServer, RedisServer, StartRefused, temporary_folder
-from hearken.embedded.account import closed_step
+from hearken.local import PostgresServer, RedisServer, StartRefused, temporary_folder
+from hearken.local.unix_account import closed_step
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from hearken.embedded import PostgresServer, RedisServer
+from hearken.local import PostgresServer, RedisServer
 with PostgresServer(Path(sys.argv[1]), durable=False) as postgres, RedisServer(Path(sys.argv[1])) as redis:
     print(postgres.pid, redis.pid, postgres.sockets, redis.sockets, flush=True)
     time.sleep(600)
@@ -197,7 +197,7 @@ def test_under_root_servers_run_as_a_user_that_owns_only_the_data_folder(folder:
 def test_an_ordinary_user_starts_and_stops_both_servers() -> None:
     script = """
 import os, sys
-from hearken.embedded import PostgresServer, RedisServer, temporary_folder
+from hearken.local import PostgresServer, RedisServer, temporary_folder
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with temporary_folder() as folder, PostgresServer(folder, durable=False) as postgres, RedisServer(folder) as server:
     print(postgres.account, server.account, os.geteuid())

@@ -48,7 +48,7 @@ def test_the_science_knows_no_database_no_http_and_no_queue() -> None:
     assert names & OUTSIDE_OF_THE_SCIENCE == set()
 
 
-@pytest.mark.parametrize("module", ["service", "service.app", "workers.app", "models.tables", "hearken.command_line"])
+@pytest.mark.parametrize("module", ["service", "service.app", "workers.app", "models.tables", "hearken.cli.main"])
 def test_what_answers_people_starts_without_torch(module: str) -> None:
     assert importlib.util.find_spec(module) is not None
     heavy = "{'torch', 'transformers', 'scipy', 'sklearn', 'openTSNE'}"

@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.rule import Rule
 from rich.text import Text
 
-from hearken.client import Client
-from hearken.display import (
+from hearken.cli.display import (
     console,
     job_progress,
     say_step,
@@ -20,13 +19,14 @@ from hearken.display import (
     show_comparison,
     show_who_attends_to_whom,
 )
-from hearken.embedded.account import closed_step
-from hearken.embedded.folder import StartRefused, default_data_folder
-from hearken.stack import Stack, StackPlan
+from hearken.client import Client
+from hearken.local.data_folder import StartRefused, default_data_folder
+from hearken.local.stack import Stack, StackPlan
+from hearken.local.unix_account import closed_step
 from models.schemas.comparisons import Comparison
 from models.schemas.datasets import Dataset
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 DOMAINS = ("conversation", "web", "code", "mathematics")
 WINDOW_TOKENS = 256
 _ANYBODY = 65_519

@@ -14,10 +14,10 @@ from typing import Annotated
 
 import typer
 
-from hearken.ask import analyze, compare, jobs, search
-from hearken.embedded.folder import StartRefused, default_data_folder
+from hearken.cli.commands import analyze, compare, jobs, search
+from hearken.cli.export import export
 from hearken.errors import ClientError
-from hearken.exporting import export
+from hearken.local.data_folder import StartRefused, default_data_folder
 
 app = typer.Typer(
     name="hearken",
@@ -46,7 +46,7 @@ Models = Annotated[
 
 def main() -> None:
     """Run the command line. A start that is refused is one line on stderr and exit status 2."""
-    from hearken.stack import StackFailed
+    from hearken.local.stack import StackFailed
 
     try:
         app()
@@ -67,8 +67,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
     """Serve everything from this machine: PostgreSQL, Redis, the API, workers and the sweeper, until Ctrl-C."""
-    from hearken.display import console, say_step
-    from hearken.stack import Stack, StackPlan
+    from hearken.cli.display import console, say_step
+    from hearken.local.stack import Stack, StackPlan
     from models.settings import settings
 
     chosen = settings()
@@ -91,7 +91,7 @@ def serve(
         url = stack.start()
         console.print(f"Serving at [bold]{url}[/] [dim](documentation at {url}/docs; Ctrl-C stops)[/]")
         while not asked_to_stop.wait(0.5):
-            stack.tend()
+            stack.supervise()
     except KeyboardInterrupt:
         pass
     finally:
@@ -111,7 +111,7 @@ def demo(
     ),
 ) -> None:
     """Measure a sample conversation and compare four sample domains, from nothing to a report."""
-    from hearken.demo import run
+    from hearken.cli.demo import run
 
     _end_as_interrupted_on_sigterm()
     run(folder, model)
@@ -122,7 +122,7 @@ def api(
     listening: Annotated[int | None, typer.Option(hidden=True, help="A descriptor that listens already.")] = None,
 ) -> None:
     """Serve HTTP only; addresses come from the environment (HEARKEN_...)."""
-    from hearken.parts import run_api
+    from hearken.local.processes import run_api
 
     run_api(listening)
 
@@ -130,7 +130,7 @@ def api(
 @app.command()
 def worker(name: Annotated[str, typer.Option(help="What its log and its claims call it.")] = "worker") -> None:
     """Take work, one document batch at a time, for every model of the models file."""
-    from hearken.parts import run_worker
+    from hearken.local.processes import run_worker
 
     run_worker(name)
 
@@ -138,7 +138,7 @@ def worker(name: Annotated[str, typer.Option(help="What its log and its claims c
 @app.command()
 def beat() -> None:
     """Run the sweeper on its schedule: expired leases go back, lost knocks are sent again."""
-    from hearken.parts import run_beat
+    from hearken.local.processes import run_beat
 
     run_beat()
 
@@ -146,7 +146,7 @@ def beat() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database of HEARKEN_DATABASE_URL to this version's schema."""
-    from hearken.parts import run_migrations
+    from hearken.local.processes import run_migrations
     from models.settings import settings
 
     run_migrations(settings().database_url)
@@ -162,7 +162,7 @@ def create_key(
 
     Acts on HEARKEN_DATABASE_URL where that is set, otherwise on the embedded database of the data folder.
     """
-    from hearken.keys import create
+    from hearken.cli.keys import create
 
     folder = data_dir or (None if "HEARKEN_DATABASE_URL" in os.environ else default_data_folder())
     print(create(tenant, folder))

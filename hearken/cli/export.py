@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hearken.ask import DataDir, Key, ModelId, Server, connected
-from hearken.embedded.folder import StartRefused
+from hearken.cli.commands import DataDir, Key, ModelId, Server, connected
+from hearken.local.data_folder import StartRefused
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -34,7 +34,7 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Write every analysis that matches to a file, one row each, oldest first."""
-    from hearken.display import console
+    from hearken.cli.display import console
 
     if file.suffix not in ENDINGS:
         raise StartRefused(f"{file} does not end in {', '.join(ENDINGS)}, so it is not known how to write it")

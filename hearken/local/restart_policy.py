@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hearken.embedded.folder import StartRefused
-from hearken.embedded.guarded import CommandNotStarted
+from hearken.local.data_folder import StartRefused
+from hearken.local.guarded_process import CommandNotStarted
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ HEALTHY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Tended:
+class SupervisedChild:
     """A child that `start` starts and whose end `poll` reports as an exit status. `deaths` counts those in a row."""
 
     name: str
@@ -31,8 +31,8 @@ class Tended:
         self.start()
         self.started = time.monotonic()
 
-    def tend(self) -> None:
-        """Look after it once: note a death, or start it again when the pause after one is over."""
+    def supervise(self) -> None:
+        """Look once: note a death, or start it again when the pause after one is over."""
         now = time.monotonic()
         if self.restart_at is None:
             status = self.poll()

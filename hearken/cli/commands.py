@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hearken.embedded.folder import StartRefused, default_data_folder
+from hearken.local.data_folder import StartRefused, default_data_folder
 
 if TYPE_CHECKING:
     from hearken.client import Client
@@ -41,7 +41,7 @@ def analyze(
     as_json: AsJson = False,
 ) -> None:
     """Measure one conversation or text and show its metrics."""
-    from hearken.display import console, job_progress, show_analysis, show_who_attends_to_whom
+    from hearken.cli.display import console, job_progress, show_analysis, show_who_attends_to_whom
 
     document = read_document(file, lines=lines)
     with connected(server, key, data_dir) as client:
@@ -95,7 +95,7 @@ def compare(
     data_dir: DataDir = None,
 ) -> None:
     """Compare groups of documents and write the report, one self-contained page."""
-    from hearken.display import console, job_progress, show_comparison
+    from hearken.cli.display import console, job_progress, show_comparison
 
     files = [_named_file(group) for group in groups]
     with connected(server, key, data_dir) as client:
@@ -137,7 +137,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the stored documents or turns nearest to a text."""
-    from hearken.display import console, show_hits
+    from hearken.cli.display import console, show_hits
 
     with connected(server, key, data_dir) as client:
         restriction = None if domain is None else {"domain": domain}
@@ -157,7 +157,7 @@ def jobs(
     data_dir: DataDir = None,
 ) -> None:
     """List the newest jobs."""
-    from hearken.display import show_jobs
+    from hearken.cli.display import show_jobs
 
     with connected(server, key, data_dir) as client:
         show_jobs(list(islice(client.jobs(), limit)))
@@ -166,9 +166,9 @@ def jobs(
 @contextmanager
 def connected(server: str | None, key: str | None, data_dir: Path | None) -> "Iterator[Client]":
     """A client of `server`, else of the stack that runs on the data folder, else of one started for the moment."""
+    from hearken.cli.display import console, say_step
     from hearken.client import Client
-    from hearken.display import console, say_step
-    from hearken.stack import Stack, StackPlan, running_on
+    from hearken.local.stack import Stack, StackPlan, running_on
     from models.settings import settings
 
     key = key or os.environ.get("HEARKEN_KEY")

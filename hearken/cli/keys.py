@@ -5,9 +5,9 @@ from pathlib import Path
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from hearken.embedded import PostgresServer
-from hearken.parts import run_migrations
-from hearken.stack import running_on
+from hearken.local import PostgresServer
+from hearken.local.processes import run_migrations
+from hearken.local.stack import running_on
 from models.queries.access.keys import create_key
 from models.settings import settings
 

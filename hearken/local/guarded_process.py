@@ -11,7 +11,7 @@ from pathlib import Path
 from signal import Signals
 from typing import IO, Any
 
-_GUARD = Path(__file__).with_name("guard.py")
+_GUARD = Path(__file__).with_name("guard_script.py")
 _START_SECONDS = 20.0
 
 

@@ -1,6 +1,6 @@
 """Keeps one command running no longer than the process that asked for it. Run as a script, standard library only.
 
-``python -I -S guard.py '{"command": [...], "stop_signal": 2, "grace_seconds": 5, ...}'`` starts the command and ends it
+``python -I -S guard_script.py '{"command": [...], "stop_signal": 2, ...}'`` starts the command and ends it
 when its own standard input closes: by a polite parent, or by the kernel when the parent was killed. Should the guard
 itself be killed, the kernel sends the command its stop signal. Whatever the command leaves behind (children of its own
 that lost their parent, folders named in ``remove``) goes with it.

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from hearken.embedded.account import closed_step
+from hearken.local.unix_account import closed_step
 
 _SOCKET_PATH_BYTES = 107  # a longer path does not fit the kernel's sockaddr_un
 _LONGEST_SOCKET_NAME = len("/hearken-xxxxxxxx/.s.PGSQL.5432.lock")

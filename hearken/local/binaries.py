@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-from hearken.embedded.account import closed_step
-from hearken.embedded.folder import StartRefused
+from hearken.local.data_folder import StartRefused
+from hearken.local.unix_account import closed_step
 
 POSTGRES_MAJOR = "18"
 _POSTGRES_PARTS = (  # what initdb and postgres need of the wheel: about 25 MB of its 73

@@ -8,9 +8,9 @@ from signal import Signals
 from types import TracebackType
 from typing import ClassVar, Self
 
-from hearken.embedded.account import account_for
-from hearken.embedded.folder import FolderLock, StartRefused, give_folder, make_folder, new_private_folder
-from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
+from hearken.local.data_folder import FolderLock, StartRefused, give_folder, make_folder, new_private_folder
+from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
+from hearken.local.unix_account import account_for
 
 
 class EmbeddedServer(ABC):

