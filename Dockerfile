@@ -11,6 +11,7 @@ COPY pyproject.toml constraints.txt README.md ./
 COPY attention attention
 COPY models models
 COPY migrations migrations
+COPY report report
 COPY workers workers
 COPY service service
 COPY hearken hearken

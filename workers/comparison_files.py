@@ -50,7 +50,7 @@ def comparison_file(result: Mapping[str, Any], request: Mapping[str, Any], name:
 
     Raises ComparisonRefused for a name that this result has no file of.
     """
-    from workers import report
+    import report
 
     match name:
         case "report.md":
@@ -62,7 +62,7 @@ def comparison_file(result: Mapping[str, Any], request: Mapping[str, Any], name:
             return SummaryFile(name, "application/vnd.apache.parquet", _parquet(result))
     stem, _, form = name.rpartition(".")
     if form in FIGURES:
-        from workers.report.figures import figure
+        from report.figures.printed import figure
 
         try:
             return SummaryFile(name, FIGURES[form], figure(result, stem, form))  # type: ignore[arg-type]
@@ -78,11 +78,11 @@ def stated_versions(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parquet(result: Mapping[str, Any]) -> bytes:
-    """The long table of `workers.report.tidy` as Parquet; names as dictionaries, undefined values as nulls."""
+    """The long table of `report.tidy` as Parquet; names as dictionaries, undefined values as nulls."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    from workers.report.tidy import COLUMNS, tidy_rows
+    from report.tidy import COLUMNS, tidy_rows
 
     kinds = {"layer": pa.int32(), "head": pa.int32(), "value": pa.float64()}
     columns = list(zip(*tidy_rows(result), strict=True))

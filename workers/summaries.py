@@ -161,8 +161,8 @@ class SummaryRun:
         if self.request.controls:
             result["controls"] = _finite(self._controls(settings, look))
         look("report")
-        from workers.report import build_report  # here, because the drawing libraries take a second to load
-        from workers.report.figures import figure_names
+        from report import build_report  # here, because the drawing libraries take a second to load
+        from report.figures.printed import figure_names
 
         result["figures"] = figure_names(result)
         page = build_report(result, self.claimed.request, stated_versions(result))

@@ -12,10 +12,10 @@ import pytest
 
 from attention.comparison import ComparisonSettings, compare
 from attention.comparison.controls import control_result
+from report import build_report
 from tests.browser.chromium import Browser, Page
 from tests.browser.contrast import CONTRAST
 from tests.unit.comparison.planted import planted_group
-from workers.report import build_report
 
 pytestmark = pytest.mark.xdist_group("browser")
 

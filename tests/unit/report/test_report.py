@@ -8,10 +8,10 @@ import re
 import pytest
 
 from attention.comparison import ComparisonSettings, compare
+from report import build_report, findings, markdown, tidy_csv
+from report.figures.printed import figure, figure_names
+from report.wording import p_shown, shown, unbroken
 from tests.unit.comparison.planted import planted_group
-from workers.report import build_report, findings, markdown, tidy_csv
-from workers.report.figures import figure, figure_names
-from workers.report.wording import p_shown, shown, unbroken
 
 NASTY = "</script><img src=x onerror=alert(1)>|`$x$"
 

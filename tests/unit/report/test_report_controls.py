@@ -9,14 +9,14 @@ import pytest
 
 from attention.comparison import ComparisonSettings, compare
 from attention.comparison.controls import control_result
+from report import build_report, markdown, tidy_csv
+from report.figures.charts import charts
+from report.figures.control_lines import control_keys
+from report.figures.layered import MOST_DRAWN, layer_charts, layer_table
+from report.matrix import MOST_COLUMNS, matrix
+from report.summary import summary
+from report.wording import fixed, shown
 from tests.unit.comparison.planted import planted_group
-from workers.report import build_report, markdown, tidy_csv
-from workers.report.charts import charts
-from workers.report.control_lines import control_keys
-from workers.report.layered import MOST_DRAWN, layer_charts, layer_table
-from workers.report.matrix import MOST_COLUMNS, matrix
-from workers.report.summary import summary
-from workers.report.wording import fixed, shown
 
 METRICS = ("distance", "dispersion", "interdependency", "sink", "cross_turn")
 LAYERS = 3

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from attention.comparison import ComparisonSettings, Group, compare
+from report import build_report, markdown, tidy_csv
+from report.first_window import first_window_rows, first_window_text
+from report.wording import fixed
 from tests.unit.comparison.planted import planted_group
 from workers.first_window import first_window_result, of_first_windows
-from workers.report import build_report, markdown, tidy_csv
-from workers.report.first_window import first_window_rows, first_window_text
-from workers.report.wording import fixed
 
 SETTINGS = ComparisonSettings(by_head=False, separability=False, maps=())
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from workers.report.wording import PALETTE
+from report.wording import PALETTE
 
 _DASHES: Final = (
     ("solid", ""),

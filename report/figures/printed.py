@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workers.report.wording import colours, drawn_metrics, metric_name, overall_pairs, space_of, titled
+from report.wording import colours, drawn_metrics, metric_name, overall_pairs, space_of, titled
 
 Result = Mapping[str, Any]
 Format = Literal["svg", "png", "pdf"]

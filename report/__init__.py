@@ -3,9 +3,9 @@
 Pure functions of the comparison's JSON: nothing here measures, reads a data base or decides what is significant.
 """
 
-from workers.report.findings import Finding, findings
-from workers.report.page import build_report
-from workers.report.text import markdown
-from workers.report.tidy import tidy_csv, tidy_rows
+from report.findings import Finding, findings
+from report.page import build_report
+from report.text import markdown
+from report.tidy import tidy_csv, tidy_rows
 
 __all__ = ["Finding", "build_report", "findings", "markdown", "tidy_csv", "tidy_rows"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from workers.report.wording import SPACE, fixed, metric_name, overall_pairs
+from report.wording import SPACE, fixed, metric_name, overall_pairs
 
 CONTROL: Final = {
     "untrained": "random weights",

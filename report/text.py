@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from workers.report.controls import controls_head, controls_rows, controls_text
-from workers.report.findings import findings
-from workers.report.first_window import HEAD, first_window_rows, first_window_text
-from workers.report.wording import interval_shown, metric_name, overall_pairs, p_shown, shown, titled
+from report.controls import controls_head, controls_rows, controls_text
+from report.findings import findings
+from report.first_window import HEAD, first_window_rows, first_window_text
+from report.wording import interval_shown, metric_name, overall_pairs, p_shown, shown, titled
 
 
 def markdown(result: Mapping[str, Any], request: Mapping[str, Any], versions: Mapping[str, str]) -> str:

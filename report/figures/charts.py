@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from workers.report.alternatives import curve_said, forest_said, heads_said, heat_said, map_said, separability_said
-from workers.report.control_lines import control_means, control_separations
-from workers.report.layered import layer_charts
-from workers.report.legend import CHANCE, colour_name, dash, symbol
-from workers.report.wording import (
+from report.alternatives import curve_said, forest_said, heads_said, heat_said, map_said, separability_said
+from report.figures.control_lines import control_means, control_separations
+from report.figures.layered import layer_charts
+from report.figures.legend import CHANCE, colour_name, dash, symbol
+from report.wording import (
     SIGNIFICANT,
     SPACE,
     abridged,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from workers.report.wording import (
+from report.wording import (
     SIGNIFICANT,
     SPACE,
     interval_shown,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
-from workers.report.controls import CONTROL, control_accuracies, control_deltas, made
-from workers.report.legend import colour_name
-from workers.report.wording import fixed, shown
+from report.controls import CONTROL, control_accuracies, control_deltas, made
+from report.figures.legend import colour_name
+from report.wording import fixed, shown
 
 Result = Mapping[str, Any]
 Chart = dict[str, Any]

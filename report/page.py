@@ -9,16 +9,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from workers.report.charts import charts
-from workers.report.control_lines import control_keys
-from workers.report.controls import controls
-from workers.report.findings import findings
-from workers.report.first_window import first_window
-from workers.report.layered import layer_table
-from workers.report.legend import CHANCE, legend
-from workers.report.matrix import matrix
-from workers.report.summary import summary
-from workers.report.wording import (
+from report.controls import controls
+from report.figures.charts import charts
+from report.figures.control_lines import control_keys
+from report.figures.layered import layer_table
+from report.figures.legend import CHANCE, legend
+from report.findings import findings
+from report.first_window import first_window
+from report.matrix import matrix
+from report.summary import summary
+from report.wording import (
     METRIC,
     NIGHT_PALETTE,
     PALETTE,
@@ -72,7 +72,7 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
         figures=Markup(_script_json(drawn)),
         plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
         style=Markup(_style()),
-        script=Markup(files("workers.report").joinpath("templates/page.js").read_text(encoding="utf-8")),
+        script=Markup(files("report").joinpath("templates/page.js").read_text(encoding="utf-8")),
         definitions=METRIC,
     )
 
@@ -102,12 +102,12 @@ def _style() -> str:
         for palette in (PALETTE, NIGHT_PALETTE)
     )
     series = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root:not(.paper){{{dark}}}}}"
-    return files("workers.report").joinpath("templates/page.css").read_text(encoding="utf-8") + series
+    return files("report").joinpath("templates/page.css").read_text(encoding="utf-8") + series
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("workers.report"),
+        loader=PackageLoader("report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

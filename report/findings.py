@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workers.report.wording import (
+from report.wording import (
     SIGNIFICANT,
     SPACE,
     drawn_metrics,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workers.report.controls import CONTROL, made, place
-from workers.report.wording import SIGNIFICANT, SPACE, interval_shown, metric_name, overall_pairs, share, shown
+from report.controls import CONTROL, made, place
+from report.wording import SIGNIFICANT, SPACE, interval_shown, metric_name, overall_pairs, share, shown
 
 Result = Mapping[str, Any]
 Path = tuple[str | int, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from workers.report.wording import overall_pairs
+from report.wording import overall_pairs
 
 MOST_COLUMNS: Final = 28
 """Above this (more than 8 groups) nobody finds anything in the table; the list of pairs has them all."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from workers.report.wording import SIGNIFICANT, fixed, metric_name, p_column
+from report.wording import SIGNIFICANT, fixed, metric_name, p_column
 
 Result = Mapping[str, Any]
 

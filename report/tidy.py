@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workers.report.controls import added_numbers
-from workers.report.first_window import first_window_numbers
+from report.controls import added_numbers
+from report.first_window import first_window_numbers
 
 COLUMNS = ("table", "level", "metric", "space", "layer", "head", "group", "other_group", "quantity", "value")
 Row = tuple[str, str, str, str, int | None, int | None, str, str, str, float | int | None]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from workers.report.alternatives import layers_said
-from workers.report.control_lines import control_effects
-from workers.report.controls import CONTROL, control_deltas, place
-from workers.report.wording import SIGNIFICANT, fixed, metric_name, overall_pairs, p_column, p_shown
+from report.alternatives import layers_said
+from report.controls import CONTROL, control_deltas, place
+from report.figures.control_lines import control_effects
+from report.wording import SIGNIFICANT, fixed, metric_name, overall_pairs, p_column, p_shown
 
 Result = Mapping[str, Any]
 Chart = dict[str, Any]
