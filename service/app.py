@@ -10,33 +10,18 @@ from fastapi import FastAPI
 from models.schemas.documents import DatasetLine
 from models.settings import Settings, load_models_file
 from models.settings import settings as settings_of_environment
-from service import errors
-from service.answers import PROBLEM_SCHEMA
+from service import exception_handlers
+from service.auth.tenant import refuse_open_to_the_network
 from service.context import Context
 from service.database import Database
-from service.identity import refuse_open_to_the_network
-from service.knocking import Knocker
-from service.observing import Measures, Observed
-from service.routes import (
-    analyses,
-    batches,
-    comparison_files,
-    comparison_parts,
-    comparisons,
-    datasets,
-    details,
-    exports,
-    health,
-    jobs,
-    pages,
-    placing,
-    reference,
-    registry,
-    search,
-    sign_in,
-)
-from service.stopping import told_to_stop
-from service.waiting import Watcher
+from service.http.metrics import Measures, Observed
+from service.http.openapi import PROBLEM_SCHEMA
+from service.routes import analyses, batches, datasets, details, exports, health, jobs, registry, search
+from service.routes.comparisons import comparisons, files, parts, placing
+from service.routes.pages import pages, reference, sign_in
+from service.signals.job_notifications import Watcher
+from service.signals.shutdown import told_to_stop
+from service.signals.wakeups import Knocker
 from workers.app import knock
 
 VERSION = "0.1.0"
@@ -52,8 +37,8 @@ ROUTERS = (
     datasets,
     batches,
     comparisons,
-    comparison_files,
-    comparison_parts,
+    files,
+    parts,
     placing,
     jobs,
     search,
@@ -68,7 +53,7 @@ ROUTERS = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service by `settings`, or by the environment's.
 
-    Connects to nothing yet. Raises `service.identity.OpenToTheNetworkError` and `models.settings.ModelsFileError`.
+    Connects to nothing yet. Raises `service.auth.tenant.OpenToTheNetworkError` and `models.settings.ModelsFileError`.
     """
     chosen = settings or settings_of_environment()
     refuse_open_to_the_network(chosen.host, chosen.auth)
@@ -96,12 +81,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url=None,  # `service.routes.reference` serves it without another host
+        docs_url=None,  # `service.routes.pages.reference` serves it without another host
         redoc_url=None,
     )
     app.state.measures = Measures()
     app.add_middleware(Observed, measures=app.state.measures)
-    errors.install(app)
+    exception_handlers.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
     made = [route for module in ROUTERS for route in module.router.routes]

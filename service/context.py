@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 from models.queries.writing.submission import Served
 from models.settings import ModelEntry, Settings
 from service.database import Database
-from service.knocking import Knocker
-from service.problems import MODEL_UNKNOWN, field_problem
-from service.waiting import Watcher
+from service.http.problems import MODEL_UNKNOWN, field_problem
+from service.signals.job_notifications import Watcher
+from service.signals.wakeups import Knocker
 
 UNPACKED_AT_ONCE = 2
 """Uploads that may be unpacked at once, since each may take a good deal of memory; others wait."""

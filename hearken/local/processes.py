@@ -101,11 +101,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def refuse_open_to_the_network(host: str, auth: str) -> None:
     """Raise `StartRefused` where everybody on a network could use a service that asks for no key."""
-    from service import identity
+    from service.auth import tenant
 
     try:
-        identity.refuse_open_to_the_network(host, auth)
-    except identity.OpenToTheNetworkError as error:
+        tenant.refuse_open_to_the_network(host, auth)
+    except tenant.OpenToTheNetworkError as error:
         raise StartRefused(str(error)) from None
 
 

@@ -15,17 +15,14 @@ from models.schemas.documents import characters_of
 from models.schemas.jobs import Job
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
-from service.accepting import document_within_limits, terms_of
-from service.answers import FAILED_WORK, Cursor, Limit, header_docs, problems
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.cursors import read_cursor, write_cursor
-from service.filtering import OPEN_ENDED, AnalysisQuery
-from service.following import answer_by_analysis
-from service.headers import PreferHeader, read_preference
-from service.identity import Secured, Tenant
-from service.presenting import analysis_entry
-from service.problems import (
+from service.http.bodies import JsonRoute
+from service.http.cursors import read_cursor, write_cursor
+from service.http.filters import OPEN_ENDED, AnalysisQuery
+from service.http.headers import PreferHeader, read_preference
+from service.http.openapi import FAILED_WORK, Cursor, Limit, header_docs, problems
+from service.http.problems import (
     BAD_CURSOR,
     BAD_HEADER,
     BODY_TOO_LARGE,
@@ -42,6 +39,9 @@ from service.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     field_problem,
 )
+from service.jobs.responses import answer_by_analysis
+from service.jobs.submission import document_within_limits, terms_of
+from service.views.resources import analysis_entry
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 

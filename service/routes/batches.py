@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, Response
 from models.queries.writing.submission import Terms, submit_batch
 from models.schemas.batches import BatchRequest
 from models.schemas.jobs import Job
-from service.accepting import terms_of
-from service.answers import header_docs, problems
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.following import answer_by_job, wait_for_job
-from service.headers import PreferHeader, read_preference
-from service.identity import Secured, Tenant
-from service.problems import DATASET_UNKNOWN, NO_DOCUMENTS
+from service.http.bodies import JsonRoute
+from service.http.headers import PreferHeader, read_preference
+from service.http.openapi import header_docs, problems
+from service.http.problems import DATASET_UNKNOWN, NO_DOCUMENTS
+from service.jobs.responses import answer_by_job, wait_for_job
+from service.jobs.submission import terms_of
 from service.routes.analyses import CREATING
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=JsonRoute, dependencies=[Secured])

@@ -11,14 +11,12 @@ from models.queries.writing.deletion import delete_dataset
 from models.schemas.datasets import Dataset
 from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable
-from service.accepting import path_of
-from service.answers import Cursor, Limit, header_docs, problems
+from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.cursors import read_position, write_cursor
-from service.headers import IdempotencyKeyHeader, read_idempotency_key
-from service.identity import Secured, Tenant
-from service.presenting import dataset_view
-from service.problems import (
+from service.http.cursors import read_position, write_cursor
+from service.http.headers import IdempotencyKeyHeader, read_idempotency_key
+from service.http.openapi import Cursor, Limit, header_docs, problems
+from service.http.problems import (
     BAD_CURSOR,
     BAD_DATASET,
     BAD_HEADER,
@@ -31,8 +29,10 @@ from service.problems import (
     STILL_IN_USE,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from service.receiving import receive
-from service.uploads import Upload
+from service.jobs.submission import path_of
+from service.uploads.receive import receive
+from service.uploads.upload import Upload
+from service.views.resources import dataset_view
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], dependencies=[Secured])
 

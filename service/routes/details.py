@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from models.schemas.analyses import Analysis
 from models.schemas.strings import Storable
 from models.schemas.tokens import AttentionWeights
-from service.answers import FAILED_WORK, problems
-from service.arrow import JSON, MEDIA_TYPE, arrow_preferred
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.following import present_analysis
-from service.identity import Secured, Tenant
-from service.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
-from service.recalling import recall, tokens_arrow, tokens_view, weights_arrow, weights_view
-from service.turns import with_nulls
+from service.http.bodies import JsonRoute
+from service.http.openapi import FAILED_WORK, problems
+from service.http.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
+from service.jobs.remeasure import recall, tokens_arrow, tokens_view, weights_arrow, weights_view
+from service.jobs.responses import present_analysis
+from service.views.arrow import JSON, MEDIA_TYPE, arrow_preferred
+from service.views.turns import with_nulls
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 

@@ -11,12 +11,12 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
 from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, layers_of, list_analyses
-from service.answers import header_docs, problems
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
-from service.exporting import EXPORTS, Export, Line
-from service.filtering import OPEN_ENDED, AnalysisQuery
-from service.identity import Secured, Tenant
+from service.http.bodies import JsonRoute
+from service.http.filters import OPEN_ENDED, AnalysisQuery
+from service.http.openapi import header_docs, problems
+from service.views.exports import EXPORTS, Export, Line
 
 router = APIRouter(prefix="/v1/exports", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 

@@ -8,11 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.queries.reading.model_status import live_workers, schema_revision
-from service.answers import problems
-from service.broker import broker_answers
 from service.context import Context, Here
-from service.observing import Measures
-from service.problems import NOT_READY, Problem
+from service.http.metrics import Measures
+from service.http.openapi import problems
+from service.http.problems import NOT_READY, Problem
+from service.routes.broker_health import broker_answers
 
 router = APIRouter(tags=["health"])
 

@@ -13,15 +13,15 @@ from models.queries.writing.deletion import delete_job
 from models.schemas.jobs import Failure, Job, JobKind, JobState
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
-from service.answers import Cursor, Limit, header_docs, problems
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
-from service.cursors import read_cursor, read_position, write_cursor
-from service.following import present_job, wait_for_job
-from service.headers import PreferHeader, read_preference
-from service.identity import Secured, Tenant
-from service.presenting import UNFINISHED, failure_view, job_view
-from service.problems import BAD_CURSOR, NOT_FOUND
+from service.http.bodies import JsonRoute
+from service.http.cursors import read_cursor, read_position, write_cursor
+from service.http.headers import PreferHeader, read_preference
+from service.http.openapi import Cursor, Limit, header_docs, problems
+from service.http.problems import BAD_CURSOR, NOT_FOUND
+from service.jobs.responses import present_job, wait_for_job
+from service.views.resources import UNFINISHED, failure_view, job_view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JsonRoute, dependencies=[Secured])
 

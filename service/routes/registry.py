@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from models.queries.reading.model_status import live_workers, model_rows
 from models.schemas.registry import ServedModel, ServedModels
 from models.settings import ModelEntry
-from service.answers import problems
+from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.identity import Secured, Tenant
+from service.http.openapi import problems
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Secured])
 

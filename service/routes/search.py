@@ -10,11 +10,11 @@ from attention.definitions import PROFILE
 from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
 from models.schemas.documents import Content
 from models.schemas.search import Hit, ProfileSpace, SearchAnswer, SearchRequest
-from service.answers import problems
-from service.bodies import JsonRoute
+from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
-from service.identity import Secured, Tenant
-from service.problems import (
+from service.http.bodies import JsonRoute
+from service.http.openapi import problems
+from service.http.problems import (
     ANALYSIS_UNKNOWN,
     BODY_TOO_LARGE,
     CLASSES,
@@ -27,7 +27,7 @@ from service.problems import (
     WRONG_DIMENSION,
     field_problem,
 )
-from service.starting import Start, starting_point
+from service.search.query_point import Start, starting_point
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute, dependencies=[Secured])
 

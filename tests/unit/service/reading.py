@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from models.settings import Settings
-from service.problems import Problem
-from service.reading.formats import reader_of
-from service.uploads import Upload
+from service.http.problems import Problem
+from service.uploads.readers.formats import reader_of
+from service.uploads.upload import Upload
 
 CSV, PARQUET, JSON_LINES = "text/csv", "application/vnd.apache.parquet", "application/x-ndjson"
 FIELDS = ("external_id", "domain", "labels", "cluster", "content")

@@ -10,8 +10,8 @@ import pytest
 
 from models.settings import Settings
 from service.app import create_app
-from service.identity import OpenToTheNetworkError, is_loopback
-from service.problems import PROBLEM_TYPES
+from service.auth.tenant import OpenToTheNetworkError, is_loopback
+from service.http.problems import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.ipc
 import pytest
 
-from service.arrow import MEDIA_TYPE, arrow_preferred, token_stream
+from service.views.arrow import MEDIA_TYPE, arrow_preferred, token_stream
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cursors import read_cursor, read_position, write_cursor
-from service.problems import Problem
+from service.http.cursors import read_cursor, read_position, write_cursor
+from service.http.problems import Problem
 
 
 @given(

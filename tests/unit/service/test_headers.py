@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from service.headers import read_cancel_after, read_idempotency_key, read_preference
-from service.problems import Problem
+from service.http.headers import read_cancel_after, read_idempotency_key, read_preference
+from service.http.problems import Problem
 
 
 @pytest.mark.parametrize(

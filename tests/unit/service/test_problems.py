@@ -8,8 +8,8 @@ import pytest
 
 from attention import errors
 from models.errors import Refused
-from service.pages import front_page, problem_page, problems_page
-from service.problems import CLASSES, MEASURING_FAILED, PROBLEM_TYPES, failure
+from service.http.problems import CLASSES, MEASURING_FAILED, PROBLEM_TYPES, failure
+from service.pages.html import front_page, problem_page, problems_page
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from models.settings import Settings
-from service.problems import Problem
-from service.reading.forms import Form
-from service.uploads import Upload
+from service.http.problems import Problem
+from service.uploads.readers.forms import Form
+from service.uploads.upload import Upload
 
 LINES = b'{"text": "one\\r\\n"}\n{"text": "two"}\r\n--not the boundary\r\n'
 Part = tuple[str, tuple[str | None, bytes] | tuple[str | None, bytes, str]]

@@ -9,8 +9,8 @@ from pyarrow import parquet
 from reading import PARQUET, Read
 
 from models.settings import Settings
-from service.reading.parquet import ParquetRows
-from service.uploads import Upload
+from service.uploads.readers.parquet import ParquetRows
+from service.uploads.upload import Upload
 
 TALK = [{"speaker": "Ana", "text": "Are you coming?"}, {"speaker": "Bo", "text": "Yes,\nat six."}]
 

@@ -1,0 +1,139 @@
+"""From exceptions to problem documents, for every request: ours, FastAPI's, the router's, the database's."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from psycopg import errors as postgres
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import Match
+
+from attention.errors import BadTranscript, HearkenError
+from models.errors import Refused
+from models.schemas.problems import FieldError
+from service.auth.browser import is_navigation, login_address
+from service.http.openapi import problem_response
+from service.http.problems import (
+    DATABASE_UNAVAILABLE,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    PROBLEM_TYPES,
+    UNAUTHENTICATED,
+    Problem,
+    failure,
+)
+
+MOST_ERRORS = 20
+
+log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(Refused, _answer_refusal)
+    app.add_exception_handler(HearkenError, _answer_failure)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(OperationalError, _answer_no_database)
+    app.add_exception_handler(InterfaceError, _answer_no_database)
+    app.add_exception_handler(PoolTimeout, _answer_no_database)
+    app.add_exception_handler(Exception, _answer_mistake)
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    if error.kind is UNAUTHENTICATED and is_navigation(request):
+        return RedirectResponse(login_address(request), 303)
+    return problem_response(error, request.url.path)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    errors = [FieldError(pointer=error.pointer, message=str(error))] if error.pointer is not None else []
+    numbers = {"limit": error.limit, "actual": error.actual}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    headers = {"Retry-After": "1"} if PROBLEM_TYPES[error.code].status in (409, 429) else None
+    return problem_response(
+        Problem(PROBLEM_TYPES[error.code], str(error), errors=errors, headers=headers, **known), request.url.path
+    )
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    """What the science refuses in the service itself: a transcript that does not follow its format."""
+    assert isinstance(error, HearkenError)
+    problem = failure(error.code, str(error))
+    if isinstance(error, BadTranscript):
+        problem.errors = (FieldError(pointer="/transcript/content", message=str(error), line=error.line),)
+    return problem_response(problem, request.url.path)
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    shown = field_errors(found[:MOST_ERRORS])
+    more = f" ({len(found) - MOST_ERRORS} more are not shown)" if len(found) > MOST_ERRORS else ""
+    detail = f"{shown[0].pointer or 'The body'}: {shown[0].message}{more}"
+    return problem_response(Problem(INVALID_REQUEST, detail, errors=shown), request.url.path)
+
+
+def field_errors(found: Sequence[Any]) -> list[FieldError]:
+    """Pydantic's errors as pointers and messages, without what was sent."""
+    return [FieldError(pointer=_pointer(tuple(entry["loc"])), message=_message(entry)) for entry in found]
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    place, *rest = location or ("body",)
+    if place in ("query", "header", "path", "cookie"):
+        return f"{place}:{'.'.join(map(str, rest))}"
+    steps = rest if place == "body" else location
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _message(entry: dict[str, Any]) -> str:
+    return str(entry["msg"]).removeprefix("Value error, ")
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem_response(Problem(NOT_FOUND, f"There is nothing at {request.url.path}."), request.url.path)
+    if error.status_code == 405:
+        allowed = ", ".join(sorted(_methods(request)))
+        detail = f"{request.method} does not exist here; there is {allowed}."
+        return problem_response(Problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed}), request.url.path)
+    if error.status_code == 400:
+        return problem_response(Problem(MALFORMED_JSON), request.url.path)
+    return await _answer_mistake(request, error)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that some route has for this path."""
+    found: set[str] = set()
+    for route in request.app.state.every_route:
+        matched, _ = route.matches(request.scope)
+        if matched is not Match.NONE:
+            found |= set(route.methods or ())
+    return found
+
+
+async def _answer_no_database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and isinstance(error.orig, postgres.ProgrammingError):
+        return await _answer_mistake(request, error)
+    log.warning("the database cannot be used: %s", " ".join(str(error).split())[:500])
+    return problem_response(Problem(DATABASE_UNAVAILABLE, headers={"Retry-After": "2"}), request.url.path)
+
+
+async def _answer_mistake(request: Request, error: Exception) -> Response:
+    incident = secrets.token_hex(6)
+    log.error("incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
+    return problem_response(Problem(INTERNAL_ERROR, incident=incident), request.url.path)

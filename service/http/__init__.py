@@ -1,0 +1,1 @@
+"""HTTP itself: bodies, headers, cursors, filters, problems, the OpenAPI document, counts. Knows no resource."""

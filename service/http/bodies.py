@@ -1,0 +1,120 @@
+"""Bodies: how many bytes are read, of which type, and never more in memory than the limit."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from service.http.problems import BODY_TOO_LARGE, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+POURED_BYTES = 1 << 20
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def refuse_large_body(actual: int, limit: int, *, at_least: bool = False) -> None:
+    """Raise a `Problem` when `actual` bytes are more than the limit."""
+    if actual > limit:
+        size = f"at least {actual}" if at_least else str(actual)
+        raise Problem(
+            BODY_TOO_LARGE,
+            f"The body has {size} bytes; the limit is {limit}.",
+            limit=limit,
+            actual=actual,
+            headers={"Connection": "close"},
+        )
+
+
+def declared_length(request: Request) -> int:
+    """What `Content-Length` says; 0 where it says nothing sensible."""
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else 0
+
+
+def media_type(request: Request) -> str:
+    """The media type of the body without its parameters, in lower case; empty where none is given."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def refuse_encoded_body(request: Request) -> None:
+    """Raise a `Problem` for a compressed body, whose true size nobody knows beforehand."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is encoded as {encoding!r}; send it as it is.")
+
+
+async def pour(pieces: AsyncIterator[bytes], limit: int, into: Callable[[bytes], None]) -> None:
+    """Hand a body on, a megabyte at a time, each in a thread. Raises a `Problem` when it passes the limit."""
+    received, gathered = 0, bytearray()
+    async for piece in pieces:
+        received += len(piece)
+        refuse_large_body(received, limit, at_least=True)
+        gathered += piece
+        if len(gathered) >= POURED_BYTES:
+            await asyncio.to_thread(into, bytes(gathered))
+            gathered.clear()
+    await asyncio.to_thread(into, bytes(gathered))
+
+
+class LimitedRequest(Request):
+    """A request whose body is read up to the limit and no further. `parsed` is its JSON, once it was checked."""
+
+    parsed: Any = None
+
+    async def json(self) -> Any:
+        """The body, parsed."""
+        return self.parsed
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body in pieces. Raises a `Problem` when it passes `max_body_bytes`."""
+        limit = self.app.state.context.settings.max_body_bytes
+        received = 0
+        async for chunk in super().stream():
+            received += len(chunk)
+            refuse_large_body(received, limit, at_least=True)
+            yield chunk
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is JSON, or none."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler, with the body checked before it is parsed."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            limited = LimitedRequest(request.scope, request.receive)
+            if self.body_field is not None:
+                await _check_json(limited)
+            return await handle(limited)
+
+        return checked
+
+
+async def _check_json(request: LimitedRequest) -> None:
+    kind = media_type(request)
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        given = f"{kind!r} was sent" if kind else "no type was sent"
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send `Content-Type: application/json`; {given}.")
+    refuse_encoded_body(request)
+    refuse_large_body(declared_length(request), request.app.state.context.settings.max_body_bytes)
+    body = await request.body()
+    try:
+        request.parsed = json.loads(body.removeprefix(BYTE_ORDER_MARK).decode(), parse_constant=_no_constant)
+    except RecursionError:
+        raise Problem(MALFORMED_JSON, "The body is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise Problem(MALFORMED_JSON, "The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Problem(MALFORMED_JSON, f"Reading stopped at {place}: {error.msg}.") from None
+    except ValueError as error:
+        raise Problem(MALFORMED_JSON, f"The body has a value that JSON cannot carry: {error}.") from None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")

@@ -1,0 +1,72 @@
+"""How answers look in the OpenAPI document and on the wire: problems, locations, lists."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import JSONResponse
+
+from models.schemas.problems import ProblemDetails
+from service.http.problems import (
+    CLASSES,
+    DATABASE_UNAVAILABLE,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    NOT_LOCAL,
+    UNAUTHENTICATED,
+    Problem,
+    ProblemType,
+)
+
+Responses = dict[int | str, dict[str, Any]]
+
+ALWAYS = (UNAUTHENTICATED, NOT_LOCAL, INVALID_REQUEST, INTERNAL_ERROR, DATABASE_UNAVAILABLE)
+FAILED_WORK = (*CLASSES["Documents"], *CLASSES["Models"], *CLASSES["Work"])
+"""What a document that could not be measured may answer with."""
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page has, at most.")]
+Cursor = Annotated[str | None, Query(max_length=2_000, description="`next` of the page before.")]
+
+
+class ProblemResponse(JSONResponse):
+    """A problem document."""
+
+    media_type = MEDIA_TYPE
+
+
+def problem_response(problem: Problem, instance: str) -> ProblemResponse:
+    """The answer that a problem makes to the request of the path `instance`."""
+    return ProblemResponse(problem.document(instance), problem.kind.status, problem.headers)
+
+
+def problems(*kinds: ProblemType) -> Responses:
+    """The problems that a route may answer with, beside those that every route may, for its `responses`."""
+    by_status: dict[int, list[ProblemType]] = {}
+    for kind in dict.fromkeys((*kinds, *ALWAYS)):
+        by_status.setdefault(kind.status, []).append(kind)
+    return {status: _described(by_status[status]) for status in sorted(by_status)}
+
+
+def _described(kinds: list[ProblemType]) -> dict[str, Any]:
+    examples = {
+        kind.name: {
+            "summary": kind.title,
+            "value": Problem(kind).document("/v1/..."),
+        }
+        for kind in kinds
+    }
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {
+        "description": "; ".join(kind.title for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def header_docs(**headers: str) -> dict[str, Any]:
+    """The description of response headers; underscores stand for hyphens."""
+    return {
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
+    }
+
+
+PROBLEM_SCHEMA = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")

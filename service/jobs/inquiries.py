@@ -1,0 +1,37 @@
+"""Asking a worker something short, and waiting for the answer; nothing of the question stays."""
+
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from models.queries.reading.inquiries import ask, end_inquiry, read_inquiry
+from service.context import Context
+from service.http.problems import MODEL_BUSY, Problem, failure
+
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]) -> Row[Any]:
+    """A worker's answer (see `models.queries.reading.inquiries`), its response and body.
+
+    Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
+    """
+    patience = here.settings.inquiry_seconds
+    inquiry_id, knocks = await here.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))
+    here.knocker.knock(knocks)
+    try:
+        async with aclosing(here.watcher.changes(inquiry_id, patience)) as changes:
+            async for _ in changes:
+                row = await here.database.run(read_inquiry, inquiry_id)
+                if row is None:
+                    break
+                if row.state == "done":
+                    return row
+                if row.state == "failed":
+                    raise failure(row.reason, row.message)
+    finally:
+        await here.database.run(end_inquiry, inquiry_id)
+    of_what = "comparisons" if model_id is None else model_id
+    raise Problem(MODEL_BUSY, f"No worker answered for {of_what} within {patience:g} seconds.", headers=RETRY_AFTER)

@@ -1,0 +1,124 @@
+"""Comparisons: groups of documents, or of models, against each other."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from models.errors import NotFound
+from models.queries.reading.comparisons import comparison_files, find_comparison, list_comparisons
+from models.queries.reading.model_status import model_rows
+from models.queries.writing.deletion import delete_comparison
+from models.queries.writing.submission import GroupDocuments, Terms, submit_comparison
+from models.schemas.comparisons import SMALLEST_GROUP, Comparison, ComparisonEntry, ComparisonRequest
+from models.schemas.jobs import Job
+from models.schemas.listing import Page
+from models.schemas.strings import Storable
+from service.auth.tenant import Secured, Tenant
+from service.context import Context, Here
+from service.http.bodies import JsonRoute
+from service.http.cursors import read_position, write_cursor
+from service.http.headers import PreferHeader, read_preference
+from service.http.openapi import Cursor, Limit, problems
+from service.http.problems import (
+    BAD_CURSOR,
+    DATASET_UNKNOWN,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    TOO_FEW_DOCUMENTS,
+    WINDOW_TOO_LARGE,
+    field_problem,
+)
+from service.jobs.responses import answer_by_job, wait_for_job
+from service.jobs.submission import terms_of
+from service.routes.analyses import CREATING
+from service.routes.batches import ACCEPTED
+from service.views.resources import comparison_entry, comparison_view
+
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, TOO_FEW_DOCUMENTS, WINDOW_TOO_LARGE)},
+)
+async def create_comparison(
+    body: ComparisonRequest,
+    response: Response,
+    here: Here,
+    tenant: Tenant,
+    terms: Annotated[Terms, Depends(terms_of)],
+    prefer: PreferHeader = None,
+) -> Job:
+    """Compare groups. Answers at once unless `Prefer: wait=N` asks; the job's `result` is the comparison's address."""
+    groups = [
+        GroupDocuments(
+            name=group.name,
+            dataset_id=group.dataset_id,
+            domain=group.domain,
+            served=here.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
+            limit=group.limit,
+        )
+        for index, group in enumerate(body.groups)
+    ]
+    settled = body.settled([group.served.id for group in groups], here.served(body.model).id)
+    await _models_fit(here, settled, groups)
+    request = settled.model_dump(mode="json")
+    submitted = await here.database.run(
+        submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
+    )
+    here.knocker.knock(submitted.knocks)
+    preference = read_preference(prefer, 0.0)
+    response.headers.update(preference.headers)
+    await wait_for_job(here, tenant, submitted.job_id, preference.seconds)
+    return await answer_by_job(here, tenant, submitted.job_id, response)
+
+
+async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
+    """Raise a `Problem` where a model, as far as it is known, reads less than a window or lacks a layer to map."""
+    rows = await here.database.run(model_rows)
+    for group in groups:
+        facts = (rows[group.served.id].facts if group.served.id in rows else None) or {}
+        known = [length for length in (group.served.max_tokens, facts.get("context")) if length]
+        if asked.window_characters is None and known and asked.window_tokens > min(known):
+            raise field_problem(
+                WINDOW_TOO_LARGE,
+                "/window_tokens",
+                f"`window_tokens` is {asked.window_tokens}; the model {group.served.id} reads {min(known)} at most.",
+                limit=min(known),
+                actual=asked.window_tokens,
+            )
+        layers = facts.get("layers")
+        if layers and asked.map_layers and max(asked.map_layers) >= layers:
+            raise field_problem(
+                INVALID_REQUEST,
+                f"/map_layers/{asked.map_layers.index(max(asked.map_layers))}",
+                f"The model {group.served.id} has layers 0 to {layers - 1}.",
+            )
+
+
+@router.get("", responses=problems(BAD_CURSOR))
+async def get_comparisons(
+    here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ComparisonEntry]:
+    """Comparisons without their results, newest first."""
+    after = read_position(cursor, "comparisons")
+    rows = await here.database.run(list_comparisons, tenant, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor("comparisons", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
+    return Page(items=[comparison_entry(row) for row in shown], next=following)
+
+
+@router.get("/{comparison_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
+async def get_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> Comparison:
+    """One comparison; with its result once it has succeeded."""
+    row = await here.database.run(find_comparison, tenant, comparison_id)
+    if row is None:
+        raise NotFound(f"There is no comparison {comparison_id}.")
+    return comparison_view(row, await here.database.run(comparison_files, comparison_id))
+
+
+@router.delete("/{comparison_id}", status_code=204, responses=problems(NOT_FOUND))
+async def remove_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> None:
+    """Forget a comparison with its job, its analyses and its files."""
+    await here.database.run(delete_comparison, tenant, comparison_id)

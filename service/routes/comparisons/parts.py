@@ -1,0 +1,55 @@
+"""The large parts of a comparison's result, page by page: the points of its maps, the tests of its heads."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from models.errors import NotFound
+from models.queries.reading.comparisons import heads_of, list_points
+from models.schemas.comparisons import HeadTests, Point
+from models.schemas.listing import Page
+from models.schemas.strings import Storable
+from service.auth.tenant import Secured, Tenant
+from service.context import Here
+from service.http.bodies import JsonRoute
+from service.http.cursors import read_cursor, write_cursor
+from service.http.openapi import Cursor, problems
+from service.http.problems import BAD_CURSOR, NO_RESULT_YET, NOT_FOUND
+from service.routes.comparisons.files import succeeded
+
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])
+
+
+@router.get("/{comparison_id}/points", responses=problems(NOT_FOUND, NO_RESULT_YET, BAD_CURSOR))
+async def get_points(
+    comparison_id: Storable,
+    here: Here,
+    tenant: Tenant,
+    space: Literal["embedding", "profile"] = "embedding",
+    layer: Annotated[int | None, Query(ge=0, le=10_000, description="Of the map of this layer.")] = None,
+    limit: Annotated[int, Query(ge=1, le=2_000, description="How many points a page has, at most.")] = 1_000,
+    cursor: Cursor = None,
+) -> Page[Point]:
+    """The points of one map, in the map's own order; an empty page where there is no such map."""
+    order = f"points {comparison_id} {space} {layer}"
+    (after,) = (0,) if cursor is None else read_cursor(cursor, order, int)
+    await succeeded(here, tenant, comparison_id)
+    rows = await here.database.run(list_points, comparison_id, space, layer, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    following = write_cursor(order, shown[-1].place) if len(rows) > limit else None
+    return Page(items=[Point(**row.point) for row in shown], next=following)
+
+
+@router.get("/{comparison_id}/heads", responses=problems(NOT_FOUND, NO_RESULT_YET))
+async def get_heads(
+    comparison_id: Storable,
+    here: Here,
+    tenant: Tenant,
+    metric: Annotated[Storable, Query(max_length=100, description="Which metric.", examples=["distance"])],
+) -> HeadTests:
+    """The tests of every head on one metric."""
+    await succeeded(here, tenant, comparison_id)
+    tests = await here.database.run(heads_of, comparison_id, metric)
+    if tests is None:
+        raise NotFound(f"The comparison {comparison_id} has no heads compared on {metric}.")
+    return HeadTests(metric=metric, **tests)

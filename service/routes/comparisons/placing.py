@@ -1,0 +1,80 @@
+"""A new document on a comparison's map: read as the comparison read its documents, then put among its neighbours."""
+
+from fastapi import APIRouter
+
+from models.errors import NotFound
+from models.queries.search.map_points import content_of_analysis, embedding_map
+from models.schemas.comparisons import ComparisonRequest
+from models.schemas.documents import Content, content_of_turns
+from models.schemas.placing import Placed, Placement, PlaceRequest
+from models.schemas.strings import Storable
+from service.auth.tenant import Secured, Tenant
+from service.context import Context, Here
+from service.http.bodies import JsonRoute
+from service.http.openapi import problems
+from service.http.problems import (
+    ANALYSIS_UNKNOWN,
+    BODY_TOO_LARGE,
+    CLASSES,
+    DOCUMENT_TOO_LARGE,
+    MALFORMED_JSON,
+    MODEL_BUSY,
+    MODEL_CHANGED,
+    NO_RESULT_YET,
+    NOT_FOUND,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+    field_problem,
+)
+from service.jobs.inquiries import answer_of
+from service.jobs.submission import document_within_limits
+from service.routes.comparisons.files import succeeded
+
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])
+
+
+@router.post(
+    "/{comparison_id}/place",
+    responses=problems(
+        NOT_FOUND,
+        NO_RESULT_YET,
+        MALFORMED_JSON,
+        UNSUPPORTED_MEDIA_TYPE,
+        BODY_TOO_LARGE,
+        DOCUMENT_TOO_LARGE,
+        ANALYSIS_UNKNOWN,
+        MODEL_CHANGED,
+        MODEL_BUSY,
+        *CLASSES["Documents"],
+        *CLASSES["Models"],
+    ),
+)
+async def place(comparison_id: Storable, body: PlaceRequest, here: Here, tenant: Tenant) -> Placement:
+    """Where a document stands on the map of embeddings. It is read in the comparison's windows and not kept."""
+    await succeeded(here, tenant, comparison_id)
+    found = await here.database.run(embedding_map, tenant, comparison_id)
+    if found is None or found.drawn is None or len(found.models) != 1:
+        raise NotFound(f"The comparison {comparison_id} has no map of embeddings under one model.")
+    (model_id,) = found.models
+    if model_id not in {entry.id for entry in here.entries}:
+        raise Problem(MODEL_CHANGED, f"The map was made with {model_id}, which is not served any more.")
+    content = await _content(here, tenant, body)
+    asked = ComparisonRequest.model_validate(found.request).model_copy(update={"first_window": False})
+    options = asked.options().model_dump(mode="json")
+    asks = {"content": content, "options": options, "comparison_id": comparison_id}
+    read = await answer_of(here, tenant, model_id, "embedding", asks)
+    placed = read.response["placed"]
+    if placed is None:
+        raise Problem(MODEL_CHANGED, "No document of the map is left that was measured with what the model is now.")
+    return Placement(embedding=Placed.model_validate(placed))
+
+
+async def _content(here: Context, tenant: str, body: PlaceRequest) -> Content:
+    if body.analysis_id is not None:
+        content = await here.database.run(content_of_analysis, tenant, body.analysis_id)
+        if content is None:
+            raise field_problem(ANALYSIS_UNKNOWN, "/analysis_id", f"There is no analysis {body.analysis_id}.")
+        return content
+    sent = content_of_turns(body.conversation.turns) if body.conversation else {"text": body.text}
+    document_within_limits(here.settings, sent)
+    return sent

@@ -1,0 +1,71 @@
+"""The formats of a data set: by which media types and file names each is known, and who reads it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from service.uploads.readers.csv_rows import CsvRows
+from service.uploads.readers.json_lines import JsonLines
+from service.uploads.readers.parquet import ParquetRows
+
+if TYPE_CHECKING:
+    from service.uploads.upload import Upload
+
+FORM = "multipart/form-data"
+SAYING_NOTHING = ("application/octet-stream", "text/plain", "")
+"""Media types that programs give where they know none: a file's name decides, else it is JSON Lines."""
+
+
+class Reader(Protocol):
+    """Takes a format's bytes as they come and gives the upload what it finds in them. Not safe between threads.
+
+    `unpacks` says whether most of the work comes after the last byte, in `read_on`.
+    """
+
+    unpacks: ClassVar[bool]
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises a `Problem` when nothing that follows could help."""
+
+    def read_on(self) -> bool:
+        """After the last byte: read some of what is left. False once nothing is; raises a `Problem`."""
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+
+
+class ReaderOf(Protocol):
+    """Makes the reader of one format for one upload."""
+
+    def __call__(self, upload: "Upload") -> Reader:
+        """The reader."""
+
+
+BY_TYPE: Mapping[str, ReaderOf] = {
+    "application/x-ndjson": JsonLines,
+    "application/jsonl": JsonLines,
+    "application/x-jsonlines": JsonLines,
+    "application/jsonlines": JsonLines,
+    "application/json": JsonLines,
+    "text/csv": CsvRows,
+    "application/csv": CsvRows,
+    "application/vnd.apache.parquet": ParquetRows,
+    "application/x-parquet": ParquetRows,
+    "application/parquet": ParquetRows,
+}
+BY_ENDING: Mapping[str, ReaderOf] = {
+    "jsonl": JsonLines,
+    "ndjson": JsonLines,
+    "json": JsonLines,
+    "csv": CsvRows,
+    "parquet": ParquetRows,
+    "pq": ParquetRows,
+}
+TAKEN = "`application/x-ndjson`, `text/csv` or `application/vnd.apache.parquet`"
+
+
+def reader_of(media_type: str, file_name: str = "") -> ReaderOf | None:
+    """Who reads a body of this type, or a file of this type and name; None where nobody does."""
+    if media_type in BY_TYPE:
+        return BY_TYPE[media_type]
+    ending = file_name.rpartition(".")[2].lower() if "." in file_name else ""
+    return BY_ENDING.get(ending, JsonLines if media_type in SAYING_NOTHING else None)

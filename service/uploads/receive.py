@@ -1,0 +1,49 @@
+"""Receiving a data set: by the type of a request's body, from its first byte to the last document checked."""
+
+import hashlib
+import json
+from asyncio import to_thread
+from collections.abc import Mapping
+from contextlib import nullcontext
+
+from fastapi import Request
+
+from service.context import Context
+from service.http.bodies import declared_length, media_type, pour, refuse_encoded_body, refuse_large_body
+from service.http.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, Problem, field_problem
+from service.uploads.readers.formats import FORM, TAKEN, reader_of
+from service.uploads.readers.forms import Form
+from service.uploads.upload import Upload
+
+
+async def receive(
+    request: Request, here: Context, upload: Upload, asked: Mapping[str, str | None]
+) -> tuple[dict[str, str], bytes]:
+    """Read all of a body: ({name, domain} as `asked` in the address or as a form says, the digest of what was sent).
+
+    Raises a `Problem` for a body that is too large, of another type, has bad documents or none.
+    """
+    limit = here.settings.max_upload_bytes
+    refuse_encoded_body(request)
+    refuse_large_body(declared_length(request), limit)
+    given = {name: value for name, value in asked.items() if value is not None}
+    if media_type(request) == FORM:
+        form = Form(request.headers["content-type"], upload)
+        await pour(request.stream(), limit, form.feed)
+        form.end()
+        if twice := sorted(form.fields.keys() & given.keys()):
+            raise field_problem(INVALID_REQUEST, f"form:{twice[0]}", "The address gives it as well; give it once.")
+        given |= form.fields
+        fields = json.dumps(form.fields, sort_keys=True).encode()
+    else:
+        reader = reader_of(media_type(request))
+        if reader is None:
+            raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send {TAKEN}; {media_type(request)[:100]!r} was sent.")
+        upload.begin(reader)
+        await pour(request.stream(), limit, upload.absorb)
+        fields = b""
+    async with here.unpacking if upload.unpacks else nullcontext():
+        while await to_thread(upload.read_on):
+            pass
+    digest = bytes.fromhex(upload.sha256)
+    return given, hashlib.sha256(digest + fields).digest() if fields else digest

@@ -1,0 +1,193 @@
+"""Rows of the database as what clients see."""
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+from sqlalchemy import Row
+
+from attention.definitions import METRIC_NAMES
+from models.schemas.analyses import (
+    Analysis,
+    AnalysisEntry,
+    AnalysisLayer,
+    EmbeddingFacts,
+    LayerValues,
+    MetricValues,
+    Timing,
+)
+from models.schemas.analyses import ModelReference as Reference
+from models.schemas.comparisons import Comparison, ComparisonEntry
+from models.schemas.datasets import Dataset
+from models.schemas.jobs import Failure, Job, Progress
+from service.views.turns import flow_view, turns_view
+
+UNFINISHED = ("queued", "running", "summarizing")
+
+
+def job_view(row: Row[Any]) -> Job:
+    """A row of `models.queries.reading.jobs.job_view`."""
+    progress = Progress(
+        total=row.total,
+        done=row.done,
+        cached=row.cached,
+        failed=row.failed,
+        cancelled=row.cancelled,
+        tokens_per_second=_rate(row.tokens_measured, row.seconds),
+        eta_seconds=_remaining(row),
+    )
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        progress=progress,
+        reason=row.reason,
+        message=row.message,
+        result=_result(row),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _rate(tokens: int, seconds: Any) -> float | None:
+    return None if seconds is None or seconds <= 0 else round(float(tokens) / float(seconds), 3)
+
+
+def _remaining(row: Row[Any]) -> float | None:
+    """What is left takes as long for its estimated length as what is done took for its own."""
+    if row.state != "running" or row.seconds is None or not row.estimate_done:
+        return None
+    return round(float(row.seconds) * float(row.estimate_left) / float(row.estimate_done), 3)
+
+
+def _result(row: Row[Any]) -> str | None:
+    if row.kind == "comparison":
+        return f"/v1/comparisons/{row.comparison_id}" if row.comparison_id else None
+    if row.kind == "batch":
+        return f"/v1/analyses?job_id={row.id}"
+    return f"/v1/analyses/{row.analysis_id}" if row.analysis_id else None
+
+
+def failure_view(row: Row[Any]) -> Failure:
+    """A row of `list_failures`."""
+    in_dataset = row.dataset_id is not None
+    return Failure(
+        document_id=row.document_id,
+        dataset_id=row.dataset_id,
+        position=row.position if in_dataset else None,
+        external_id=row.external_id,
+        domain=row.domain,
+        model=row.model_id,
+        reason=row.reason or "measuring-failed",
+        message=row.message or "",
+        failed_at=row.finished_at,
+    )
+
+
+def dataset_view(row: Row[Any]) -> Dataset:
+    """A row of `find_dataset`."""
+    return Dataset(
+        id=row.id,
+        name=row.name,
+        sha256=row.sha256,
+        documents=int(row.documents),
+        domains=dict(sorted(row.domains.items())),
+        bytes=row.bytes,
+        passed_over=row.passed_over,
+        created_at=row.created_at,
+    )
+
+
+def _entry(row: Row[Any]) -> dict[str, Any]:
+    values = row._mapping
+    return {
+        "id": row.id,
+        "job_id": row.job_id,
+        "created_at": row.created_at,
+        "model": Reference(id=row.model_id, revision=row.revision),
+        "definitions": row.definitions,
+        "dataset_id": row.dataset_id,
+        "domain": row.domain,
+        "external_id": row.external_id,
+        "labels": row.labels,
+        "tokens": row.tokens,
+        "turns": row.turns,
+        "speakers": row.speakers,
+        "windows": row.windows,
+        "truncated": row.truncated,
+        "cached": row.cached,
+        "left_out_rows": row.left_out_rows,
+        "metrics": MetricValues(**{name: values[name] for name in METRIC_NAMES}),
+        "embedding": EmbeddingFacts(dimension=row.dimension),
+        "timing": Timing(**row.timing),
+    }
+
+
+def analysis_entry(row: Row[Any]) -> AnalysisEntry:
+    """A row of `list_analyses`."""
+    return AnalysisEntry(**_entry(row))
+
+
+def analysis_layer(row: Row[Any], layer: Row[Any]) -> AnalysisLayer:
+    """A row of `list_analyses` with the numbers of one of its layers, a row of `layers_of`."""
+    metrics = MetricValues(**{name: layer._mapping[name] for name in METRIC_NAMES})
+    return AnalysisLayer(**{**_entry(row), "metrics": metrics}, layer=layer.layer)
+
+
+def analysis_view(
+    row: Row[Any],
+    layers: Sequence[Row[Any]],
+    turns: Sequence[Row[Any]] = (),
+    flows: Sequence[Sequence[float] | None] = (),
+    *,
+    layer: int | None = None,
+    parts: Set[str] = frozenset(),
+) -> Analysis:
+    """A row of `find_analysis` with its layers, and turns and flows where `parts` names what needs them.
+
+    What was not asked for stays unset.
+    """
+    wanted: dict[str, Any] = {}
+    if "heads" in parts:
+        wanted["heads"] = {name: [layer._mapping[f"{name}_heads"] for layer in layers] for name in METRIC_NAMES}
+    if "flow" in parts:
+        wanted["flow"] = flow_view(row.speakers, turns, flows, layer)
+    if "turns" in parts:
+        wanted["turns_detail"] = turns_view(row.speakers, turns) if row.turns is not None else None
+    plain = [
+        LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
+    ]
+    return Analysis(**_entry(row), layers=plain, **wanted)
+
+
+def _comparison(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "job_id": row.job_id,
+        "state": row.state,
+        "created_at": row.created_at,
+        "finished_at": row.finished_at,
+        "reason": row.reason,
+        "message": row.message,
+        "request": row.request,
+    }
+
+
+def comparison_entry(row: Row[Any]) -> ComparisonEntry:
+    """A row of `list_comparisons`."""
+    return ComparisonEntry(**_comparison(row))
+
+
+def comparison_view(row: Row[Any], files: Sequence[str]) -> Comparison:
+    """A row of `find_comparison` with the names of its files."""
+    here = f"/v1/comparisons/{row.id}"
+    result = {name: value for name, value in (row.result or {}).items() if name not in _comparison(row)}
+    report = f"{here}/report" if "report.html" in files else None
+    figures = [f"{here}/figures/{name}.svg" for name in result.get("figures", ())]
+    for drawn in result.get("maps", ()):
+        if "points" not in drawn:
+            layer = "" if drawn["layer"] is None else f"&layer={drawn['layer']}"
+            drawn["points_at"] = f"{here}/points?space={drawn['space']}{layer}"
+    if result and "heads" not in result:
+        result["heads_at"] = f"{here}/heads?metric={{metric}}"
+    return Comparison(**_comparison(row), **{**result, "report": report, "figures": figures})
