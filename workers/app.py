@@ -32,7 +32,7 @@ def _configured() -> Celery:
         task_acks_late=True,
         task_create_missing_queues=True,
         task_default_queue=SUMMARIES,
-        worker_consumer="workers.consumer:AttentiveConsumer",
+        worker_consumer="workers.celery.consumer:AttentiveConsumer",
         worker_prefetch_multiplier=1,
         worker_pool="prefork",
         worker_concurrency=1,
@@ -50,7 +50,7 @@ def _configured() -> Celery:
             "interval_start": 0.0,
             "interval_step": 0.1,
         },
-        beat_scheduler="workers.beat:InProcessScheduler",
+        beat_scheduler="workers.celery.beat:InProcessScheduler",
         beat_max_loop_interval=settings().sweep_seconds,
         beat_schedule={"sweep": {"task": SWEEP, "schedule": settings().sweep_seconds}},
     )

@@ -1,6 +1,6 @@
 """The two tasks: answering a knock, and sweeping. Imports no torch until there is a knock to answer."""
 
-import workers.lifetime  # noqa: F401 - connects the signals of a worker's start and end
+import workers.celery.lifetime  # noqa: F401 - connects the signals of a worker's start and end
 from models.queries.queue.job_state import MODEL_QUEUE
 from workers.app import ANSWER, SUMMARIES, SWEEP, app, knock
 from workers.database import engine
@@ -16,7 +16,7 @@ def answer(queue: str) -> None:
         if process.stopping:
             knock(queue)  # for another worker, or for this one when it has started again
             return
-        from workers.answering import this_answering
+        from workers.dispatch import this_answering
 
         try:
             if queue == SUMMARIES:

@@ -32,11 +32,11 @@ from models.tables import (
     profile,
     work_item,
 )
-from workers import serving
-from workers.answering import Answering
 from workers.app import app
+from workers.dispatch import Answering
+from workers.measuring import model_registry
+from workers.measuring.model_registry import ServedModels
 from workers.process import WorkerProcess
-from workers.serving import ServedModels
 
 pytestmark = pytest.mark.xdist_group("profiles")
 
@@ -263,7 +263,9 @@ def test_a_worker_without_a_scale_measures_all_the_same_and_the_sweeper_makes_th
         return None if point is None else np.asarray(point, np.float32)
 
     with monkeypatch.context() as broken:
-        broken.setattr(serving, "measured_scale", Mock(side_effect=NotFinite("the network's arithmetic overflowed")))
+        broken.setattr(
+            model_registry, "measured_scale", Mock(side_effect=NotFinite("the network's arithmetic overflowed"))
+        )
         assert measured_by_a_new_worker() is None
     assert measured_by_a_new_worker() is None, "known already"
     with engine.begin() as connection:

@@ -31,10 +31,10 @@ from models.tables import (
     work_item,
 )
 from models.work import Sampling, WorkOptions
-from workers.answering import Answering
 from workers.app import app
+from workers.dispatch import Answering
+from workers.measuring.model_registry import ServedModels
 from workers.process import WorkerProcess
-from workers.serving import ServedModels
 
 pytestmark = pytest.mark.xdist_group("measuring")
 

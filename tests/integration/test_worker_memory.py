@@ -15,11 +15,11 @@ from attention.model.loading import Model
 from attention.model.memory_budget import pass_tokens
 from attention.text.rendering import Rendered
 from models.settings import ModelEntry, Settings
-from workers import measuring, serving
-from workers.answering import Answering
 from workers.app import app
+from workers.dispatch import Answering
+from workers.measuring import claim_run, model_registry
+from workers.measuring.model_registry import ServedModels
 from workers.process import WorkerProcess
-from workers.serving import ServedModels
 
 pytestmark = pytest.mark.xdist_group("measuring")
 
@@ -53,7 +53,7 @@ def hold(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
             raise torch.OutOfMemoryError("planted")
         return analyse(model, documents, token_budget=token_budget, **options)
 
-    monkeypatch.setattr(measuring, "analyse", measured)
+    monkeypatch.setattr(claim_run, "analyse", measured)
     return tried
 
 
@@ -95,7 +95,7 @@ def test_a_window_that_does_not_fit_alone_fails_its_document_and_no_other(
 
 
 def test_workers_of_one_machine_share_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "free_memory", lambda _device: 512 << 20)
+    monkeypatch.setattr(model_registry, "free_memory", lambda _device: 512 << 20)
     entries = (ModelEntry(id=MODEL, packaged=True, default=True),)
     alone, among_four = (
         ServedModels(engine, entries, token_budget=1 << 20, sharers=lambda count=count: count) for count in (1, 4)

@@ -15,11 +15,11 @@ from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries
 from models.queries.reading.inquiries import ask, read_inquiry
 from models.settings import ModelEntry, Settings
 from models.tables import analysis, document, inquiry
-from workers.answering import Answering
 from workers.app import app
+from workers.dispatch import Answering
+from workers.inquiries.remeasure import MOST_NUMBERS, Changed, recall
+from workers.measuring.model_registry import ServedModels
 from workers.process import WorkerProcess
-from workers.recalling import MOST_NUMBERS, Changed, recall
-from workers.serving import ServedModels
 
 pytestmark = pytest.mark.xdist_group("measuring")
 

@@ -16,10 +16,10 @@ from models.queries.reading.summaries import claim_summary, measured_group, stor
 from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
 from models.work import Sampling, WorkOptions
-from workers.answering import Answering
 from workers.app import app
+from workers.dispatch import Answering
+from workers.measuring.model_registry import ServedModels
 from workers.process import WorkerProcess
-from workers.serving import ServedModels
 
 pytestmark = pytest.mark.xdist_group("summaries")
 
@@ -190,7 +190,7 @@ def test_urgent_work_is_served_while_a_summary_is_made(
     measure(worker, job_id)
     with engine.begin() as connection:
         urgent = add_job(connection, [words(30, 999)], kind="analysis", priority=INTERACTIVE)
-    monkeypatch.setattr("workers.summaries.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("workers.comparing.summaries.LOOK_SECONDS", 0.001)
     worker.answer_summaries()
     assert job_row(engine, urgent).state == "succeeded"
     assert job_row(engine, urgent).finished_at < job_row(engine, job_id).finished_at

@@ -12,7 +12,7 @@ from report import build_report, markdown, tidy_csv
 from report.first_window import first_window_rows, first_window_text
 from report.wording import fixed
 from tests.unit.comparison.planted import planted_group
-from workers.first_window import first_window_result, of_first_windows
+from workers.comparing.first_window import first_window_result, of_first_windows
 
 SETTINGS = ComparisonSettings(by_head=False, separability=False, maps=())
 

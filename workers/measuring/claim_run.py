@@ -22,8 +22,8 @@ from attention.text.rendering import Rendered
 from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_standing, fail_items, give_back
 from models.queries.reading.jobs import cancel_jobs
 from models.queries.writing.storing import Key, Outcome, known_measurements, store_outcomes
-from workers.documents import key_of, render_content
-from workers.serving import Served, ServedModels
+from workers.measuring.documents import key_of, render_content
+from workers.measuring.model_registry import Served, ServedModels
 
 log = logging.getLogger(__name__)
 

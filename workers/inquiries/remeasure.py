@@ -15,8 +15,8 @@ from attention.text.tokens import surface
 from models.arrays import pack_texts
 from models.queries.queue.inquiry_claims import ClaimedInquiry, still_waited_for
 from models.queries.reading.analysis_source import source_of
-from workers.documents import key_of, render_content
-from workers.serving import Served
+from workers.measuring.documents import key_of, render_content
+from workers.measuring.model_registry import Served
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -13,7 +13,7 @@ from attention.text.script import plain_script
 from attention.text.spans import count_words, sample_spans
 from models.queries.reading.summaries import contents_of_group
 from models.work import WorkOptions
-from workers.documents import read_content
+from workers.measuring.documents import read_content
 
 DISTANCE: Final = "distance"
 

@@ -17,10 +17,10 @@ from attention.text.rendering import Rendered
 from models.arrays import pack
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
-from workers.documents import render_content
-from workers.placing import place_on_map
-from workers.recalling import MODEL_CHANGED, Changed, recall
-from workers.serving import Served
+from workers.inquiries.map_points import place_on_map
+from workers.inquiries.remeasure import MODEL_CHANGED, Changed, recall
+from workers.measuring.documents import render_content
+from workers.measuring.model_registry import Served
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def answer_inquiries(
     """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one.
 
     Whose "space" is "profile" has the point of its profile, "profile", instead of the embedding.
-    What is also to be placed on a map has "placed" besides (see `workers.placing`), and comes after what is not.
+    What is also to be placed on a map has "placed" besides (see `map_points`), and comes after what is not.
     """
     read: list[_Read] = []
     for inquiry in inquiries:

@@ -26,10 +26,10 @@ from models.queries.reading.summaries import (
 )
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
-from workers.comparison_files import stated_versions
-from workers.first_window import first_window_result, of_first_windows
-from workers.measuring import Surroundings
-from workers.pairing import Reading, distance_in_words, words_of_group
+from workers.comparing.first_window import first_window_result, of_first_windows
+from workers.comparing.pairing import Reading, distance_in_words, words_of_group
+from workers.inquiries.comparison_files import stated_versions
+from workers.measuring.claim_run import Surroundings
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries,
 from models.queries.reading.summaries import claim_summary
 from models.settings import load_models_file
 from models.tables import INTERACTIVE
-from workers.comparison_files import answer_file
+from workers.comparing.summaries import SummaryRun
 from workers.database import engine
-from workers.inquiries import answer_inquiries, fail_inquiries
-from workers.measuring import ClaimRun
+from workers.inquiries.answers import answer_inquiries, fail_inquiries
+from workers.inquiries.comparison_files import answer_file
+from workers.measuring.claim_run import ClaimRun
+from workers.measuring.model_registry import UNTRAINED, ServedModels
 from workers.outbox import send_knocks
 from workers.process import WorkerProcess, this_process
-from workers.serving import UNTRAINED, ServedModels
-from workers.summaries import SummaryRun
 
 log = logging.getLogger(__name__)
 
