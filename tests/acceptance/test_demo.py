@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from serving import HEARKEN, environment, refused
 
 from hearken.local import temporary_folder
-from tests.acceptance.serving import HEARKEN, environment, refused
 
 pytestmark = pytest.mark.xdist_group("serve")  # not beside the other whole stacks: two processors are not enough
 

@@ -1,17 +1,16 @@
 """The files that deploy a cluster agree with the code: their commands, settings, ports and folders exist."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from project_tree import ROOT
 from typer.main import get_command
 
 from hearken.cli.main import app
 from models.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 OURS = ("migrate", "api", "worker", "beat")
 

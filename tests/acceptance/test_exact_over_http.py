@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from serving import Serving, until
+from tiny_models import tiny_model
 from transformers import AutoModel, AutoTokenizer
 
 from attention.model.loading import packaged_minilm
@@ -19,8 +21,6 @@ from attention.text.rendering import Document, Turn, render
 from hearken.client import Client
 from hearken.local import temporary_folder
 from models.schemas.analyses import Analysis
-from tests.acceptance.serving import Serving, until
-from tests.tiny_models import tiny_model
 
 pytestmark = pytest.mark.xdist_group("exact")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from serving import HEARKEN, environment, until
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from hearken.client import Client
 from hearken.errors import ProblemError
 from hearken.local import PostgresServer, temporary_folder
-from tests.acceptance.serving import HEARKEN, environment, until
 
 
 def created(tenant: str, *arguments: str, **settings: str) -> str:

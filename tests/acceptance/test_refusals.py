@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from serving import refused, sockets, temporary_place
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from hearken.local import PostgresServer, temporary_folder
 from migrations.run import upgrade
-from tests.acceptance.serving import refused, sockets, temporary_place
 
 
 @pytest.fixture

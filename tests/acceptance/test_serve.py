@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from serving import Serving, living, refused, shared_memory, sockets, until
 
 from hearken.client import Client
 from hearken.errors import ProblemError
 from hearken.local import temporary_folder
-from tests.acceptance.serving import Serving, living, refused, shared_memory, sockets, until
 
 # One after the other on one folder: each test goes on where the one before it stopped.
 pytestmark = pytest.mark.xdist_group("serve")

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, compare
 from attention.comparison.controls import control_result
 from report import build_report
 from tests.browser.chromium import Browser, Page
 from tests.browser.contrast import CONTRAST
-from tests.unit.comparison.planted import planted_group
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from project_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 FROM_TOP_TO_BOTTOM = ("hearken", "service", "workers", "migrations", "models", "attention")
 OUTSIDE_OF_THE_SCIENCE = {
     "sqlalchemy", "psycopg", "pgvector", "alembic", "pydantic", "pydantic_settings",

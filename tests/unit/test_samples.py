@@ -2,12 +2,11 @@
 
 import ast
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from project_tree import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 DOMAINS = ("conversation", "web", "code", "mathematics")
 
 

@@ -1,10 +1,10 @@
 """The operator's page lists every setting, with its default and its meaning."""
 
-from pathlib import Path
+from project_tree import ROOT
 
 from models.settings import Settings
 
-PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+PAGE = ROOT / "docs" / "operations.md"
 
 
 def test_the_settings_table_is_the_settings_class() -> None:

@@ -6,12 +6,12 @@ import json
 import re
 
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, compare
 from report import build_report, findings, markdown, tidy_csv
 from report.figures.printed import figure, figure_names
 from report.wording import p_shown, shown, unbroken
-from tests.unit.comparison.planted import planted_group
 
 NASTY = "</script><img src=x onerror=alert(1)>|`$x$"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, compare
 from attention.comparison.controls import control_result
@@ -16,7 +17,6 @@ from report.figures.layered import MOST_DRAWN, layer_charts, layer_table
 from report.matrix import MOST_COLUMNS, matrix
 from report.summary import summary
 from report.wording import fixed, shown
-from tests.unit.comparison.planted import planted_group
 
 METRICS = ("distance", "dispersion", "interdependency", "sink", "cross_turn")
 LAYERS = 3

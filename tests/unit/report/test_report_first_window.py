@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, Group, compare
 from report import build_report, markdown, tidy_csv
 from report.first_window import first_window_rows, first_window_text
 from report.wording import fixed
-from tests.unit.comparison.planted import planted_group
 from workers.comparing.first_window import first_window_result, of_first_windows
 
 SETTINGS = ComparisonSettings(by_head=False, separability=False, maps=())

@@ -3,17 +3,16 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from project_tree import ROOT
 
 from models.settings import Settings
 from service.app import create_app
 from service.auth.tenant import OpenToTheNetworkError, is_loopback
 from service.http.problems import PROBLEM_TYPES
 
-ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 

@@ -2,16 +2,14 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
+from project_tree import ROOT
 
 from attention import errors
 from models.errors import Refused
 from service.http.problems import CLASSES, MEASURING_FAILED, PROBLEM_TYPES, failure
 from service.pages.html import front_page, problem_page, problems_page
-
-ROOT = Path(__file__).parents[3]
 
 
 def leaves(top: type) -> set[type]:
@@ -29,7 +27,7 @@ def test_every_refusal_of_the_records_is_a_problem_type() -> None:
 
 
 def test_every_reason_that_workers_write_is_a_problem_type() -> None:
-    sources = [*ROOT.glob("workers/*.py"), *ROOT.glob("models/queries/*.py")]
+    sources = [*ROOT.glob("workers/**/*.py"), *ROOT.glob("models/queries/**/*.py")]
     found = {name for source in sources for name in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source.read_text())}
     reasons = found - {"hearken-worker", "utf-8"}
     assert reasons - PROBLEM_TYPES.keys() == set()

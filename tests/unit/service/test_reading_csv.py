@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import CSV, JSON_LINES, Read
+from upload_reading import CSV, JSON_LINES, Read
 
 TALK = [{"speaker": "Ana", "text": 'Say "yes", please,\nnow.'}, {"speaker": "Bo", "text": "Yes."}]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from reading import PARQUET, Read
+from upload_reading import PARQUET, Read
 
 from models.settings import Settings
 from service.uploads.readers.parquet import ParquetRows

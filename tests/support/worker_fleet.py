@@ -11,13 +11,13 @@ from typing import Any
 
 import psutil
 import redis
+from project_tree import ROOT
 from seeded_work import MODEL, job_row
 from sqlalchemy import Engine, create_engine, select
 
 from hearken.local import PostgresServer, RedisServer, temporary_folder
 from models.tables import worker
 
-ROOT = Path(__file__).parent.parent
 SETTINGS = {
     "HEARKEN_LEASE_SECONDS": "3",
     "HEARKEN_HEARTBEAT_SECONDS": "0.5",

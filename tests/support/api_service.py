@@ -13,8 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
-
-ROOT = Path(__file__).parent.parent
+from project_tree import ROOT
 
 
 def free_port() -> int:

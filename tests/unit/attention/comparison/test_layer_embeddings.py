@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.alignment import matched_by_depth
 from attention.comparison.groups import canonical
 from attention.comparison.spaces.points import available, points
-from tests.unit.comparison.planted import planted_group
 
 DIMENSIONS = 6
 

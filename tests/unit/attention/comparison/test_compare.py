@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.statistics.generators import generator
 from attention.errors import ComparisonRefused
-from tests.unit.comparison.planted import planted_group
 
 
 def _groups() -> list[Group]:

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from project_tree import SUPPORT
 
 from attention.model.loading import Model, open_model, packaged_minilm
 from attention.model.memory_budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
@@ -41,7 +41,6 @@ configuration = transformers.Gemma2Config(
 )
 model = capture_networks.model_of(capture_networks.build(configuration, "hearken"))
 """
-HERE = Path(__file__).parent
 ENOUGH = 2.5
 """The estimate is at most so many times the truth, and never below it."""
 
@@ -74,9 +73,7 @@ def test_wider_models_get_smaller_passes(minilm: Model) -> None:
 
 @pytest.mark.parametrize("network", [MINILM, WIDE], ids=["minilm", "gemma2"])
 def test_a_real_pass_stays_below_the_estimate_and_not_far_below(network: str) -> None:
-    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" + PEAK_OF_A_PASS.format(
-        network=network
-    )
+    script = f"import sys; sys.path.insert(0, {str(SUPPORT)!r})\n" + PEAK_OF_A_PASS.format(network=network)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     measured, estimated = map(float, done.stdout.split())

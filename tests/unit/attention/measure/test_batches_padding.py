@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from project_tree import SAMPLES
 
 from attention.measure.grouping import padded_share
 from attention.model.loading import Model, open_model, packaged_minilm
 from attention.text.rendering import Document, Turn, render
 from models.settings import Settings
 
-SAMPLES = Path(__file__).parents[3] / "samples"
 CORPORA = os.environ.get("HEARKEN_CORPORA")
 NAMES = ("conversation", "code", "math", "web")
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planted import planted_group
 
 from attention.comparison import ComparisonResult, ComparisonSettings, Group, compare
 from attention.comparison.first_window import NAMED, Beside, Difference, effects_beside, first_window_caution
 from attention.definitions import METRIC_NAMES
-from tests.unit.comparison.planted import planted_group
 
 PLAIN = ComparisonSettings(by_head=False, separability=False, maps=())
 METRICS = ("distance", "entropy", "dispersion", "sink", "cross_turn")

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from planted import planted_group
 from scipy import stats
 
 from attention.comparison.statistics.adjustment import adjusted
 from attention.comparison.statistics.heads import head_tests
-from tests.unit.comparison.planted import planted_group
 
 
 def _tests(groups, metric="distance"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from planted import planted_group
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 
@@ -16,7 +17,6 @@ from attention.comparison.spaces.separability import (
     separability,
     silhouettes,
 )
-from tests.unit.comparison.planted import planted_group
 
 
 def _sample(groups, permutations=200, size=2000):

@@ -3,10 +3,10 @@
 import hashlib
 from collections import Counter
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
+from project_tree import ROOT
 from tiny_models import tiny_model
 
 from attention.definitions import PROFILE, PROFILE_METRICS
@@ -106,7 +106,7 @@ def test_the_reference_texts_are_six_lengths_of_four_kinds():
 
 
 def test_the_package_brings_the_reference_texts():
-    settings = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '"attention.measure" = ["reference.jsonl"]' in settings
 
 

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import openTSNE
 import pytest
+from planted import planted_group
 from sklearn.decomposition import PCA
 
 from attention.comparison import Group
@@ -12,7 +13,6 @@ from attention.comparison.groups import Floats
 from attention.comparison.spaces.maps import COMPONENTS, draw_map
 from attention.comparison.spaces.placing import EXAGGERATION, NEIGHBOURS, place
 from attention.comparison.spaces.points import directions
-from tests.unit.comparison.planted import planted_group
 
 SIZE, DIMENSIONS = 60, 64
 

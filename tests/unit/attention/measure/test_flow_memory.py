@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from capture_networks import talk_window, twin
+from project_tree import ROOT, SUPPORT
 
 from attention.measure.analysis import Want, analyse
 from attention.text.rendering import Rendered
 
-ROOT = Path(__file__).parents[3]
 TURNS = 1_000
 
 PROGRAM = """
@@ -36,7 +35,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, foun
 
 
 def test_a_thousand_turns_are_measured_in_bounded_memory_and_rows_sum_to_one() -> None:
-    program = PROGRAM.format(tests=str(Path(__file__).parent), turns=TURNS, words=7)
+    program = PROGRAM.format(tests=str(SUPPORT), turns=TURNS, words=7)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     grown, tokens, error = (float(word) for word in done.stdout.split())
