@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attention.text.rendering import Document, Turn
+from attention.text.documents import Document, Turn
 
 CORPORA = "HEARKEN_CORPORA"
 SAMPLES = Path(__file__).parent.parent / "samples"

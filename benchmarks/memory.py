@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from attention.text.rendering import Window
+from attention.text.documents import Window
 
 SAMPLE_SECONDS = 0.002
 

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from attention.hook.attention_function import CAPTURE
 from attention.kernels import kernel_name
-from attention.measure.capture import CAPTURE
-from attention.model.loading import Model, ModelFacts, ModelSource, open_model, packaged_minilm
-from attention.text.rendering import Window
+from attention.model.loading import open_model, packaged_minilm
+from attention.model.model import Model, ModelFacts, ModelSource
+from attention.text.documents import Window
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
 

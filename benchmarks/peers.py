@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
-from attention.text.rendering import Window
+from attention.text.documents import Window
 from benchmarks.networks import Trio, forward
 
 

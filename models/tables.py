@@ -109,7 +109,7 @@ sign_in = Table(
     Index(None, "expires_at"),
 )
 
-# What the workers say of each entry of the models file. `facts` is attention.model.loading.ModelFacts.
+# What the workers say of each entry of the models file. `facts` is attention.model.model.ModelFacts.
 model = Table(
     "model",
     metadata,

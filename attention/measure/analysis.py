@@ -9,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
+from attention.hook.collector import Collector
+from attention.hook.forward_pass import check_calls, key_groups, run
 from attention.kernels import RowRequest
 from attention.measure.batches import passes
-from attention.measure.capture import Collector, Want, WindowMeasure, capture, check_calls, key_groups, run
+from attention.measure.capture import Want, WindowMeasure, capture
 from attention.measure.metrics import fold, fold_turns
-from attention.model.loading import Model
-from attention.text.rendering import Rendered, Window
+from attention.model.model import Model
+from attention.text.documents import Rendered, Window
 
 WEIGHTS_TOKENS = 1024
 """Tokens up to which the attention weights themselves are given out."""

@@ -15,8 +15,9 @@ from attention.definitions import PROFILE_METRICS
 from attention.measure.analysis import analyse
 from attention.measure.capture import Want
 from attention.measure.profile import Scale, profiles
-from attention.model.loading import Model
-from attention.text.rendering import Document, Turn, render
+from attention.model.model import Model
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 
 
 @cache

@@ -9,8 +9,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
+import psutil
+import torch
+
 from attention.errors import ModelUnavailable, TooLittleMemory
-from attention.model.loading import Model, ModelSource, chosen_device, model_folder, open_model
+from attention.model.loading import chosen_device, model_folder, open_model
+from attention.model.model import Model, ModelSource
 from attention.model.weights import configuration, count_weights, weight_files
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -95,11 +99,7 @@ def memory_needed(source: ModelSource) -> int:
 def free_memory(device: str) -> int:
     """Bytes free on a device now; on the processor's side what the machine and the process's control group allow."""
     if device.startswith("cuda"):
-        import torch
-
         return torch.cuda.mem_get_info(device)[0]
-    import psutil
-
     return min(int(psutil.virtual_memory().available), _left_in_control_group(Path("/sys/fs/cgroup")))
 
 
@@ -116,8 +116,6 @@ def _left_in_control_group(folder: Path) -> int:
 
 def _release() -> None:
     """Give a dropped model's memory back."""
-    import torch
-
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

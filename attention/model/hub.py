@@ -6,6 +6,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
 from attention.errors import HubUnreachable, IncompleteModel, RevisionMissing, UnsafeWeights
 from attention.model.families import proven_family
 from attention.model.weights import CONFIG, INDEX, SINGLE, configuration, no_safe_weights, weight_files
@@ -26,9 +36,6 @@ def hub_folder(name: str, revision: str | None) -> Path:
 
     Raises RevisionMissing, HubUnreachable, and what `configuration`, `proven_family` and `weight_files` raise.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
     if not revision:
         raise RevisionMissing(
             f"{name} comes from the hub without a `revision`; name the commit in the models file, for what a branch "
@@ -54,15 +61,6 @@ def _complete(name: str, folder: Path) -> bool:
 
 
 def _download(name: str, revision: str) -> Path:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
     try:
         # One plain request first: unlike the download it does not try again for half a minute.
         hub = HfApi()

@@ -10,9 +10,13 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from attention.errors import (
     DeviceMissing,
@@ -24,76 +28,20 @@ from attention.errors import (
     TooLittleMemory,
     WrongDigest,
 )
+from attention.hook.attention_function import CAPTURE
+from attention.kernels import kernel_name
 from attention.model.families import Family, proven_family
 from attention.model.hub import hub_folder
+from attention.model.model import Model, ModelFacts, ModelSource
+from attention.model.proof import prove
 from attention.model.weights import CONFIG, configuration, files_digest, weight_files
 from attention.text.tokens import FastTokenizer, token_reader
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
 
 MINILM: Final = "all-MiniLM-L6-v2"
 MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The digest that the model's publisher gives for its model.safetensors."""
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Where a model comes from and how it is to run: one entry of the models file.
-
-    Either `path`, a folder, or `hub`, an `owner/name` with the commit as `revision`. `sha256` is what the weights must
-    hash to. `device` is `auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:1`. With `untrained_seed` the network
-    has random weights drawn by that seed instead of those in the files.
-    """
-
-    id: str
-    path: Path | None = None
-    hub: str | None = None
-    revision: str | None = None
-    dtype: str = "float32"
-    device: str = "auto"
-    max_tokens: int | None = None
-    sha256: str | None = None
-    untrained_seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What an opened model is. `layers` counts those that attend; `attending_layers` are their indices in the network.
-
-    `context` is the longest window in tokens, special tokens included: the network's own positions, or `max_tokens`
-    where that is less.
-    """
-
-    architecture: str
-    revision: str
-    weights_sha256: str
-    layers: int
-    attending_layers: tuple[int, ...]
-    heads: int
-    key_value_heads: int
-    hidden_size: int
-    context: int
-    causal: bool
-    parameters: int
-    dtype: str
-    device: str
-    kernel: str  # what measures attention: compiled-avx2, fused, blocked (`kernels.kernel_name`)
-    vocabulary: int
-    special_tokens: int = 0  # that the tokenizer puts around every window
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """An opened model: a network in evaluation mode with the capturing attention, and its fast tokenizer."""
-
-    source: ModelSource
-    facts: ModelFacts
-    tokenizer: FastTokenizer
-    network: nn.Module
 
 
 def packaged_minilm() -> ModelSource:
@@ -142,9 +90,6 @@ def open_model(source: ModelSource) -> Model:
     Raises ModelRefused (unsafe files, wrong digest, missing weights, an architecture that is not proven) or
     ModelUnavailable (no folder, no hub, no device), each saying what to do.
     """
-    from attention.kernels import kernel_name
-    from attention.model.proof import prove
-
     folder = model_folder(source)
     config = configuration(source.id, folder)
     family = proven_family(source.id, config)
@@ -188,8 +133,6 @@ def open_model(source: ModelSource) -> Model:
 
 def _positions(network: nn.Module) -> int:
     """Tokens the network reads at once: as configured, less what learned positions keep for padding."""
-    from torch import nn
-
     settings: Any = network.config
     limit = int(settings.max_position_embeddings)
     for name, module in network.named_modules():
@@ -200,8 +143,6 @@ def _positions(network: nn.Module) -> int:
 
 def _untrained_digest(folder: Path, seed: int) -> str:
     """Names random weights: they depend on the configuration, the seed and torch's generator."""
-    import torch
-
     named = f"untrained {seed} torch {torch.__version__} ".encode() + (folder / CONFIG).read_bytes()
     return hashlib.sha256(named).hexdigest()
 
@@ -213,8 +154,6 @@ def _revision(folder: Path, digest: str) -> str:
 
 def chosen_device(source: ModelSource) -> torch.device:
     """The device that a model is to run on; raises DeviceMissing where it is not there."""
-    import torch
-
     name = source.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -233,8 +172,6 @@ def chosen_device(source: ModelSource) -> torch.device:
 
 def _tokenizer(model: str, folder: Path) -> FastTokenizer:
     """The tokenizer exactly as its own tokenizer.json has it; from older vocabulary files by its class."""
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
     kind = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
     try:
         tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -249,11 +186,6 @@ def _tokenizer(model: str, folder: Path) -> FastTokenizer:
 
 
 def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
-    import torch
-    from transformers import AutoConfig, AutoModel
-
-    from attention.measure.capture import CAPTURE
-
     if source.dtype not in DTYPES:
         raise IncompleteModel(f"{source.id} asks for the dtype {source.dtype}; write one of {', '.join(DTYPES)}")
     try:
@@ -292,11 +224,6 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
 
 def _untrained(source: ModelSource, config: Any, family: Family) -> nn.Module:
     """The architecture with its own initial weights, drawn by the seed; nobody else's random numbers are touched."""
-    import torch
-    from transformers import AutoModel
-
-    from attention.measure.capture import CAPTURE
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.untrained_seed or 0)
         network = AutoModel.from_config(
@@ -311,8 +238,6 @@ def _untrained(source: ModelSource, config: Any, family: Family) -> nn.Module:
 
 
 def _placed(source: ModelSource, network: nn.Module, device: torch.device) -> nn.Module:
-    import torch
-
     try:
         return network.to(device)
     except torch.OutOfMemoryError as error:
@@ -346,8 +271,6 @@ def _reason(error: Exception, folder: Path) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' progress bars and loading reports off the terminal: what matters in them is checked here."""
-    from transformers.utils import logging
-
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

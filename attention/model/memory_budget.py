@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch
 
-from attention.model.loading import Model, ModelFacts
+from attention.model.model import Model, ModelFacts
 
 SHARE: Final = 0.8
 """Of the free memory, what a pass may take."""

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
+from attention.hook.attention_function import CAPTURE
+from attention.hook.collector import RowCollector
+from attention.hook.forward_pass import key_groups, run
 from attention.kernels import RowRequest, RowStatistics, Sight
 from attention.kernels.dense import fill_from_weights
-from attention.measure.capture import CAPTURE, Collector, key_groups, run
-from attention.text.rendering import Window
+from attention.text.documents import Window
 
 LENGTHS: Final = (48, 17)
 """Tokens of the two sequences. A model with a short sliding window reads a longer one, to go past its edge."""
@@ -95,12 +97,8 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
     expected = attending_layers(config)
     if not expected:
         raise AttentionFree(f"{name} has no attention to measure")
-    collector = Collector(
-        tuple((0, len(window)) for window in windows),
-        tuple(key_groups(window) for window in windows),
-        RowRequest(received=True),
-        keep_rows=True,
-    )
+    spans = [(0, len(window)) for window in windows]
+    collector = RowCollector(spans, [key_groups(window) for window in windows], RowRequest(received=True))
     try:
         captured = run(network, windows, collector)
     except ModelRefused:
@@ -125,7 +123,7 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
         _compare(f"{name}: last hidden state", captured[place, : len(window)], hidden, TOLERANCES[dtype])
         for layer, (rows, a) in enumerate(zip(collector.rows, weights, strict=True)):
             _compare_rows(name, layer, rows, place, window, a, TOLERANCES[dtype])
-    return Proof(expected, heads.pop(), all(map(_causal, collector.seen())))
+    return Proof(expected, heads.pop(), all(map(_causal, collector.every_mask())))
 
 
 def _windows(config: Any) -> list[Window]:

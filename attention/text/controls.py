@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import DocumentRefused
-from attention.text.rendering import Document, Rendered, Turn, Window
+from attention.text.documents import Document, Rendered, Turn, Window
 
 
 def shuffled_turns(document: Document, seed: int) -> Document:

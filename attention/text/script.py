@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import BadSpeaker, ChatTemplateRefused, EmptyDocument, EmptyTurn, SpansUnclear
+from attention.text.documents import Document, Labels, Turn
 from attention.text.tokens import FastTokenizer, Tokens
-
-if TYPE_CHECKING:
-    from attention.text.rendering import Document, Labels, Turn
 
 TEMPLATE_DATE: Final = datetime(2024, 7, 26)
 """The day that a chat template is told it is: a document must read the same on any day."""

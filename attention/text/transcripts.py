@@ -16,7 +16,7 @@ import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 
 from attention.errors import BadTranscript
-from attention.text.rendering import Turn
+from attention.text.documents import Turn
 
 TranscriptFormat = Literal["webvtt", "srt", "lines"]
 

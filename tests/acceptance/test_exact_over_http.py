@@ -17,7 +17,8 @@ from tiny_models import tiny_model
 from transformers import AutoModel, AutoTokenizer
 
 from attention.model.loading import packaged_minilm
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from hearken.client import Client
 from hearken.local import temporary_folder
 from models.schemas.analyses import Analysis

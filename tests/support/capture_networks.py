@@ -12,10 +12,10 @@ import transformers
 from numpy.typing import NDArray
 from torch import nn
 
+from attention.hook.attention_function import CAPTURE
 from attention.kernels import kernel_name
-from attention.measure.capture import CAPTURE
-from attention.model.loading import Model, ModelFacts, ModelSource
-from attention.text.rendering import Window
+from attention.model.model import Model, ModelFacts, ModelSource
+from attention.text.documents import Window
 
 VOCABULARY = 97
 SHAPE: dict[str, Any] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.text.rendering import Window
+from attention.text.documents import Window
 
 Floats = NDArray[np.float64]
 SHARES = ("cross_turn", "cross_speaker", "own_history")

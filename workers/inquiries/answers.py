@@ -13,7 +13,7 @@ from attention.errors import HearkenError
 from attention.measure.analysis import Measurement, analyse
 from attention.measure.capture import Want
 from attention.measure.profile import profiles
-from attention.text.rendering import Rendered
+from attention.text.documents import Rendered
 from models.arrays import pack
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions

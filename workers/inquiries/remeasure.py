@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
 from attention.measure.analysis import Measurement, analyse, attention_weights
 from attention.measure.capture import Want
-from attention.text.rendering import Rendered
+from attention.text.documents import Rendered
 from attention.text.tokens import surface
 from models.arrays import pack_texts
 from models.queries.queue.inquiry_claims import ClaimedInquiry, still_waited_for

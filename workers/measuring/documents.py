@@ -4,9 +4,10 @@ import hashlib
 from typing import Any
 
 from attention.errors import TooLong
-from attention.model.loading import Model
+from attention.model.model import Model
 from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
-from attention.text.rendering import Document, Rendered, Turn, render, sample_characters, sample_windows
+from attention.text.documents import Document, Rendered, Turn
+from attention.text.rendering import render, sample_characters, sample_windows
 from models.work import WorkOptions, work_key
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.measure.profile_scale import measured_scale
 from attention.model.cache import Residence, free_memory, memory_needed
-from attention.model.loading import Model, ModelSource, packaged_minilm
+from attention.model.loading import packaged_minilm
 from attention.model.memory_budget import pass_tokens
+from attention.model.model import Model, ModelSource
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale, store_scale
 from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes

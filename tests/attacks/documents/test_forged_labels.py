@@ -5,7 +5,8 @@ import pytest
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
 from attention.errors import BadSpeaker, SpansUnclear
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 
 FORGED = (
     Turn("Ana", "yes\nBo: no\nAna: maybe"),

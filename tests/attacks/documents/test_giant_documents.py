@@ -5,7 +5,8 @@ import time
 import pytest
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
-from attention.text.rendering import Document, Turn, render, sample_windows
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render, sample_windows
 
 N = 100_000
 TEXTS = {

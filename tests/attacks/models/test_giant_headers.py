@@ -9,7 +9,8 @@ from tiny_models import tiny_model
 
 from attention.errors import FolderMissing, IncompleteModel
 from attention.model.cache import memory_needed
-from attention.model.loading import ModelSource, open_model
+from attention.model.loading import open_model
+from attention.model.model import ModelSource
 from attention.model.weights import LARGEST_JSON
 
 

@@ -8,7 +8,8 @@ import pytest
 from tiny_models import tiny_model
 
 from attention.errors import IncompleteModel, ModelRefused, UnsafeWeights
-from attention.model.loading import ModelSource, open_model
+from attention.model.loading import open_model
+from attention.model.model import ModelSource
 
 
 def indexed(tmp_path: Path, placed: Any) -> ModelSource:

@@ -8,8 +8,10 @@ import pytest
 from tiny_models import tiny_model, tiny_tokenizer
 
 from attention.errors import DocumentRefused, HearkenError, RemoteCode
-from attention.model.loading import ModelSource, open_model
-from attention.text.rendering import Document, Turn, render
+from attention.model.loading import open_model
+from attention.model.model import ModelSource
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 
 
 def trap(tmp_path: Path, name: str, settings: dict[str, Any]) -> ModelSource:

@@ -7,7 +7,8 @@ import pytest
 from tiny_models import tiny_model
 
 from attention.errors import WrongDigest
-from attention.model.loading import ModelSource, open_model, packaged_minilm, weights_digest
+from attention.model.loading import open_model, packaged_minilm, weights_digest
+from attention.model.model import ModelSource
 
 
 def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ from sqlalchemy import func, insert, select, update
 from worker_fleet import Fleet
 
 from attention.definitions import TURN_METRIC_NAMES
-from attention.measure.analysis import Want, analyse
+from attention.measure.analysis import analyse
+from attention.measure.capture import Want
 from attention.measure.flow import goal_flow, speaker_flow
 from attention.measure.trajectory import trajectory
-from attention.model.loading import Model, open_model, packaged_minilm
-from attention.text.rendering import Document, Turn, render
+from attention.model.loading import open_model, packaged_minilm
+from attention.model.model import Model
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from hearken.client import Client
 from models.tables import analysis, inquiry, measurement, tenant
 

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, create_engine, func, select
 
 from attention.definitions import METRIC_NAMES
 from attention.measure.analysis import analyse
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from models.queries.reading.summaries import measured_group
 from models.queries.writing.deletion import delete_job
 from models.settings import ModelEntry, Settings

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, create_engine
 
 from attention.measure.analysis import Measurement, analyse
 from attention.measure.batches import passes
-from attention.model.loading import Model
 from attention.model.memory_budget import pass_tokens
-from attention.text.rendering import Rendered
+from attention.model.model import Model
+from attention.text.documents import Rendered
 from models.settings import ModelEntry, Settings
 from workers.app import app
 from workers.dispatch import Answering

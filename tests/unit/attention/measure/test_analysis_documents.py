@@ -12,7 +12,7 @@ from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from attention.errors import CaptureIncomplete, DocumentRefused, EmptyDocument, Interrupted, NotFinite
 from attention.measure.analysis import analyse, attention_weights
 from attention.measure.capture import Want
-from attention.text.rendering import Rendered, Window
+from attention.text.documents import Rendered, Window
 
 EVERYTHING = Want(flow=True, flow_heads=True, tokens=True, layer_embeddings=True)
 

@@ -8,8 +8,10 @@ import pytest
 from project_tree import SAMPLES
 
 from attention.measure.grouping import padded_share
-from attention.model.loading import Model, open_model, packaged_minilm
-from attention.text.rendering import Document, Turn, render
+from attention.model.loading import open_model, packaged_minilm
+from attention.model.model import Model
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from models.settings import Settings
 
 CORPORA = os.environ.get("HEARKEN_CORPORA")

@@ -11,7 +11,7 @@ from capture_oracle import heads_of, rows_of, seen_by_eager
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRICS
 from attention.measure.analysis import analyse
 from attention.measure.capture import Want
-from attention.text.rendering import Rendered, Window
+from attention.text.documents import Rendered, Window
 
 TOLERANCES = {"nats": (1e-5, 1e-5), "tokens": (1e-6, 1e-5), "turns": (1e-6, 1e-5), "1": (1e-6, 0.0)}
 """Absolute and relative, by unit."""

@@ -6,7 +6,7 @@ from capture_networks import talk_window, twin
 
 from attention.measure.analysis import Measurement, analyse
 from attention.measure.flow import goal_flow, speaker_flow
-from attention.text.rendering import Rendered
+from attention.text.documents import Rendered
 
 
 def measured(family: str) -> tuple[Measurement, Rendered]:

@@ -8,8 +8,9 @@ import pytest
 from capture_networks import talk_window, twin
 from project_tree import ROOT, SUPPORT
 
-from attention.measure.analysis import Want, analyse
-from attention.text.rendering import Rendered
+from attention.measure.analysis import analyse
+from attention.measure.capture import Want
+from attention.text.documents import Rendered
 
 TURNS = 1_000
 
@@ -19,7 +20,7 @@ sys.path[:0] = [{tests!r}]
 import numpy as np
 from capture_networks import talk_window, twin
 from attention.measure.analysis import analyse
-from attention.text.rendering import Rendered
+from attention.text.documents import Rendered
 
 network = twin("llama", max_position_embeddings=32_768)
 def measure(words):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from capture_networks import talk_window
 
+from attention.hook.forward_pass import key_groups
 from attention.kernels import KeyGroups, RowRequest, attend, visibility
-from attention.measure.capture import key_groups
 from attention.measure.metrics import SUMMED, Expectation, Folded, HeadSums, fold, mean_of_defined, sum_rows
 
 HEADS = 2

@@ -13,7 +13,8 @@ from attention.definitions import PROFILE, PROFILE_METRICS
 from attention.measure.analysis import analyse
 from attention.measure.profile import LONGEST, Scale, profiles
 from attention.measure.profile_scale import measured_scale, reference_documents
-from attention.model.loading import ModelSource, open_model
+from attention.model.loading import open_model
+from attention.model.model import ModelSource
 from attention.text.rendering import render
 
 

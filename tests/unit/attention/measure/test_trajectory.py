@@ -11,7 +11,7 @@ from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
 from attention.measure.analysis import analyse
 from attention.measure.metrics import ROW_MEANS
 from attention.measure.trajectory import trajectory
-from attention.text.rendering import Rendered
+from attention.text.documents import Rendered
 
 
 def dense_interval(value: np.ndarray, r: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import transformers
 from capture_networks import CONFIGURATIONS, GROUPED, SHAPE, VOCABULARY, build
 
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
-from attention.measure.capture import CAPTURE
+from attention.hook.attention_function import CAPTURE
 from attention.model.proof import Proof, prove
 
 BIDIRECTIONAL = {"bert", "roberta", "modernbert"}

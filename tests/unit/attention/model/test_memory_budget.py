@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 from project_tree import SUPPORT
 
-from attention.model.loading import Model, open_model, packaged_minilm
+from attention.model.loading import open_model, packaged_minilm
 from attention.model.memory_budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
+from attention.model.model import Model
 
 PEAK_OF_A_PASS = """
 import numpy as np, torch
 from attention.model.memory_budget import bytes_per_token
 from attention.measure.capture import Want, capture
-from attention.text.rendering import Window
+from attention.text.documents import Window
 from benchmarks.memory import Peak
 
 torch.set_num_threads(1)

@@ -8,7 +8,8 @@ from tiny_models import tiny_model
 
 from attention.errors import IncompleteModel, ModelUnavailable, TooLittleMemory
 from attention.model.cache import WORKSPACE, Residence, _left_in_control_group, free_memory, memory_needed
-from attention.model.loading import Model, ModelSource, open_model
+from attention.model.loading import open_model
+from attention.model.model import Model, ModelSource
 from attention.model.weights import count_weights
 
 MIB = 2**20

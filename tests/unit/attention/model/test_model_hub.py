@@ -16,7 +16,8 @@ from tiny_models import tiny_model
 
 from attention.errors import FamilyNotProven, HubUnreachable, RevisionMissing, UnsafeWeights
 from attention.model import hub
-from attention.model.loading import ModelSource, open_model, weights_digest
+from attention.model.loading import open_model, weights_digest
+from attention.model.model import ModelSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -12,11 +12,13 @@ from capture_networks import CONFIGURATIONS
 from safetensors.torch import load_file, save_file
 from tiny_models import KIND_OF_FAMILY, tiny_model
 
+from attention.hook.attention_function import CAPTURE
 from attention.kernels import kernel_name
-from attention.measure.capture import CAPTURE
 from attention.model.families import FAMILIES
-from attention.model.loading import MINILM, MINILM_SHA256, ModelSource, open_model, packaged_minilm, weights_digest
-from attention.text.rendering import Document, render
+from attention.model.loading import MINILM, MINILM_SHA256, open_model, packaged_minilm, weights_digest
+from attention.model.model import ModelSource
+from attention.text.documents import Document
+from attention.text.rendering import render
 
 
 def test_the_packaged_minilm_has_its_published_weights_and_its_own_512_positions() -> None:

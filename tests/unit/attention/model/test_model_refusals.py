@@ -11,7 +11,8 @@ from tiny_models import tiny_model
 
 from attention import errors
 from attention.model.families import proven_family
-from attention.model.loading import ModelSource, open_model, weights_digest
+from attention.model.loading import open_model, weights_digest
+from attention.model.model import ModelSource
 
 
 def tiny(tmp_path: Path, **options: Any) -> ModelSource:

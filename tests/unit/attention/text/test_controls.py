@@ -9,9 +9,11 @@ import torch
 from tiny_models import tiny_model, tiny_tokenizer
 
 from attention.errors import DocumentRefused
-from attention.model.loading import ModelSource, open_model
+from attention.model.loading import open_model
+from attention.model.model import ModelSource
 from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
-from attention.text.rendering import Document, Turn, sample_windows
+from attention.text.documents import Document, Turn
+from attention.text.rendering import sample_windows
 
 TALK = Document(turns=tuple(Turn(("Ana", "Bo", "Cy")[n % 3], f"Boat number {n} is late.") for n in range(12)))
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from tiny_models import CHATML, KINDS, tiny_model, tiny_tokenizer
 
-from attention.model.loading import ModelSource, open_model, packaged_minilm
-from attention.text.rendering import Document, Turn, render
+from attention.model.loading import open_model, packaged_minilm
+from attention.model.model import ModelSource
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from attention.text.script import turns_of_tokens, write_script
 from attention.text.tokens import token_reader
 
@@ -68,7 +70,8 @@ def test_every_conversation_is_read_whole_as_chat_messages(conversations: list[D
 
 
 def test_the_longest_meeting_is_measured_with_its_flow(conversations: list[Document], tmp_path: Path) -> None:
-    from attention.measure.analysis import Want, analyse
+    from attention.measure.analysis import analyse
+    from attention.measure.capture import Want
 
     longest = max(conversations, key=lambda document: len(document.turns or ()))
     model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path, "llama", context=4096), device="cpu"))

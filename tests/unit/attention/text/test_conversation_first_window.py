@@ -14,7 +14,8 @@ from attention.definitions import METRIC_NAMES
 from attention.errors import TooShort
 from attention.measure.analysis import Measurement, analyse
 from attention.text.controls import shuffled_tokens
-from attention.text.rendering import Document, Rendered, Turn, Window, render, sample_characters, sample_windows
+from attention.text.documents import Document, Rendered, Turn, Window
+from attention.text.rendering import render, sample_characters, sample_windows
 from attention.text.spans import first_span
 from attention.text.tokens import token_reader
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tiny_models import CHATML, INSTRUCTIONS, tiny_tokenizer
 
 from attention.errors import ChatTemplateRefused, SpansUnclear
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 
 CHAT = tiny_tokenizer("byte-level-nfc", chat_template=CHATML)
 INSTRUCT = tiny_tokenizer("sentencepiece-bpe", chat_template=INSTRUCTIONS)

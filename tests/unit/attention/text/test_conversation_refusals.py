@@ -4,7 +4,8 @@ import pytest
 from tiny_models import tiny_tokenizer
 
 from attention.errors import BadSpeaker, EmptyDocument, EmptyTurn, UnreadableText
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 
 TOKENIZER = tiny_tokenizer("wordpiece")
 

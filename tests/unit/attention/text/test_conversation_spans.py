@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import KINDS, tiny_tokenizer
 
-from attention.text.rendering import Document, Turn, render
+from attention.text.documents import Document, Turn
+from attention.text.rendering import render
 from attention.text.script import turns_of_tokens, write_script
 from attention.text.tokens import token_reader
 

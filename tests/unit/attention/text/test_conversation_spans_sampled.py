@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
 from attention.errors import TooLong, TooShort
-from attention.text.rendering import Document, Turn, sample_characters
+from attention.text.documents import Document, Turn
+from attention.text.rendering import sample_characters
 from attention.text.spans import count_words, sample_spans
 from attention.text.tokens import token_reader
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tiny_models import KINDS, tiny_tokenizer
 
 from attention.errors import TooLong, TooShort
-from attention.text.rendering import Document, Rendered, Turn, render, sample_windows
+from attention.text.documents import Document, Rendered, Turn
+from attention.text.rendering import render, sample_windows
 from attention.text.script import openings_of_tokens, write_script
 from attention.text.tokens import token_reader
 

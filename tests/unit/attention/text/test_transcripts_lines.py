@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention.errors import BadTranscript
-from attention.text.rendering import Turn
+from attention.text.documents import Turn
 from attention.text.transcripts import read_transcript
 
 

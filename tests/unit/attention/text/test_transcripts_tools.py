@@ -6,7 +6,7 @@ from html import escape
 
 import pytest
 
-from attention.text.rendering import Turn
+from attention.text.documents import Turn
 from attention.text.transcripts import read_transcript
 
 BROADCAST = """WEBVTT - the evening programme

@@ -1,0 +1,59 @@
+"""What the attention calls of one forward pass report to."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from attention.hook.masks import read_mask
+from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight
+
+
+class Collector:
+    """Counts the attention calls of one pass; what is kept of their rows is for subclasses to say.
+
+    `spans` says where each sequence's real tokens stand in its padded row, [start, stop). `layers` holds, for each call
+    so far, the index that its layer gives itself, None where it has none.
+    """
+
+    def __init__(
+        self,
+        spans: Sequence[tuple[int, int]],
+        groups: Sequence[KeyGroups],
+        request: RowRequest,
+        weights_of: int | None = None,
+    ) -> None:
+        self.spans = tuple(spans)
+        self.groups = tuple(groups)
+        self.request = request
+        self.weights_of = weights_of  # the call whose weights are wanted
+        self.weights: Tensor | None = None
+        self.layers: list[int | None] = []
+        self._by_mask: dict[int, tuple[object, tuple[Sight, ...]]] = {}
+
+    def visible_keys(self, mask: object, causal: bool) -> tuple[Sight, ...]:
+        """The keys that each sequence's queries may see under `mask`, read once for all layers that share it."""
+        key = id(mask) if mask is not None else int(causal)
+        if key not in self._by_mask:
+            self._by_mask[key] = (mask, read_mask(mask, causal, self.spans))  # holding the mask keeps its id its own
+        return self._by_mask[key][1]
+
+    def every_mask(self) -> list[Sight]:
+        """Every mask met in the pass, as the first sequence's visible keys."""
+        return [sights[0] for _, sights in self._by_mask.values()]
+
+    def take(self, layer: int | None, sights: tuple[Sight, ...], rows: RowStatistics) -> None:
+        """Called after each layer's attention; `sights` is the same object for all layers under one mask."""
+        del sights, rows
+        self.layers.append(layer)
+
+
+class RowCollector(Collector):
+    """Keeps every layer's rows as they are."""
+
+    def __init__(self, spans: Sequence[tuple[int, int]], groups: Sequence[KeyGroups], request: RowRequest) -> None:
+        super().__init__(spans, groups, request)
+        self.rows: list[RowStatistics] = []
+
+    def take(self, layer: int | None, sights: tuple[Sight, ...], rows: RowStatistics) -> None:
+        super().take(layer, sights, rows)
+        self.rows.append(rows)
