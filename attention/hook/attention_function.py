@@ -7,14 +7,13 @@ network hands down: nothing global is switched, and two threads may run the same
 from typing import Any, Final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from attention.errors import FamilyNotProven
 from attention.hook.collector import Collector
 from attention.hook.masks import bias_in, mask_rule, spans_of
-from attention.kernels import KeyGroups, RowRequest, attend, dense
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, attend
 
 CAPTURE: Final = "hearken"
 """Name of the attention implementation to load a network with."""
@@ -44,22 +43,24 @@ def attention_forward(
     if collector is None:  # outside a capture: the right output, nothing kept
         spans = spans_of(attention_mask, batch, tokens)
         collector = Collector(spans, _no_groups(spans), RowRequest())
-    sights = collector.visible_keys(attention_mask, causal)
     bias = bias_in(attention_mask) if isinstance(attention_mask, Tensor) else None
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
-    arguments: dict[str, Any] = {
-        "sights": sights,
-        "scaling": width**-0.5 if scaling is None else scaling,
-        "softcap": softcap,
-        "sinks": s_aux,
-        "bias": bias,
-    }
-    if collector.weights_of == len(collector.layers):
-        collector.weights = dense.weights(query, key, **arguments, dtype=torch.float32)[0]
-    output, rows = attend(query, key, value, groups=collector.groups, request=collector.request, **arguments)
+    call = AttentionCall(
+        query,
+        key,
+        value,
+        visible_keys=collector.visible_keys(attention_mask, causal),
+        groups=collector.groups,
+        request=collector.request,
+        scaling=width**-0.5 if scaling is None else scaling,
+        softcap=softcap,
+        sinks=s_aux,
+        bias=bias,
+    )
+    output, rows = attend(call)
     layer = getattr(module, "layer_idx", None)
-    collector.take(layer if isinstance(layer, int) else None, sights, rows)
+    collector.take(layer if isinstance(layer, int) else None, call, rows)
     return output, None
 
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from attention.hook.masks import read_mask
-from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, Sight
 
 
 class Collector:
@@ -15,18 +13,10 @@ class Collector:
     so far, the index that its layer gives itself, None where it has none.
     """
 
-    def __init__(
-        self,
-        spans: Sequence[tuple[int, int]],
-        groups: Sequence[KeyGroups],
-        request: RowRequest,
-        weights_of: int | None = None,
-    ) -> None:
+    def __init__(self, spans: Sequence[tuple[int, int]], groups: Sequence[KeyGroups], request: RowRequest) -> None:
         self.spans = tuple(spans)
         self.groups = tuple(groups)
         self.request = request
-        self.weights_of = weights_of  # the call whose weights are wanted
-        self.weights: Tensor | None = None
         self.layers: list[int | None] = []
         self._by_mask: dict[int, tuple[object, tuple[Sight, ...]]] = {}
 
@@ -41,9 +31,9 @@ class Collector:
         """Every mask met in the pass, as the first sequence's visible keys."""
         return [sights[0] for _, sights in self._by_mask.values()]
 
-    def take(self, layer: int | None, sights: tuple[Sight, ...], rows: RowStatistics) -> None:
-        """Called after each layer's attention; `sights` is the same object for all layers under one mask."""
-        del sights, rows
+    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        """Called after each layer's attention; its `visible_keys` are the same object for all layers under one mask."""
+        del call, rows
         self.layers.append(layer)
 
 
@@ -54,6 +44,6 @@ class RowCollector(Collector):
         super().__init__(spans, groups, request)
         self.rows: list[RowStatistics] = []
 
-    def take(self, layer: int | None, sights: tuple[Sight, ...], rows: RowStatistics) -> None:
-        super().take(layer, sights, rows)
+    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        super().take(layer, call, rows)
         self.rows.append(rows)

@@ -5,7 +5,6 @@ Triton kernel for CUDA. `attend` chooses, and is the only place that does.
 """
 
 import logging
-from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
 
@@ -13,10 +12,11 @@ import torch
 from torch import Tensor
 
 from attention.kernels import blocked, compiled
+from attention.kernels.call import AttentionCall
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
 from attention.kernels.visibility import MaskRule, Sight
 
-__all__ = ["KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "attend", "kernel_name"]
+__all__ = ["AttentionCall", "KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "attend", "kernel_name"]
 
 
 logger = logging.getLogger(__name__)
@@ -44,60 +44,15 @@ def kernel_name(device: torch.device) -> str:
     return "fused" if device.type == "cuda" and _fused() is not None else "blocked"
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    sights: Sequence[Sight],
-    groups: Sequence[KeyGroups],
-    request: RowRequest,
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    bias: Tensor | None = None,
-) -> tuple[Tensor, RowStatistics]:
+def attend(call: AttentionCall) -> tuple[Tensor, RowStatistics]:
     """Attention's output (B, N, Hq, Dv) and the statistics of every row, by the fastest kernel that can.
 
-    Arguments as for `blocked.attend`, which also takes what no other kernel does: biases, and masks under which some
-    query's keys are not one run.
+    `blocked` also takes what no other kernel does: biases, and masks under which some query's keys are not one run.
     """
-    runs_only = all(each.seen is None for each in sights)
-    if query.device.type == "cpu" and runs_only and bias is None and compiled.best_level() is not None:
-        return compiled.attend(
-            query,
-            key,
-            value,
-            sights=sights,
-            groups=groups,
-            request=request,
-            scaling=scaling,
-            softcap=softcap,
-            sinks=sinks,
-        )
-    if query.device.type == "cuda" and bias is None:
-        fused = _fused()
-        if fused is not None and fused.takes(sights):
-            return fused.attend(  # type: ignore[no-any-return]
-                query,
-                key,
-                value,
-                sights=sights,
-                groups=groups,
-                request=request,
-                scaling=scaling,
-                softcap=softcap,
-                sinks=sinks,
-            )
-    return blocked.attend(
-        query,
-        key,
-        value,
-        sights=sights,
-        groups=groups,
-        request=request,
-        scaling=scaling,
-        softcap=softcap,
-        sinks=sinks,
-        bias=bias,
-    )
+    if call.is_ordinary:
+        if call.query.device.type == "cpu" and compiled.best_level() is not None:
+            return compiled.attend(call)
+        fused = _fused() if call.query.device.type == "cuda" else None
+        if fused is not None:
+            return fused.attend(call)  # type: ignore[no-any-return]
+    return blocked.attend(call)

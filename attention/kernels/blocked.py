@@ -4,14 +4,14 @@ Scores and accumulators are fp32 whatever the model's dtype. One block holds (he
 memory grows linearly with the tokens. What excludes key 0 is summed without it, never subtracted.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
-from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
+from attention.kernels.call import AttentionCall
+from attention.kernels.rows import KeyGroups, RowStatistics
 from attention.kernels.visibility import Sight
 
 BLOCK_SCORES = 1 << 21
@@ -20,45 +20,22 @@ HIDDEN = -1e30
 """Stands for minus infinity where minus infinity times zero would be no number."""
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    sights: Sequence[Sight],
-    groups: Sequence[KeyGroups],
-    request: RowRequest,
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    bias: Tensor | None = None,
-    block_rows: int | None = None,
-) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in `value`'s dtype and the statistics of every row.
+def attend(call: AttentionCall, *, block_rows: int | None = None) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype and the statistics of every row.
 
-    `query` (B, Hq, N, D), `key` (B, Hkv, N, D), `value` (B, Hkv, N, Dv) with Hq a multiple of Hkv. `softcap` bounds
-    scores by tanh, `sinks` (Hq,) are logits of a learned sink, `bias` (B or 1, Hq or 1, N, N) is added to the scores.
-    `block_rows` changes nothing but speed and memory. Rows of padding are 0.
+    `block_rows` is how many queries are taken at a time; it changes only speed and memory. Rows of padding are 0.
     """
-    heads, tokens = query.shape[1], query.shape[2]
-    output = value.new_zeros(query.shape[0], tokens, heads, value.shape[-1])
-    rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device)
-    for item, sight in enumerate(sights):
-        span = slice(sight.start, sight.start + sight.tokens)
-        sequence = _Sequence(
-            query=query[item, :, span],
-            key=key[item, :, span].float(),
-            value=value[item, :, span].float(),
-            scaling=scaling,
-            softcap=softcap,
-            sinks=sinks,
-            bias=None if bias is None else bias[item if bias.shape[0] > 1 else 0, :, span, span],
-        )
+    heads = call.query.shape[1]
+    output = call.empty_output()
+    rows = call.empty_rows()
+    for item, sight in enumerate(call.visible_keys):
+        sequence = _Sequence.of(call, item)
         step = block_rows or max(8, min(256, BLOCK_SCORES // max(1, heads * sight.tokens)))
-        reader = _Reader(rows, item, sight, groups[item], query.device)
+        reader = _Reader(rows, item, sight, call.groups[item], output.device)
         for low in range(0, sight.tokens, step):
             high = min(sight.tokens, low + step)
-            output[item, sight.start + low : sight.start + high] = _block(sequence, reader, low, high).to(value.dtype)
+            block = _block(sequence, reader, low, high)
+            output[item, sight.start + low : sight.start + high] = block.to(output.dtype)
     return output, rows
 
 
@@ -73,6 +50,20 @@ class _Sequence:
     softcap: float | None
     sinks: Tensor | None  # (Hq,)
     bias: Tensor | None  # (Hq or 1, n, n)
+
+    @classmethod
+    def of(cls, call: AttentionCall, item: int) -> "_Sequence":
+        start = call.visible_keys[item].start
+        span = slice(start, start + call.visible_keys[item].tokens)
+        return cls(
+            query=call.query[item, :, span],
+            key=call.key[item, :, span].float(),
+            value=call.value[item, :, span].float(),
+            scaling=call.scaling,
+            softcap=call.softcap,
+            sinks=call.sinks,
+            bias=None if call.bias is None else call.bias[item if call.bias.shape[0] > 1 else 0, :, span, span],
+        )
 
     def scores(self, low: int, high: int, first: int, last: int) -> Tensor:
         """Scores of queries [low, high) with keys [first, last), before any mask. (Hq, R, K), fp32"""

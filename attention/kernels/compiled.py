@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
+from attention.kernels.call import AttentionCall
+from attention.kernels.rows import KeyGroups, RowStatistics
 from attention.kernels.visibility import Sight
 
 log = logging.getLogger(__name__)
@@ -76,35 +77,25 @@ def best_level() -> str | None:
     return next(iter(builds()), None)
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    sights: Sequence[Sight],
-    groups: Sequence[KeyGroups],
-    request: RowRequest,
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    level: str | None = None,
-) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in `value`'s dtype and the statistics of every row, on the CPU.
+def attend(call: AttentionCall, *, level: str | None = None) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype and the statistics of every row, on the CPU.
 
-    Arguments as for `blocked.attend`; every sight must be one run of keys. `level` is one of `builds()`, the best
-    unless given. Raises MemoryError where the scores of one block of queries do not fit.
+    `level` is one of `builds()`, the best unless given. Raises ValueError for a call that is not ordinary, and
+    MemoryError where the scores of one block of queries do not fit.
     """
     level = level or best_level()
     if level is None:
         raise RuntimeError("the compiled kernel was not built; `kernels.attend` asks before it chooses")
-    batch, heads, tokens, width = query.shape
-    q, k, v = (_unit_stride(tensor) for tensor in (query, key, value))
-    rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device)
-    output = torch.zeros(batch, tokens, heads, value.shape[-1])
-    sink_logits = None if sinks is None else sinks.float().contiguous()
-    layout = _layout(sights, groups, tokens)
-    by_distance = torch.zeros(batch, heads, tokens, dtype=torch.int64) if request.turns else None
-    received = torch.zeros(batch, heads, tokens, dtype=torch.int64) if request.received else None
+    if not call.is_ordinary:
+        raise ValueError("the compiled kernel takes only queries that see one run of keys, and no bias")
+    batch, heads, tokens, width = call.query.shape
+    q, k, v = (_unit_stride(tensor) for tensor in (call.query, call.key, call.value))
+    rows = call.empty_rows()
+    output = torch.zeros(batch, tokens, heads, v.shape[-1])
+    sink_logits = None if call.sinks is None else call.sinks.float().contiguous()
+    layout = _layout(call.visible_keys, call.groups, tokens)
+    by_distance = torch.zeros(batch, heads, tokens, dtype=torch.int64) if call.request.turns else None
+    received = torch.zeros(batch, heads, tokens, dtype=torch.int64) if call.request.received else None
     flow = None if rows.flow is None else [torch.zeros(f.shape, dtype=torch.int64) for f in rows.flow]
     flows = None if flow is None else (ctypes.c_void_p * batch)(*[f.data_ptr() for f in flow])
     job = _Sweep(
@@ -112,9 +103,9 @@ def attend(
         query_strides=q.stride()[:3],
         key_strides=k.stride()[:3],
         value_strides=v.stride()[:3],
-        **dict(zip(_SIZES, (batch, heads, key.shape[1], tokens, width, value.shape[-1]), strict=True)),
-        scaling=scaling,
-        softcap=softcap or 0.0,
+        **dict(zip(_SIZES, (batch, heads, k.shape[1], tokens, width, v.shape[-1]), strict=True)),
+        scaling=call.scaling,
+        softcap=call.softcap or 0.0,
         sinks=_address(sink_logits),
         **{name: array.ctypes.data for name, array in layout.items()},
         output=output.data_ptr(),
@@ -122,7 +113,7 @@ def attend(
         by_distance=_address(by_distance),
         received=_address(received),
         flow=None if flows is None else ctypes.addressof(flows),
-        flow_heads=int(request.flow_heads),
+        flow_heads=int(call.request.flow_heads),
         threads=torch.get_num_threads(),
     )
     if builds()[level].hearken_sweep(ctypes.byref(job)):
@@ -133,7 +124,7 @@ def attend(
         rows.received = received.double() * FIXED_POINT
     if flow is not None:
         rows.flow = [(f.double() * FIXED_POINT).float() for f in flow]
-    return output.to(value.dtype), rows
+    return output.to(call.value.dtype), rows
 
 
 def _unit_stride(tensor: Tensor) -> Tensor:

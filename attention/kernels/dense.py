@@ -4,45 +4,32 @@ For tests and for the check of a model when it is loaded; its memory grows with 
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
-from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.visibility import Sight
+from attention.kernels.call import AttentionCall
+from attention.kernels.rows import KeyGroups, RowStatistics
 
 
-def weights(
-    query: Tensor,
-    key: Tensor,
-    *,
-    sights: Sequence[Sight],
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    bias: Tensor | None = None,
-    dtype: torch.dtype = torch.float64,
-) -> list[Tensor]:
-    """Attention weights over real keys, one (H, n, n) for each sequence; rows sum to 1 less what a learned sink took.
-
-    `query` (B, Hq, N, D), `key` (B, Hkv, N, D), `sinks` (Hq,), `bias` (B or 1, Hq or 1, N, N) added to the scores.
-    """
+def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Attention weights over real keys, (H, n, n) for each sequence; rows sum to 1 less what a learned sink took."""
     result = []
-    for item, sight in enumerate(sights):
+    heads, key_heads = call.query.shape[1], call.key.shape[1]
+    for item, sight in enumerate(call.visible_keys):
         span = slice(sight.start, sight.start + sight.tokens)
-        q = query[item, :, span].to(dtype)  # (H, n, D)
-        k = key[item, :, span].to(dtype).repeat_interleave(query.shape[1] // key.shape[1], dim=0)  # (H, n, D)
-        scores = q @ k.transpose(1, 2) * scaling  # (H, n, n)
-        if softcap is not None:
-            scores = softcap * torch.tanh(scores / softcap)
-        if bias is not None:
-            scores = scores + bias[item if bias.shape[0] > 1 else 0, :, span, span].to(dtype)
+        q = call.query[item, :, span].to(dtype)  # (H, n, D)
+        k = call.key[item, :, span].to(dtype).repeat_interleave(heads // key_heads, dim=0)  # (H, n, D)
+        scores = q @ k.transpose(1, 2) * call.scaling  # (H, n, n)
+        if call.softcap is not None:
+            scores = call.softcap * torch.tanh(scores / call.softcap)
+        if call.bias is not None:
+            scores = scores + call.bias[item if call.bias.shape[0] > 1 else 0, :, span, span].to(dtype)
         seen = torch.from_numpy(sight.matrix()).to(scores.device)  # (n, n)
         scores = scores.masked_fill(~seen, -math.inf)
-        if sinks is not None:
-            column = sinks.to(dtype).reshape(-1, 1, 1).expand(-1, sight.tokens, 1)  # (H, n, 1)
+        if call.sinks is not None:
+            column = call.sinks.to(dtype).reshape(-1, 1, 1).expand(-1, sight.tokens, 1)  # (H, n, 1)
             a = torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
         else:
             a = torch.softmax(scores, dim=-1)
@@ -50,29 +37,16 @@ def weights(
     return result
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    sights: Sequence[Sight],
-    groups: Sequence[KeyGroups],
-    request: RowRequest,
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    bias: Tensor | None = None,
-) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in `value`'s dtype and all row statistics in float64."""
-    heads, tokens = query.shape[1], query.shape[2]
-    output = value.new_zeros(query.shape[0], tokens, heads, value.shape[-1])
-    rows = RowStatistics.empty(heads, tokens, groups, request, device=query.device, dtype=torch.float64)
-    maps = weights(query, key, sights=sights, scaling=scaling, softcap=softcap, sinks=sinks, bias=bias)
-    for item, (a, sight) in enumerate(zip(maps, sights, strict=True)):
+def attend(call: AttentionCall) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype and all row statistics in float64."""
+    heads, key_heads = call.query.shape[1], call.value.shape[1]
+    output = call.empty_output()
+    rows = call.empty_rows(torch.float64)
+    for item, (a, sight) in enumerate(zip(weights(call), call.visible_keys, strict=True)):
         span = slice(sight.start, sight.start + sight.tokens)
-        v = value[item, :, span].double().repeat_interleave(heads // value.shape[1], dim=0)  # (H, n, Dv)
-        output[item, span] = (a @ v).transpose(0, 1).to(value.dtype)
-        fill_from_weights(rows, item, a, groups[item])
+        v = call.value[item, :, span].double().repeat_interleave(heads // key_heads, dim=0)  # (H, n, Dv)
+        output[item, span] = (a @ v).transpose(0, 1).to(output.dtype)
+        fill_from_weights(rows, item, a, call.groups[item])
     return output, rows
 
 

@@ -5,7 +5,6 @@ attention kernel. A row's maximum may move as the keys go by, so all its sums ar
 with them. Sums along columns and diagonals need a row's maximum and total first: `fused_sums` reads the scores again.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,12 @@ import triton.language as tl
 from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
-from attention.kernels.fused_sums import Pass, column_sums, diagonal_sums, flow_of, tile_of
-from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.visibility import Sight
+from attention.kernels.call import AttentionCall
+from attention.kernels.fused_sums import ScoredRows, column_sums, diagonal_sums, flow_of, tile_of
+from attention.kernels.rows import RowStatistics
 
 HIDDEN = tl.constexpr(-1e30)
 """Stands for minus infinity where minus infinity times zero would be no number."""
-
-
-def takes(sights: Sequence[Sight]) -> bool:
-    """Whether this kernel can: every query sees one run of keys."""
-    return all(each.seen is None for each in sights)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -203,76 +197,67 @@ TURN_KINDS = ("content", "cross_turn", "cross_speaker", "own_history", "turn_ste
 """The order in which the kernel writes row statistics; after them each row's maximum and total, where they are kept."""
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    sights: Sequence[Sight],
-    groups: Sequence[KeyGroups],
-    request: RowRequest,
-    scaling: float,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
-    block: tuple[int, int] | None = None,
-) -> tuple[Tensor, RowStatistics]:
-    """The same as `blocked.attend` for what `takes` says yes to; `block` is queries and keys at a time.
+def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tuple[Tensor, RowStatistics]:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype and the statistics of every row, on CUDA.
 
-    Raises ValueError for anything else.
+    `block` is queries and keys at a time. Raises ValueError for a call that is not ordinary.
     """
-    if not takes(sights):
-        raise ValueError("the fused attention takes only queries that see one run of keys")
+    if not call.is_ordinary:
+        raise ValueError("the fused attention takes only queries that see one run of keys, and no bias")
+    query, key, value = call.query, call.key, call.value
     tile = tile_of(query) if block is None else min(block)
     block = block or block_of(max(query.shape[-1], value.shape[-1]), query.dtype)
     batch, heads, tokens, width = query.shape
     device = query.device
-    turns = request.turns and any(group.turns for group in groups)
-    again = turns or request.received
-    seen = _Tokens(sights, groups, tokens, device)
-    output = value.new_zeros(batch, tokens, heads, value.shape[-1])
+    turns = call.request.turns and any(group.turns for group in call.groups)
+    again = turns or call.request.received
+    seen = _Tokens(call)
+    output = call.empty_output()
     names = KINDS + (TURN_KINDS if turns else ())
     kept = torch.zeros(len(names) + 2 * again, batch, heads, tokens, device=device)
-    logits = torch.zeros(heads, device=device) if sinks is None else sinks.float().contiguous()
+    logits = torch.zeros(heads, device=device) if call.sinks is None else call.sinks.float().contiguous()
     _sweep[(triton.cdiv(tokens, block[0]), heads, batch)](
         query, key, value, output, kept,
         seen.first, seen.last, seen.start, seen.length, seen.column, seen.number, seen.speaker, logits,
         *query.stride(), *key.stride(), *value.stride(), *output.stride()[:3], *kept.stride()[:3],
-        tokens, heads // key.shape[1], float(scaling), float(softcap or 1.0),
+        tokens, heads // key.shape[1], float(call.scaling), float(call.softcap or 1.0),
         D=width, DV=value.shape[-1],
         WIDE=max(16, triton.next_power_of_2(width)), WIDE_V=max(16, triton.next_power_of_2(value.shape[-1])),
-        M=block[0], N=block[1], HAS_SOFTCAP=softcap is not None, HAS_SINKS=sinks is not None, SINK_MASS=SINK_LIMIT,
+        M=block[0], N=block[1], SINK_MASS=SINK_LIMIT,
+        HAS_SOFTCAP=call.softcap is not None, HAS_SINKS=call.sinks is not None,
         HAS_TURNS=turns, KEEPS_TOTALS=again, INTERPRETED=device.type == "cpu", **_launch(query),
     )  # fmt: skip
-    rows = RowStatistics.empty(heads, tokens, groups, request, device=device)
+    rows = call.empty_rows()
     for name, values in zip(names, kept, strict=False):
         setattr(rows, name, values)
     if again:
-        read = Pass(query, key, seen.first, seen.last, seen.start, seen.length, kept[-2], kept[-1], scaling, softcap)
+        scored = ScoredRows(call, seen.first, seen.last, seen.start, seen.length, kept[-2], kept[-1])
         tile = min(block) if block == (16, 16) else tile_of(query)
         if rows.received is not None:
-            whole = [(item, 0, sight.tokens) for item, sight in enumerate(sights)]
-            rows.received = column_sums(read, whole, tile)  # (B, H, N)
+            whole = [(item, 0, sight.tokens) for item, sight in enumerate(call.visible_keys)]
+            rows.received = column_sums(scored, whole, tile)  # (B, H, N)
         if turns:
-            both_ways = any(bool((sight.last > np.arange(1, sight.tokens + 1)).any()) for sight in sights)
-            rows.by_distance = diagonal_sums(read, tile, both_ways=both_ways)
-            for item, group in enumerate(groups):
+            both_ways = any(bool((each.last > np.arange(1, each.tokens + 1)).any()) for each in call.visible_keys)
+            rows.by_distance = diagonal_sums(scored, tile, both_ways=both_ways)
+            for item, group in enumerate(call.groups):
                 if rows.flow is not None and group.turns:
-                    rows.flow[item] = flow_of(read, item, group, tile, by_head=request.flow_heads)
+                    rows.flow[item] = flow_of(scored, item, group, tile, by_head=call.request.flow_heads)
     return output, rows
 
 
 class _Tokens:
     """What the kernel must know of each token, (B, N) each, and where the sequences stand in their padded rows (B,)."""
 
-    def __init__(self, sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int, device: torch.device) -> None:
-        kinds = np.zeros((5, len(sights), tokens), np.int32)
+    def __init__(self, call: AttentionCall) -> None:
+        tokens, device = call.query.shape[2], call.query.device
+        kinds = np.zeros((5, len(call.groups), tokens), np.int32)
         first, last, column, number, speaker = kinds
-        for item, (sight, group) in enumerate(zip(sights, groups, strict=True)):
+        for item, (sight, group) in enumerate(zip(call.visible_keys, call.groups, strict=True)):
             n = sight.tokens
             first[item, :n], last[item, :n], column[item, :n] = sight.first, sight.last, group.column
             said = np.flatnonzero(group.column > 0)
             number[item, said] = group.turn_number[group.column[said] - 1]
             speaker[item, said] = group.turn_speaker[group.column[said] - 1]
         self.first, self.last, self.column, self.number, self.speaker = torch.from_numpy(kinds).to(device)
-        places = np.array([[each.start for each in sights], [each.tokens for each in sights]], np.int32)
-        self.start, self.length = torch.from_numpy(places).to(device)
+        places = [[each.start for each in call.visible_keys], [each.tokens for each in call.visible_keys]]
+        self.start, self.length = torch.from_numpy(np.array(places, np.int32)).to(device)

@@ -16,6 +16,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attention.kernels.call import AttentionCall
 from attention.kernels.rows import KeyGroups
 
 MASSES: Final = 1 << 24
@@ -23,40 +24,37 @@ MASSES: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pass:
-    """What one fused attention read and left behind.
+class ScoredRows:
+    """A fused attention call with what is left of it: enough to make any weight again from its score.
 
-    `query` (B, Hq, N, D), `key` (B, Hkv, N, D); `first` and `last` (B, N) bound the keys each query sees; `start` and
-    `length` (B,) are the sequences' places in their padded rows; `maximum` and `total` (B, Hq, N) are those of a row's
-    scores s and of exp(s - maximum).
+    `first` and `last` (B, N) bound the keys each query sees; `start` and `length` (B,) are the sequences' places in
+    their padded rows; `maximum` and `total` (B, Hq, N) are those of a row's scores s and of exp(s - maximum).
     """
 
-    query: Tensor
-    key: Tensor
+    call: AttentionCall
     first: Tensor
     last: Tensor
     start: Tensor
     length: Tensor
     maximum: Tensor
     total: Tensor
-    scaling: float
-    softcap: float | None
 
     def arguments(self) -> tuple[Any, ...]:
         """The kernels' first arguments."""
+        query, key = self.call.query, self.call.key
         return (
-            *(self.query, self.key, self.maximum, self.total, self.first, self.last, self.start, self.length),
-            *(*self.query.stride(), *self.key.stride(), *self.maximum.stride()[:2], self.query.shape[2]),
-            *(self.query.shape[1] // self.key.shape[1], float(self.scaling), float(self.softcap or 1.0)),
+            *(query, key, self.maximum, self.total, self.first, self.last, self.start, self.length),
+            *(*query.stride(), *key.stride(), *self.maximum.stride()[:2], query.shape[2]),
+            *(query.shape[1] // key.shape[1], float(self.call.scaling), float(self.call.softcap or 1.0)),
         )
 
     def options(self, tile: int) -> dict[str, Any]:
         """The kernels' constants, with `tile` keys at a time."""
-        width = self.query.shape[-1]
-        interpreted = self.query.device.type == "cpu"
+        width = self.call.query.shape[-1]
+        interpreted = self.call.query.device.type == "cpu"
         return {
             **{"D": width, "WIDE": max(16, triton.next_power_of_2(width)), "N": tile},
-            **{"HAS_SOFTCAP": self.softcap is not None, "INTERPRETED": interpreted},
+            **{"HAS_SOFTCAP": self.call.softcap is not None, "INTERPRETED": interpreted},
             **({} if interpreted else {"num_warps": 4, "num_stages": 1}),
         }
 
@@ -196,38 +194,38 @@ def _diagonals(  # type: ignore[no-untyped-def]
     tl.store(Sums + item * sums_b + head * sums_h + near + x, sums, mask=near + x < length)
 
 
-def column_sums(read: Pass, stretches: Sequence[tuple[int, int, int]], tile: int) -> Tensor:
+def column_sums(scored: ScoredRows, stretches: Sequence[tuple[int, int, int]], tile: int) -> Tensor:
     """For stretches of queries (sequence, first, one past the last): their weights' sums on every key. (S, H, N)"""
-    heads, tokens = read.query.shape[1:3]
-    sums = torch.zeros(len(stretches), heads, tokens, device=read.query.device)
+    heads, tokens = scored.call.query.shape[1:3]
+    sums = torch.zeros(len(stretches), heads, tokens, device=scored.call.query.device)
     longest = max(high - low for _, low, high in stretches)
     rows = min(tile, max(16, triton.next_power_of_2(longest)))
     _columns[(triton.cdiv(tokens, tile), heads, len(stretches))](
-        *read.arguments(),
+        *scored.arguments(),
         *(torch.tensor(stretches, dtype=torch.int32).to(sums.device), sums, *sums.stride()[:2]),
-        **read.options(tile),
+        **scored.options(tile),
         M=rows,
     )
     return sums
 
 
-def diagonal_sums(read: Pass, tile: int, *, both_ways: bool) -> Tensor:
+def diagonal_sums(scored: ScoredRows, tile: int, *, both_ways: bool) -> Tensor:
     """The sum of the weights at each distance |i - j|, for every sequence and head. (B, H, N)
 
     `both_ways` says whether any query sees a key after itself.
     """
-    batch, heads, tokens = read.query.shape[:3]
-    sums = torch.zeros(batch, heads, tokens, device=read.query.device)
+    batch, heads, tokens = scored.call.query.shape[:3]
+    sums = torch.zeros(batch, heads, tokens, device=scored.call.query.device)
     _diagonals[(triton.cdiv(tokens, tile), heads, batch)](
-        *read.arguments(), sums, *sums.stride()[:2], **read.options(tile), BOTH_WAYS=both_ways
+        *scored.arguments(), sums, *sums.stride()[:2], **scored.options(tile), BOTH_WAYS=both_ways
     )
     return sums
 
 
-def flow_of(read: Pass, item: int, group: KeyGroups, tile: int, *, by_head: bool) -> Tensor:
+def flow_of(scored: ScoredRows, item: int, group: KeyGroups, tile: int, *, by_head: bool) -> Tensor:
     """Sums over each turn's queries of their weights on scaffold and on every turn. (H or 1, T, 1 + T)"""
-    heads, tokens = read.query.shape[1:3]
-    device = read.query.device
+    heads, tokens = scored.call.query.shape[1:3]
+    device = scored.call.query.device
     runs = group.runs()
     runs = runs[runs[:, 2] > 0]  # content alone asks
     column = torch.from_numpy(group.column).to(device)
@@ -236,7 +234,7 @@ def flow_of(read: Pass, item: int, group: KeyGroups, tile: int, *, by_head: bool
     at_once = max(1, MASSES // (heads * tokens))
     for begin in range(0, len(runs), at_once):
         some = runs[begin : begin + at_once]
-        masses = column_sums(read, [(item, int(low), int(high)) for low, high, _ in some], tile)  # (S, H, N)
+        masses = column_sums(scored, [(item, int(low), int(high)) for low, high, _ in some], tile)  # (S, H, N)
         masses = masses if by_head else masses.sum(1, keepdim=True)
         by_run = masses[..., : len(group.column)] @ columns  # (S, H or 1, 1 + T)
         for turns, places in _once_each(some[:, 2] - 1):

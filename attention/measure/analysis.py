@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
 from attention.hook.collector import Collector
 from attention.hook.forward_pass import check_calls, key_groups, run
-from attention.kernels import RowRequest
+from attention.kernels import AttentionCall, RowRequest, RowStatistics, dense
 from attention.measure.batches import passes
 from attention.measure.capture import Want, WindowMeasure, capture
 from attention.measure.metrics import fold, fold_turns
@@ -235,8 +236,22 @@ def attention_weights(model: Model, window: Window, layer: int, head: int) -> ND
             f"layer {layer}, head {head}: the model has layers 0 to {model.facts.layers - 1} "
             f"and heads 0 to {model.facts.heads - 1}"
         )
-    collector = Collector(((0, len(window)),), (key_groups(window),), RowRequest(), weights_of=layer)
+    collector = _WeightsCollector(window, layer)
     run(model.network, [window], collector)
     check_calls(collector, model.facts.layers, model.facts.architecture)
     assert collector.weights is not None
     return np.asarray(collector.weights[head].to(torch.float32).cpu().numpy())
+
+
+class _WeightsCollector(Collector):
+    """Keeps the weights (H, n, n) of one window's attention in the `wanted`-th of the attending layers."""
+
+    def __init__(self, window: Window, wanted: int) -> None:
+        super().__init__(((0, len(window)),), (key_groups(window),), RowRequest())
+        self.wanted = wanted
+        self.weights: Tensor | None = None
+
+    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        if len(self.layers) == self.wanted:
+            self.weights = dense.weights(call, torch.float32)[0]
+        super().take(layer, call, rows)

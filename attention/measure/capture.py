@@ -14,7 +14,7 @@ from torch import Tensor
 from attention.errors import NotFinite
 from attention.hook.collector import Collector
 from attention.hook.forward_pass import check_calls, device_of, key_groups, run
-from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics
 from attention.measure.layer_states import LayerSums, depth_of, watched
 from attention.measure.metrics import Expectation, HeadSums, TurnSums, sum_rows
 from attention.model.model import Model
@@ -80,9 +80,9 @@ class SumsCollector(Collector):
         self.token_rows: list[Tensor] = []
         self._expected: dict[int, Expectation] = {}
 
-    def take(self, layer: int | None, sights: tuple[Sight, ...], rows: RowStatistics) -> None:
-        super().take(layer, sights, rows)
-        expected = self._expectation(sights, rows)
+    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        super().take(layer, call, rows)
+        expected = self._expectation(call)
         self.sums.append(sum_rows(rows, expected, self.turn_sums))
         if rows.flow is not None:
             self.flows.append(rows.flow)
@@ -91,12 +91,13 @@ class SumsCollector(Collector):
                 torch.stack([rows.distance.mean(1), rows.entropy.mean(1), *_received(rows, expected)])
             )
 
-    def _expectation(self, sights: tuple[Sight, ...], rows: RowStatistics) -> Expectation:
-        """Worked out once for all layers under one mask; what it is of stays alive in it, so its id stays its own."""
-        if id(sights) not in self._expected:
-            tokens, device = rows.distance.shape[-1], rows.distance.device
-            self._expected[id(sights)] = Expectation.of(sights, self.groups, tokens, device)
-        return self._expected[id(sights)]
+    def _expectation(self, call: AttentionCall) -> Expectation:
+        """Worked out once for all layers under one mask, whose visible keys are one object that the pass keeps."""
+        key = id(call.visible_keys)
+        if key not in self._expected:
+            tokens, device = call.query.shape[2], call.query.device
+            self._expected[key] = Expectation.of(call.visible_keys, call.groups, tokens, device)
+        return self._expected[key]
 
 
 def _received(rows: RowStatistics, expected: Expectation) -> tuple[Tensor, Tensor]:

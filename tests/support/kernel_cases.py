@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attention.kernels import KeyGroups, RowRequest, RowStatistics, Sight, dense, visibility
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, Sight, dense, visibility
 
 EVERYTHING = RowRequest(received=True, turns=True, flow=True, flow_heads=True)
 ABSOLUTE = {"distance": 1e-6, "distance_rest": 1e-6, "entropy": 1e-5, "entropy_rest": 1e-5, "turn_steps": 1e-6}
 RELATIVE = {"distance", "distance_rest", "entropy", "entropy_rest", "turn_steps", "received", "by_distance", "flow"}
-
-
-@dataclass
-class Case:
-    """Arguments of one attention call."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    arguments: dict[str, Any]
 
 
 def sights_of(kind: str, spans: list[tuple[int, int]], window: int = 5) -> tuple[Sight, ...]:
@@ -74,7 +64,7 @@ def case(
     dtype: torch.dtype = torch.float32,
     on_grid: bool = False,
     seed: int = 0,
-) -> Case:
+) -> AttentionCall:
     """A batch of sequences of the given lengths, padded on the right, or on the left.
 
     `on_grid` makes queries and keys multiples of 1/8, so that scores have no rounding error at all where the width is a
@@ -101,25 +91,25 @@ def case(
         key[item, :, start:stop] = k.to(dtype)
         value[item, :, start:stop] = v.to(dtype)
     rng = np.random.default_rng(seed)
-    return Case(
+    return AttentionCall(
         query,
         key,
         value,
-        {
-            "sights": sights_of(kind, spans),
-            "groups": tuple(groups_of(n, turns, rng) for n in lengths),
-            "scaling": width**-0.5,
-            "softcap": softcap,
-            "sinks": normal(heads) if sinks else None,
-            "bias": normal(1, heads, longest, longest) if bias else None,
-        },
+        visible_keys=sights_of(kind, spans),
+        groups=tuple(groups_of(n, turns, rng) for n in lengths),
+        request=EVERYTHING,
+        scaling=width**-0.5,
+        softcap=softcap,
+        sinks=normal(heads) if sinks else None,
+        bias=normal(1, heads, longest, longest) if bias else None,
     )
 
 
-def assert_equals_dense(kernel: Any, given: Case, request: RowRequest = EVERYTHING, **options: Any) -> None:
+def assert_equals_dense(kernel: Any, given: AttentionCall, request: RowRequest = EVERYTHING, **options: Any) -> None:
     """The kernel's output and every statistic equal the float64 oracle's."""
-    out, rows = kernel(given.query, given.key, given.value, request=request, **given.arguments, **options)
-    expected_out, expected = dense.attend(given.query, given.key, given.value, request=request, **given.arguments)
+    call = replace(given, request=request)
+    out, rows = kernel(call, **options)
+    expected_out, expected = dense.attend(call)
     exact = given.value.dtype == torch.float32
     torch.testing.assert_close(out, expected_out, rtol=1e-4 if exact else 2e-2, atol=2e-5 if exact else 2e-2)
     assert_same_rows(rows, expected)

@@ -1,6 +1,6 @@
 """The Triton kernel gives the oracle's row statistics: under Triton's interpreter on any machine, and on a GPU."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -8,22 +8,23 @@ import torch
 
 pytest.importorskip("triton", reason="triton is not installed here (pip install 'hearken[cuda]')", exc_type=ImportError)
 
-from kernel_cases import EVERYTHING, Case, assert_equals_dense, case
+from kernel_cases import EVERYTHING, assert_equals_dense, case
 
-from attention.kernels import RowRequest, RowStatistics, fused, fused_sums
+from attention.kernels import AttentionCall, RowRequest, RowStatistics, fused, fused_sums
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SMALL = (16, 16)
 
 
-def small(**changes: Any) -> Case:
+def small(**changes: Any) -> AttentionCall:
     """A case of few heads: the interpreter takes its time over each."""
     return case(**({"heads": 2, "shared": 1} | changes))
 
 
-def attend(*tensors: torch.Tensor, bias: None, **arguments: Any) -> Any:
-    assert bias is None
-    out, rows = fused.attend(*(tensor.to(DEVICE) for tensor in tensors), block=SMALL, **arguments)
+def attend(call: AttentionCall) -> Any:
+    tensors = {name: getattr(call, name) for name in ("query", "key", "value", "sinks")}
+    there = {name: tensor.to(DEVICE) for name, tensor in tensors.items() if tensor is not None}
+    out, rows = fused.attend(replace(call, **there), block=SMALL)
     for field in fields(RowStatistics):
         found = getattr(rows, field.name)
         if found is not None:
@@ -86,7 +87,7 @@ def test_every_part_by_itself(request_for: RowRequest) -> None:
 
 def test_a_turn_in_several_runs_has_one_row_of_flow() -> None:
     given = small(lengths=(40,), turns=3)
-    (group,) = given.arguments["groups"]
+    (group,) = given.groups
     group.column[3::5] = 0
     assert_equals_dense(attend, given)
 
@@ -97,17 +98,15 @@ def test_masses_of_turns_are_taken_in_parts_where_they_would_be_large(monkeypatc
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
-    given = small(lengths=(20, 9))
-    one, other = (
-        attend(given.query, given.key, given.value, request=EVERYTHING, **given.arguments)[1] for _ in range(2)
-    )
+    given = replace(small(lengths=(20, 9)), request=EVERYTHING)
+    one, other = (attend(given)[1] for _ in range(2))
     for field in fields(RowStatistics):
         for f, g in zip(getattr(one, field.name), getattr(other, field.name), strict=True):
             assert torch.equal(f, g), field.name
 
 
-def test_masks_with_holes_are_refused() -> None:
-    given = small(kind="holes")
-    given.arguments.pop("bias")
-    with pytest.raises(ValueError, match="one run of keys"):
-        fused.attend(given.query, given.key, given.value, request=RowRequest(), **given.arguments)
+@pytest.mark.parametrize("changes", [{"kind": "holes"}, {"bias": True}], ids=str)
+def test_masks_with_holes_and_biases_are_refused(changes: dict[str, Any]) -> None:
+    given = replace(small(**changes), request=RowRequest())
+    with pytest.raises(ValueError, match="one run of keys, and no bias"):
+        fused.attend(given)

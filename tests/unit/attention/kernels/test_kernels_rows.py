@@ -1,5 +1,6 @@
 """Every kernel gives the oracle's row statistics under every mask, wherever padding is, however rows are blocked."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases import assert_equals_dense, assert_same_rows, case
 
-from attention.kernels import RowRequest, attend, blocked, compiled, dense
+from attention.kernels import AttentionCall, RowRequest, attend, blocked, compiled, dense
 
 MASKS = ("causal", "bidirectional", "sliding", "local", "holes", "blind")
 
 
-def compiled_attend(*tensors: torch.Tensor, level: str, bias: torch.Tensor | None = None, **arguments: Any) -> Any:
+def compiled_attend(call: AttentionCall, level: str) -> Any:
     if level not in compiled.builds():
         pytest.skip(f"the compiled kernel for {level} is not built, or does not run on this processor")
-    if bias is not None or any(each.seen is not None for each in arguments["sights"]):
-        return attend(*tensors, bias=bias, **arguments)  # which has to choose another kernel
-    return compiled.attend(*tensors, level=level, **arguments)
+    if call.bias is not None or any(each.seen is not None for each in call.visible_keys):
+        return attend(call)  # which has to choose another kernel
+    return compiled.attend(call, level=level)
 
 
 KERNELS: dict[str, Any] = {
@@ -59,6 +60,14 @@ def test_every_mask_on_either_padding_side(kernel: str, kind: str, left: bool) -
 @pytest.mark.parametrize("kind", ["causal", "bidirectional"])
 def test_every_form_of_attention(kernel: str, kind: str, changes: dict[str, Any]) -> None:
     assert_equals_dense(KERNELS[kernel], case(kind=kind, **changes))
+
+
+@pytest.mark.parametrize("changes", [{"kind": "holes"}, {"bias": True}], ids=str)
+def test_the_compiled_kernel_refuses_masks_with_holes_and_biases(changes: dict[str, Any]) -> None:
+    if compiled.best_level() is None:
+        pytest.skip("the compiled kernel is not built")
+    with pytest.raises(ValueError, match="one run of keys, and no bias"):
+        compiled.attend(case(**changes))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -113,15 +122,15 @@ def test_order_in_the_batch_and_padding_side_change_nothing(kernel: str, lengths
     right = case(lengths=tuple(lengths), seed=seed)
     left = case(lengths=tuple(lengths), seed=seed, left=True)
     request = RowRequest(received=True)
-    _, rows = KERNELS[kernel](right.query, right.key, right.value, request=request, **right.arguments)
-    _, mirrored = KERNELS[kernel](left.query, left.key, left.value, request=request, **left.arguments)
+    _, rows = KERNELS[kernel](replace(right, request=request))
+    _, mirrored = KERNELS[kernel](replace(left, request=request))
     assert_same_rows(rows, mirrored)
     for item, n in enumerate(lengths):
         alone = case(lengths=(n,), seed=seed)
         alone.query[0] = right.query[item, :, :n]
         alone.key[0] = right.key[item, :, :n]
         alone.value[0] = right.value[item, :, :n]
-        _, single = KERNELS[kernel](alone.query, alone.key, alone.value, request=request, **alone.arguments)
+        _, single = KERNELS[kernel](replace(alone, request=request))
         np.testing.assert_allclose(single.distance[0], rows.distance[item, :, :n], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(single.entropy[0], rows.entropy[item, :, :n], rtol=1e-5, atol=1e-5)
 
@@ -129,9 +138,7 @@ def test_order_in_the_batch_and_padding_side_change_nothing(kernel: str, lengths
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_rows_that_see_nothing_are_zero_and_never_nan(kernel: str) -> None:
     given_case = case(kind="blind", lengths=(12,))
-    out, rows = KERNELS[kernel](
-        given_case.query, given_case.key, given_case.value, request=RowRequest(), **given_case.arguments
-    )
+    out, rows = KERNELS[kernel](replace(given_case, request=RowRequest()))
     blind = [0, 2, 6, 10]
     for values in (rows.distance, rows.entropy, rows.variance, rows.sink, rows.rest, rows.null_mass):
         assert torch.equal(values[0, :, blind], torch.zeros(4, len(blind)))
@@ -140,9 +147,7 @@ def test_rows_that_see_nothing_are_zero_and_never_nan(kernel: str) -> None:
 
 def test_the_oracle_gives_uniform_attention_its_known_values() -> None:
     given_case = case(strength=0.0, lengths=(10,), turns=0)
-    _, rows = dense.attend(
-        given_case.query, given_case.key, given_case.value, request=RowRequest(received=True), **given_case.arguments
-    )
+    _, rows = dense.attend(replace(given_case, request=RowRequest(received=True)))
     i = torch.arange(10.0)
     torch.testing.assert_close(rows.distance[0, 0], (i / 2).double())
     torch.testing.assert_close(rows.entropy[0, 0], (i + 1).log().double())
@@ -153,15 +158,10 @@ def test_the_oracle_gives_uniform_attention_its_known_values() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison: float) -> None:
-    given_case = case(lengths=(40,), turns=0)
-    request = RowRequest()
-    _, clean = KERNELS[kernel](
-        given_case.query, given_case.key, given_case.value, request=request, **given_case.arguments
-    )
+    given_case = replace(case(lengths=(40,), turns=0), request=RowRequest())
+    _, clean = KERNELS[kernel](given_case)
     given_case.query[0, 1, 17] = poison
-    _, rows = KERNELS[kernel](
-        given_case.query, given_case.key, given_case.value, request=request, **given_case.arguments
-    )
+    _, rows = KERNELS[kernel](given_case)
     assert not torch.isfinite(rows.entropy[0, 1, 17])
     rows.entropy[0, 1, 17] = clean.entropy[0, 1, 17]
     torch.testing.assert_close(rows.entropy, clean.entropy)
@@ -170,12 +170,11 @@ def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison:
 @pytest.mark.parametrize("kind", ["causal", "bidirectional"])
 def test_hundreds_of_turns_have_the_same_masses_in_every_kernel(kind: str) -> None:
     given_case = case(kind=kind, lengths=(900, 411), heads=2, shared=1, turns=300)
-    request = RowRequest(received=True, turns=True, flow=True)
-    tensors = (given_case.query, given_case.key, given_case.value)
-    _, expected = blocked.attend(*tensors, request=request, **given_case.arguments)
-    _, rows = attend(*tensors, request=request, **given_case.arguments)
+    call = replace(given_case, request=RowRequest(received=True, turns=True, flow=True))
+    _, expected = blocked.attend(call)
+    _, rows = attend(call)
     assert_same_rows(rows, expected)
     assert expected.flow is not None
-    for flow, groups in zip(expected.flow, given_case.arguments["groups"], strict=True):
+    for flow, groups in zip(expected.flow, call.groups, strict=True):
         rows_of_turn = np.bincount(groups.query_turn[groups.query_turn >= 0], minlength=300)
         np.testing.assert_allclose(flow[0].sum(-1) / 2, rows_of_turn, rtol=1e-5)

@@ -6,7 +6,7 @@ import torch
 from capture_networks import talk_window
 
 from attention.hook.forward_pass import key_groups
-from attention.kernels import KeyGroups, RowRequest, attend, visibility
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, attend, visibility
 from attention.measure.metrics import SUMMED, Expectation, Folded, HeadSums, fold, mean_of_defined, sum_rows
 
 HEADS = 2
@@ -19,7 +19,7 @@ def measured(query: torch.Tensor, key: torch.Tensor, groups: KeyGroups, *, causa
     sights = visibility.causal(spans) if causal else visibility.bidirectional(spans)
     q, k = query.expand(1, HEADS, -1, -1), key.expand(1, HEADS, -1, -1)
     request = RowRequest(turns=groups.turns > 0)
-    _, rows = attend(q, k, k, sights=sights, groups=(groups,), request=request, scaling=1.0)
+    _, rows = attend(AttentionCall(q, k, k, sights, (groups,), request, scaling=1.0))
     sums, counts = sum_rows(rows, Expectation.of(sights, (groups,), n, torch.device("cpu"))).numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=groups.turns > 0)
 

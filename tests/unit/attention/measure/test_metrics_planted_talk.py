@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from attention.definitions import METRIC_NAMES
-from attention.kernels import KeyGroups, RowRequest, Sight, attend, visibility
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, Sight, attend, visibility
 from attention.measure.metrics import Expectation, Folded, HeadSums, fold, sum_rows
 
 T, M = 7, 5
@@ -28,7 +28,7 @@ def measured(scores: torch.Tensor, sights: tuple[Sight, ...] | None = None) -> F
     sights = sights or visibility.causal([(0, N)])
     query = scores.expand(1, 2, -1, -1)
     key = torch.eye(N).expand(1, 2, -1, -1)
-    _, rows = attend(query, key, key, sights=sights, groups=(GROUPS,), request=RowRequest(turns=True), scaling=1.0)
+    _, rows = attend(AttentionCall(query, key, key, sights, (GROUPS,), RowRequest(turns=True), scaling=1.0))
     sums, counts = sum_rows(rows, Expectation.of(sights, (GROUPS,), N, torch.device("cpu"))).numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=True)
 
