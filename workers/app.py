@@ -10,10 +10,8 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from models.queries.queue.job_state import SUMMARIES, model_queue
+from models.queries.queue.outbox import SUMMARIES
 from models.settings import settings
-
-__all__ = ["ANSWER", "SUMMARIES", "SWEEP", "app", "knock", "model_queue"]
 
 ANSWER = "workers.tasks.answer"
 SWEEP = "workers.tasks.sweep"

@@ -1,8 +1,8 @@
 """The two tasks: answering a knock, and sweeping. Imports no torch until there is a knock to answer."""
 
 import workers.celery.lifetime  # noqa: F401 - connects the signals of a worker's start and end
-from models.queries.queue.job_state import MODEL_QUEUE
-from workers.app import ANSWER, SUMMARIES, SWEEP, app, knock
+from models.queries.queue.outbox import model_of
+from workers.app import ANSWER, SWEEP, app, knock
 from workers.database import engine
 from workers.outbox import send_knocks
 from workers.process import this_process
@@ -19,10 +19,11 @@ def answer(queue: str) -> None:
         from workers.dispatch import this_answering
 
         try:
-            if queue == SUMMARIES:
+            model_id = model_of(queue)
+            if model_id is None:
                 this_answering().answer_summaries()
             else:
-                this_answering().answer_model(queue.removeprefix(MODEL_QUEUE))
+                this_answering().answer_model(model_id)
         finally:
             send_knocks(engine())
 

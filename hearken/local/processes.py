@@ -39,11 +39,11 @@ def run_api(listening: int | None = None) -> None:
 
 def run_worker(name: str) -> None:
     """Take work for every model of the models file, and summaries, until SIGTERM."""
-    from models.queries.queue.job_state import SUMMARIES
-    from workers.app import app, model_queue
+    from models.queries.queue.outbox import queue_of
+    from workers.app import app
 
     entries = refuse_bad_models_file(settings().models)
-    queues = [model_queue(entry.id) for entry in entries] + [SUMMARIES]
+    queues = [*(queue_of(entry.id) for entry in entries), queue_of(None)]
     app.worker_main(
         [
             "worker",

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from models.identifiers import new_identifier
-from models.tables import BACKGROUND, LOCAL_TENANT, comparison, document, job, outbox, tenant, work_item
+from models.queries.queue.outbox import write_wakeups
+from models.tables import BACKGROUND, LOCAL_TENANT, comparison, document, job, tenant, work_item
 from models.work import WorkOptions, content_digest, request_key
 
 MODEL = "all-MiniLM-L6-v2"
@@ -75,7 +76,7 @@ def add_job(
                 id=new_identifier("cmp"), tenant_id=tenant_id, job_id=job_id, request=request or {}
             )
         )
-    connection.execute(insert(outbox).values(queue=f"model:{model}"))
+    write_wakeups(connection, [model])
     return job_id
 
 

@@ -10,7 +10,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from celery.worker.state import active_requests
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.queries.queue.job_state import model_queue
+from models.queries.queue.outbox import queue_of
 from models.settings import load_models_file, settings
 from workers.app import knock
 from workers.process import this_process
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def begin(**_: Any) -> None:
     """In the child: join the fleet, and knock for the default model, so that a worker opens it before anyone asks."""
     this_process().start()
-    knock(model_queue(load_models_file(settings().models)[0].id))
+    knock(queue_of(load_models_file(settings().models)[0].id))
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -18,14 +18,14 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    insert,
     literal,
     select,
     update,
 )
 
-from models.queries.queue.job_state import mark_started, model_queue, settle_jobs
-from models.tables import document, job, outbox, work_item
+from models.queries.queue.job_state import mark_started, settle_jobs
+from models.queries.queue.outbox import write_wakeups
+from models.tables import document, job, work_item
 from models.work import WorkOptions
 
 QUEUED = literal("queued", literal_execute=True)
@@ -115,7 +115,7 @@ def claim_items(
     items = tuple(_claimed(row) for row in connection.execute(_contents(chosen)))
     mark_started(connection, sorted({item.job_id for item in items}))
     if work_waits(connection, [model_id]):
-        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+        write_wakeups(connection, [model_id])
     return Claim(token, model_id, items)
 
 
@@ -208,8 +208,7 @@ def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> No
         )
         .returning(work_item.c.job_id, work_item.c.model_id)
     ).all()
-    for model_id in sorted({row.model_id for row in returned}):
-        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    write_wakeups(connection, (row.model_id for row in returned))
     settle_jobs(connection, [row.job_id for row in returned])
 
 

@@ -7,20 +7,10 @@ id. Job rows are locked `FOR NO KEY UPDATE`, which leaves foreign keys to them f
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
-from models.tables import comparison, job, outbox, work_item
-
-SUMMARIES = "summaries"
-"""The queue of comparisons that wait for their summary."""
-
-MODEL_QUEUE = "model:"
-
-
-def model_queue(model_id: str) -> str:
-    """The queue on which work for this model is announced."""
-    return MODEL_QUEUE + model_id
-
+from models.queries.queue.outbox import write_wakeups
+from models.tables import comparison, job, work_item
 
 OPEN_STATES = ("queued", "running", "summarizing")
 
@@ -115,7 +105,7 @@ def _settle_comparison(connection: Connection, row: Row[Any]) -> None:
             .values(state="summarizing", started_at=func.coalesce(job.c.started_at, func.now()))
         )
         connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state="queued"))
-        connection.execute(insert(outbox).values(queue=SUMMARIES))
+        write_wakeups(connection, [None])
     elif summary == "done":
         _finish(connection, row, "succeeded")
     elif summary == "cancelled":

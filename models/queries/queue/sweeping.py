@@ -6,13 +6,14 @@ Every function takes a bounded bite and passes over rows that others hold, so th
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, literal, or_, select, update
 
 from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
 from models.queries.queue.inquiry_claims import inquiries_wait
-from models.queries.queue.job_state import SUMMARIES, has_items, lock_jobs, model_queue, settle_jobs
+from models.queries.queue.job_state import has_items, lock_jobs, settle_jobs
+from models.queries.queue.outbox import queue_of, write_wakeups
 from models.queries.reading.jobs import cancel_jobs
-from models.tables import comparison, idempotency, inquiry, job, model, outbox, sign_in, work_item, worker
+from models.tables import comparison, idempotency, inquiry, job, model, sign_in, work_item, worker
 
 BITE = 500
 WORKER_LOST = "worker-lost"
@@ -60,24 +61,22 @@ def return_lost_items(connection: Connection, losses_alone: int) -> int:
         )
         .returning(work_item.c.job_id, work_item.c.model_id, work_item.c.state)
     ).all()
-    for model_id in sorted({row.model_id for row in returned if row.state == "queued"}):
-        connection.execute(insert(outbox).values(queue=model_queue(model_id)))
+    write_wakeups(connection, (row.model_id for row in returned if row.state == "queued"))
     settle_jobs(connection, [row.job_id for row in returned])
     return len(lost)
 
 
 def return_lost_inquiries(connection: Connection) -> int:
     """Put inquiries back whose lease ran out while somebody still waits."""
-    lost = connection.execute(
+    returned = connection.execute(
         update(inquiry)
         .where(inquiry.c.state == "running", inquiry.c.leased_until < func.now(), inquiry.c.expires_at > func.now())
         .values(state="queued", **UNLEASED)
         .returning(inquiry.c.model_id)
-    ).scalars()
-    queues = [model_queue(model_id) for model_id in lost]
-    for queue in sorted(set(queues)):
-        connection.execute(insert(outbox).values(queue=queue))
-    return len(queues)
+    )
+    model_ids = list(returned.scalars())
+    write_wakeups(connection, model_ids)
+    return len(model_ids)
 
 
 def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
@@ -93,7 +92,7 @@ def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
     ).all()
     failed = [row.job_id for row in returned if row.state == "failed"]
     if len(failed) < len(returned):
-        connection.execute(insert(outbox).values(queue=SUMMARIES))
+        write_wakeups(connection, [None])
     connection.execute(
         update(job)
         .where(job.c.id.in_(failed))
@@ -137,13 +136,13 @@ def queues_with_work(connection: Connection) -> list[str]:
     """The queues behind which something waits, whether or not a knock for it is on its way."""
     models = connection.execute(select(model.c.id).order_by(model.c.id)).scalars().all()
     queues = [
-        model_queue(model_id)
+        queue_of(model_id)
         for model_id in models
         if work_waits(connection, [model_id]) or inquiries_wait(connection, [model_id])
     ]
     summaries = exists().where(comparison.c.state == literal("queued", literal_execute=True))
-    if connection.execute(select(summaries)).scalar_one():
-        queues.append(SUMMARIES)
+    if connection.execute(select(summaries)).scalar_one() or inquiries_wait(connection, [None]):
+        queues.append(queue_of(None))
     return queues
 
 

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from models.identifiers import new_identifier
-from models.queries.queue.job_state import SUMMARIES, model_queue
-from models.queries.queue.outbox import Knock, written_knocks
-from models.tables import inquiry, outbox
+from models.queries.queue.outbox import Knock, write_wakeups, written_knocks
+from models.tables import inquiry
 
 
 def ask(
@@ -37,7 +36,7 @@ def ask(
             expires_at=func.now() + patience,
         )
     )
-    connection.execute(insert(outbox).values(queue=SUMMARIES if model_id is None else model_queue(model_id)))
+    write_wakeups(connection, [model_id])
     return inquiry_id, written_knocks(connection)
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import METRIC_NAMES
 from models.queries.queue.claims import UNLEASED, new_lease_token
-from models.queries.queue.job_state import SUMMARIES, lock_jobs, settle_jobs
+from models.queries.queue.job_state import lock_jobs, settle_jobs
+from models.queries.queue.outbox import write_wakeups
 from models.queries.reading.comparisons import SummaryFile
 from models.queries.reading.layer_arrays import (
     StoredHeads,
@@ -33,7 +34,6 @@ from models.tables import (
     job,
     measurement,
     model_version,
-    outbox,
     work_item,
 )
 
@@ -130,7 +130,7 @@ def give_back_summaries(connection: Connection, tokens: Sequence[int]) -> None:
         .values(state="queued", **UNLEASED)
     )
     if returned.rowcount:
-        connection.execute(insert(outbox).values(queue=SUMMARIES))
+        write_wakeups(connection, [None])
 
 
 def store_summary(

@@ -25,11 +25,11 @@ from sqlalchemy import (
 from attention.measure.batches import CHARACTERS_PER_TOKEN, estimate_tokens
 from models.errors import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
 from models.identifiers import new_identifier
-from models.queries.queue.job_state import model_queue, settle_jobs
-from models.queries.queue.outbox import Knock, written_knocks
+from models.queries.queue.job_state import settle_jobs
+from models.queries.queue.outbox import Knock, write_wakeups, written_knocks
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.writing.reuse import answer_known_items
-from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, outbox, work_item
+from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, work_item
 from models.work import Control, WorkOptions, content_digest, request_key, request_settings
 
 
@@ -296,15 +296,9 @@ def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[
         answer_known_items(connection, job_id, served.id, served.dtype)
     if terms.idempotency is not None:
         remember_resource(connection, terms.tenant_id, terms.idempotency, job_id)
-    left = connection.execute(
-        select(work_item.c.model_id)
-        .where(work_item.c.job_id == job_id, work_item.c.state == "queued")
-        .distinct()
-        .order_by(work_item.c.model_id)
-    ).scalars()
-    queues = [{"queue": model_queue(model_id)} for model_id in left]
-    if queues:
-        connection.execute(insert(outbox), queues)
-    else:
+    queued = select(work_item.c.model_id).where(work_item.c.job_id == job_id, work_item.c.state == "queued").distinct()
+    left = list(connection.execute(queued.order_by(work_item.c.model_id)).scalars())
+    write_wakeups(connection, left)
+    if not left:
         settle_jobs(connection, [job_id])
     return Submitted(job_id, written_knocks(connection))

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from hearken.local import RedisServer, temporary_folder
-from workers.app import ANSWER, SUMMARIES
+from models.queries.queue.outbox import SUMMARIES
+from workers.app import ANSWER
 
 
 @pytest.fixture

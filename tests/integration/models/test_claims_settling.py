@@ -7,10 +7,11 @@ from datetime import timedelta
 import psycopg
 import pytest
 from seeded_work import MODEL, add_job, job_row, states
-from sqlalchemy import Connection, Engine, create_engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, select, update
 
 from models.identifiers import new_identifier
 from models.queries.queue.claims import Claim, claim_items, fail_items, lock_held
+from models.queries.queue.inquiry_claims import claim_inquiries
 from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.sweeping import delete_forgotten, queues_with_work, return_lost_inquiries, settle_stuck_jobs
 from models.queries.reading.jobs import cancel_jobs
@@ -181,3 +182,35 @@ def test_what_is_forgotten_is_deleted_and_nothing_else(engine: Engine) -> None:
         assert connection.execute(select(inquiry.c.id, inquiry.c.state)).all() == [("young", "queued")]
         assert connection.execute(select(idempotency.c.key)).scalars().all() == ["young"]
         assert connection.execute(select(worker.c.id)).scalars().all() == ["young"]
+
+
+def test_lost_inquiries_go_back_with_one_wake_up_a_queue_whether_or_not_they_ask_a_model(engine: Engine) -> None:
+    waited_for = func.now() + timedelta(seconds=30)
+    common = {"tenant_id": "local", "request": {}, "expires_at": waited_for}
+    with engine.begin() as connection:
+        for number in range(2):
+            of_model = {"kind": "embedding", "model_id": MODEL}
+            of_comparison = {"kind": "comparison_file", "model_id": None}
+            for values in (of_model, of_comparison):
+                identity = f"{values['kind']}-{number}"
+                connection.execute(insert(inquiry).values(id=identity, **values, **common))
+        taken = [
+            *claim_inquiries(connection, MODEL, "wk", limit=2, lease_seconds=-1),
+            *claim_inquiries(connection, None, "wk", limit=2, lease_seconds=-1),
+        ]
+        assert len(taken) == 4
+        connection.execute(delete(outbox))
+        assert return_lost_inquiries(connection) == 4
+        assert connection.execute(select(inquiry.c.state, inquiry.c.lease_token).distinct()).all() == [("queued", None)]
+        written = connection.execute(select(outbox.c.queue).order_by(outbox.c.queue)).scalars().all()
+        assert written == [f"model:{MODEL}", "summaries"]
+
+
+def test_the_sweeper_names_the_queue_of_a_comparisons_file_that_somebody_waits_for(engine: Engine) -> None:
+    with engine.begin() as connection:
+        values = {"tenant_id": "local", "kind": "comparison_file", "request": {}}
+        connection.execute(insert(inquiry).values(id="over", expires_at=func.now(), **values))
+        assert queues_with_work(connection) == []
+        later = func.now() + timedelta(seconds=30)
+        connection.execute(insert(inquiry).values(id="asked", expires_at=later, **values))
+        assert queues_with_work(connection) == ["summaries"]
