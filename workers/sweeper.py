@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Connection, Engine
 
 from models.queries.queue import sweeping
-from models.queries.search.profiles import make_missing_profiles
+from models.queries.writing.profiles import make_missing_profiles
 from models.settings import settings
 from workers.app import app, knock
 from workers.outbox import send_knocks

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from models.queries.reading.inquiries import ask, end_inquiry, read_inquiry
+from models.queries.queue.inquiries import ask, end_inquiry, read_inquiry
 from service.context import Context
 from service.http.problems import MODEL_BUSY, Problem, failure
 
@@ -14,7 +14,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 
 async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]) -> Row[Any]:
-    """A worker's answer (see `models.queries.reading.inquiries`), its response and body.
+    """A worker's answer (see `models.queries.queue.inquiries`), its response and body.
 
     Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
     """

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from models.errors import KeyForgotten, NotFound
 from models.identifiers import new_identifier
-from models.queries.reading.datasets import NewDataset, find_dataset, list_datasets, store_dataset
+from models.queries.reading.datasets import find_dataset, list_datasets
+from models.queries.writing.datasets import NewDataset, store_dataset
 from models.queries.writing.deletion import delete_dataset
 from models.schemas.datasets import Dataset
 from models.schemas.listing import Page

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from models.queries.reading.jobs import cancel_jobs, find_job, list_failures, list_jobs
+from models.queries.queue.cancellation import cancel_jobs
+from models.queries.reading.jobs import find_job, list_failures, list_jobs
 from models.queries.writing.deletion import delete_job
 from models.schemas.jobs import Failure, Job, JobKind, JobState
 from models.schemas.listing import Page

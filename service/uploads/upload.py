@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn, Self
 
 from pydantic import ValidationError
 
-from models.queries.reading.datasets import DatasetDocument, copy_line, in_domain
+from models.queries.writing.datasets import DatasetDocument, copy_line, in_domain
 from models.schemas.documents import DatasetLine, characters_of, turns_of
 from models.schemas.problems import FieldError
 from models.settings import Settings

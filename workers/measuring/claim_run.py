@@ -19,8 +19,8 @@ from attention.measure.analysis import Measurement, analyse
 from attention.measure.capture import Want
 from attention.measure.grouping import padded_share, pass_sized_groups
 from attention.text.documents import Rendered
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_standing, fail_items, give_back
-from models.queries.reading.jobs import cancel_jobs
 from models.queries.writing.storing import Key, Outcome, known_measurements, store_outcomes
 from workers.measuring.documents import key_of, render_content
 from workers.measuring.model_registry import Served, ServedModels

@@ -13,8 +13,9 @@ from attention.model.loading import packaged_minilm
 from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model, ModelSource
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
-from models.queries.search.profiles import StoredScale, find_scale, store_scale
+from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes
+from models.queries.writing.profiles import store_scale
 from models.settings import ModelEntry
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from models.tables import inquiry
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInquiry:
-    """A question to a model; `models.queries.reading.inquiries.ask` says what the request of each kind holds."""
+    """A question to a model; `models.queries.queue.inquiries.ask` says what the request of each kind holds."""
 
     id: str
     token: int

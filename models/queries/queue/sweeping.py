@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, func, literal, or_, select, update
 
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
 from models.queries.queue.inquiry_claims import inquiries_wait
 from models.queries.queue.job_state import has_items, lock_jobs, settle_jobs
 from models.queries.queue.outbox import queue_of, write_wakeups
-from models.queries.reading.jobs import cancel_jobs
 from models.tables import comparison, idempotency, inquiry, job, model, sign_in, work_item, worker
 
 BITE = 500

@@ -1,12 +1,11 @@
-"""Jobs as clients see them: progress counted from the work items, cancelling, failures."""
+"""Jobs as clients see them: progress counted from the work items, and failures."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, true, tuple_, update
+from sqlalchemy import Connection, Row, Select, func, select, true, tuple_
 
-from models.queries.queue.job_state import settle_jobs
 from models.tables import analysis, comparison, document, job, measurement, work_item
 
 Position = tuple[datetime, str]
@@ -102,30 +101,3 @@ def list_failures(connection: Connection, job_id: str, *, after: int | None, lim
     if after is not None:
         failed = failed.where(work_item.c.id < after)
     return connection.execute(failed.order_by(work_item.c.id.desc()).limit(limit)).all()
-
-
-def cancel_jobs(connection: Connection, job_ids: Sequence[str], reason: tuple[str, str] | None = None) -> None:
-    """Cancel unfinished jobs: what is queued at once, what runs when its worker next looks. Finished jobs stay.
-
-    `reason` is a problem type's name and a message, kept with the items that are cancelled here.
-    """
-    open_items = (
-        select(work_item.c.id)
-        .where(work_item.c.job_id.in_(job_ids), work_item.c.state == "queued")
-        .order_by(work_item.c.id)
-        .with_for_update()
-        .subquery()
-    )
-    name, message = reason or (None, None)
-    connection.execute(
-        update(work_item)
-        .where(work_item.c.id.in_(select(open_items.c.id)))
-        .values(state="cancelled", finished_at=func.now(), reason=name, message=message)
-    )
-    locked = select(job.c.id).where(job.c.id.in_(job_ids)).order_by(job.c.id).with_for_update(key_share=True).subquery()
-    connection.execute(
-        update(job)
-        .where(job.c.id.in_(select(locked.c.id)), job.c.finished_at.is_(None))
-        .values(cancel_requested_at=func.coalesce(job.c.cancel_requested_at, func.now()))
-    )
-    settle_jobs(connection, job_ids)

@@ -1,1 +1,1 @@
-"""What is accepted, measured and deleted: submissions, the results of a claim, repeated requests."""
+"""What is stored and deleted: submissions, data sets, the results of a claim, profiles, repeated requests."""

@@ -17,8 +17,9 @@ from attention.definitions import DEFINITIONS, METRIC_NAMES, PROFILE_METRICS, TU
 from models.identifiers import new_identifier
 from models.queries.queue.claims import UNLEASED, ClaimedItem, give_back, lock_held
 from models.queries.queue.job_state import settle_jobs
-from models.queries.search.profiles import StoredScale, insert_profiles
+from models.queries.search.profiles import StoredScale
 from models.queries.writing.binary_copy import copy_rows
+from models.queries.writing.profiles import insert_profiles
 from models.tables import analysis, known_request, measurement, work_item
 
 Key = tuple[str, bytes]

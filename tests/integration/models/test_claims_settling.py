@@ -10,11 +10,11 @@ from seeded_work import MODEL, add_job, job_row, states
 from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, select, update
 
 from models.identifiers import new_identifier
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, claim_items, fail_items, lock_held
 from models.queries.queue.inquiry_claims import claim_inquiries
 from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.sweeping import delete_forgotten, queues_with_work, return_lost_inquiries, settle_stuck_jobs
-from models.queries.reading.jobs import cancel_jobs
 from models.tables import comparison, idempotency, inquiry, model, outbox, work_item, worker
 
 

@@ -7,6 +7,7 @@ import pytest
 from seeded_work import MODEL, add_job, add_tenant, job_row, states
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text, update
 
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import (
     Claim,
     Urgent,
@@ -19,7 +20,6 @@ from models.queries.queue.claims import (
     work_waits,
 )
 from models.queries.queue.sweeping import cancel_overdue_jobs, return_lost_items
-from models.queries.reading.jobs import cancel_jobs
 from models.tables import INTERACTIVE, job, outbox, work_item
 
 LONG_QUEUE = text(

@@ -19,8 +19,9 @@ from models.identifiers import new_identifier
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
 from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
-from models.queries.search.profiles import BITE, StoredScale, find_scale, make_missing_profiles, store_scale
+from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.vectors import ensure_vector_index
+from models.queries.writing.profiles import BITE, make_missing_profiles, store_scale
 from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, delete, func, insert, select, text
 
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
-from models.queries.reading.jobs import cancel_jobs
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.search.vectors import VectorIndex
 from models.settings import ModelEntry, Settings
 from models.tables import (

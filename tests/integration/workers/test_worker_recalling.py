@@ -11,8 +11,8 @@ from sqlalchemy import Engine, create_engine, delete, select, update
 
 from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
 from models.arrays import unpack
+from models.queries.queue.inquiries import ask, read_inquiry
 from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries
-from models.queries.reading.inquiries import ask, read_inquiry
 from models.settings import ModelEntry, Settings
 from models.tables import analysis, document, inquiry
 from workers.app import app

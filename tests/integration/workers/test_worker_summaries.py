@@ -10,8 +10,8 @@ import pytest
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import Engine, create_engine, delete, func, select, update
 
+from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.sweeping import return_lost_summaries
-from models.queries.reading.jobs import cancel_jobs
 from models.queries.reading.summaries import claim_summary, measured_group, store_summary
 from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
