@@ -1,6 +1,6 @@
 """Waiting for jobs without holding a connection: one that listens wakes all who wait in this process.
 
-The workers announce every job that they settle, and every inquiry that they answer, on the channel `hearken_job`. A
+The workers announce every job that they settle, and every inquiry that they answer, by a notification. A
 notice that is missed, while the listening connection was away, is made up for by looking again every few seconds.
 """
 
@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 import psycopg
 from sqlalchemy import make_url
 
-CHANNEL = "hearken_job"
+from models.queries.queue.notifications import CHANNEL
+
 LOOK_AGAIN_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from models.queries.queue.claims import QUEUED, UNLEASED, new_lease_token
+from models.queries.queue.notifications import notify
 from models.tables import inquiry
 
 
@@ -73,7 +74,7 @@ def still_waited_for(connection: Connection, claimed: ClaimedInquiry) -> bool:
 def answer_inquiry(
     connection: Connection, claimed: ClaimedInquiry, response: dict[str, Any], body: bytes | None = None
 ) -> None:
-    """Store the response, if the inquiry is still this claim's, and announce it on `hearken_job`.
+    """Store the response, if the inquiry is still this claim's, and notify whoever waits.
 
     A `body` holds arrays; the response is then their layout.
     """
@@ -81,7 +82,7 @@ def answer_inquiry(
 
 
 def fail_inquiry(connection: Connection, claimed: ClaimedInquiry, reason: str, message: str) -> None:
-    """Store why there is no response, if the inquiry is still this claim's, and announce it on `hearken_job`."""
+    """Store why there is no response, if the inquiry is still this claim's, and notify whoever waits."""
     _end(connection, claimed, {"state": "failed", "reason": reason, "message": message})
 
 
@@ -92,4 +93,4 @@ def _end(connection: Connection, claimed: ClaimedInquiry, values: dict[str, Any]
         .values(**values, **UNLEASED)
     )
     if ended.rowcount:
-        connection.execute(select(func.pg_notify("hearken_job", claimed.id)))
+        notify(connection, claimed.id)

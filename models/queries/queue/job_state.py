@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from models.queries.queue.notifications import notify
 from models.queries.queue.outbox import write_wakeups
 from models.tables import comparison, job, work_item
 
@@ -19,13 +20,13 @@ def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
     """Move each job to the state that its work items and summary imply, in the caller's transaction.
 
     A job whose last open item is settled succeeds, fails (when nothing succeeded) or is cancelled; a comparison moves
-    to `summarizing` instead, its summary is queued and a knock for it written. Every job named is announced on the
-    channel `hearken_job` when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
+    to `summarizing` instead, its summary is queued and a knock for it written. Whoever waits for one of the
+    jobs is notified when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
     """
     for row in lock_jobs(connection, job_ids):
         if row.state in OPEN_STATES:
             _settle(connection, row)
-        connection.execute(select(func.pg_notify("hearken_job", row.id)))
+        notify(connection, row.id)
 
 
 def lock_jobs(connection: Connection, job_ids: Sequence[str]) -> Sequence[Row[Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, column, delete, exists, func, insert, select, table, text
 
 from models.errors import NotFound, StillInUse
+from models.queries.queue.notifications import notify
 from models.tables import analysis, comparison, dataset, document, job, work_item
 
 _FORSAKEN = table("forsaken", column("id"))
@@ -62,7 +63,7 @@ def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
     connection.execute(delete(document).where(document.c.id.in_(documents), document.c.dataset_id.is_(None)))
     connection.execute(delete(job).where(job.c.id == job_id))
     connection.execute(_DELETE_FORSAKEN)
-    connection.execute(select(func.pg_notify("hearken_job", job_id)))
+    notify(connection, job_id)
 
 
 def delete_comparison(connection: Connection, tenant_id: str, comparison_id: str) -> None:

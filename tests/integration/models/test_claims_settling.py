@@ -14,6 +14,7 @@ from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, claim_items, fail_items, lock_held
 from models.queries.queue.inquiry_claims import claim_inquiries
 from models.queries.queue.job_state import settle_jobs
+from models.queries.queue.notifications import CHANNEL
 from models.queries.queue.sweeping import delete_forgotten, queues_with_work, return_lost_inquiries, settle_stuck_jobs
 from models.tables import comparison, idempotency, inquiry, model, outbox, work_item, worker
 
@@ -104,7 +105,7 @@ def test_every_settled_job_is_announced_when_the_transaction_commits(engine: Eng
         taken = claim(connection)
     listening = database_url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(listening, autocommit=True) as listener:
-        listener.execute("LISTEN hearken_job")
+        listener.execute(f"LISTEN {CHANNEL}")
         with engine.begin() as connection:
             finish(connection, taken)
             assert list(listener.notifies(timeout=0.05)) == []
