@@ -26,10 +26,10 @@ from models.schemas.problems import ProblemDetails
 from models.schemas.registry import ServedModel, ServedModels
 from models.schemas.search import SearchAnswer
 from models.schemas.tokens import AttentionWeights
+from models.states import FINISHED, JobState
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
-FINISHED = ("succeeded", "failed", "cancelled")
 _MEDIA_TYPES = {".jsonl": "application/jsonl", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 _LONG_POLL_SECONDS = 20
 _ATTEMPTS = 4
@@ -205,7 +205,7 @@ class Client:
             job = self.job(job_id, wait_seconds=_LONG_POLL_SECONDS if on_progress is None else 0)
             if on_progress is not None:
                 on_progress(job)
-            if job.state == "succeeded":
+            if job.state == JobState.SUCCEEDED:
                 return job
             if job.state in FINISHED:
                 raise JobFailed(job)

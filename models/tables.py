@@ -4,6 +4,7 @@ A *document* is what a client sent. A *work item* is one document to be measured
 *measurement* is the numbers, made once per tenant for equal work; an *analysis* is a job's claim on a measurement.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from pgvector.sqlalchemy import VECTOR
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
+from models.states import InquiryState, ItemState, JobState, SummaryState
 
 metadata = MetaData(
     naming_convention={
@@ -43,9 +45,7 @@ metadata = MetaData(
     }
 )
 
-JOB_STATES = ("queued", "running", "summarizing", "succeeded", "failed", "cancelled")
 JOB_KINDS = ("analysis", "batch", "comparison")
-ITEM_STATES = ("queued", "running", "done", "failed", "cancelled")
 INQUIRY_KINDS = ("embedding", "tokens", "attention", "flow_heads", "comparison_file")
 LOCAL_TENANT = "local"  # the one tenant of an installation with AUTH=open
 
@@ -64,8 +64,9 @@ def _tenant() -> Column[str]:
     return Column("tenant_id", Text, ForeignKey("tenant.id", ondelete="CASCADE"), nullable=False)
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=column)
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    named = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({named})", name=column)
 
 
 def _lease() -> tuple[Column[Any], ...]:
@@ -114,7 +115,7 @@ model = Table(
     "model",
     metadata,
     _id(),
-    Column("state", Text, nullable=False),  # registered | loading | ready | refused | unavailable
+    Column("state", Text, nullable=False),  # a ModelState
     *_failure(),
     Column("facts", JSONB),
     Column("version_key", BigInteger, ForeignKey("model_version.key")),
@@ -190,7 +191,7 @@ job = Table(
     _id(),
     _tenant(),
     Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False, server_default="queued"),
+    Column("state", Text, nullable=False, server_default=JobState.QUEUED),
     Column("request", JSONB, nullable=False),
     Column("total", Integer, nullable=False),
     Column("cancel_requested_at", DateTime(timezone=True)),
@@ -200,7 +201,7 @@ job = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     _one_of("kind", JOB_KINDS),
-    _one_of("state", JOB_STATES),
+    _one_of("state", JobState),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "cancel_after", postgresql_where=text("cancel_after IS NOT NULL AND finished_at IS NULL")),
     Index("job_open", "id", postgresql_where=text("finished_at IS NULL")),
@@ -221,7 +222,7 @@ work_item = Table(
     Column("request_key", LargeBinary, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("estimated_tokens", Integer, nullable=False),
-    Column("state", Text, nullable=False, server_default="queued"),
+    Column("state", Text, nullable=False, server_default=ItemState.QUEUED),
     Column("alone", Boolean, nullable=False, server_default=text("false")),
     Column("losses", SmallInteger, nullable=False, server_default=text("0")),
     *_lease(),
@@ -229,7 +230,7 @@ work_item = Table(
     Column("queued_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
-    _one_of("state", ITEM_STATES),
+    _one_of("state", ItemState),
     Index("work_item_head", "model_id", text("priority DESC"), "id", postgresql_where=text("state = 'queued'")),
     Index(
         "work_item_like_length",
@@ -384,7 +385,7 @@ analysis = Table(
     Index(None, "document_id"),
 )
 
-# `state` is that of the summary: waiting for its documents, then queued, running, done or failed.
+# `state` is that of the summary, a SummaryState.
 comparison = Table(
     "comparison",
     metadata,
@@ -392,12 +393,12 @@ comparison = Table(
     _tenant(),
     Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("request", JSONB, nullable=False),
-    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("state", Text, nullable=False, server_default=SummaryState.WAITING),
     Column("losses", SmallInteger, nullable=False, server_default=text("0")),
     *_lease(),
     Column("result", JSONB),
     _created_at(),
-    _one_of("state", ("waiting", "queued", "running", "done", "failed", "cancelled")),
+    _one_of("state", SummaryState),
     Index(None, "tenant_id", "created_at", "id"),
     Index("comparison_open", "state", postgresql_where=text("state IN ('queued', 'running')")),
 )
@@ -423,7 +424,7 @@ inquiry = Table(
     Column("kind", Text, nullable=False),
     Column("model_id", Text),
     Column("request", JSONB, nullable=False),
-    Column("state", Text, nullable=False, server_default="queued"),
+    Column("state", Text, nullable=False, server_default=InquiryState.QUEUED),
     *_lease(),
     Column("response", JSONB),
     Column("body", LargeBinary),
@@ -431,7 +432,7 @@ inquiry = Table(
     _created_at(),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     _one_of("kind", INQUIRY_KINDS),
-    _one_of("state", ("queued", "running", "done", "failed")),
+    _one_of("state", InquiryState),
     Index("inquiry_queued", "model_id", "id", postgresql_where=text("state = 'queued'")),
     Index(None, "expires_at"),
 )

@@ -17,6 +17,7 @@ from models.schemas.analyses import Analysis
 from models.schemas.comparisons import Comparison
 from models.schemas.jobs import Job
 from models.schemas.search import SearchAnswer
+from models.states import JobState
 
 UNITS = {metric.name: "" if metric.unit == "1" else metric.unit for metric in METRICS}
 SHOWN_OF_A_TEXT = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink", "scaffold")
@@ -72,7 +73,7 @@ def job_progress(title: str) -> Iterator[Callable[[Job], None]]:
         def follow(job: Job) -> None:
             counts = job.progress
             speed = "" if counts.tokens_per_second is None else f"{counts.tokens_per_second:,.0f} tokens/s"
-            doing = f"{title}: {job.state}" if job.state in ("queued", "summarizing") else title
+            doing = f"{title}: {job.state}" if job.state in (JobState.QUEUED, JobState.SUMMARIZING) else title
             finished = counts.done + counts.failed + counts.cancelled
             progress.update(task, description=doing, total=counts.total, completed=finished, speed=speed)
 
@@ -158,7 +159,7 @@ def show_jobs(jobs: Sequence[Job]) -> None:
         table.add_row(job.id, job.kind, job.state, f"{counts.done}/{counts.total}", str(counts.failed), created)
     console.print(table if jobs else "no jobs yet")
     for job in jobs:
-        if job.state == "failed":
+        if job.state == JobState.FAILED:
             console.print(f"{job.id} failed: {job.message or job.reason}", markup=False)
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from attention.definitions import METRIC_NAMES
 from attention.measure.batches import CHARACTERS_PER_TOKEN
 from models.schemas.analyses import SpeakerLabels
-from models.schemas.jobs import JobState
 from models.schemas.strings import ModelId, Name, Request, Storable
+from models.states import JobState
 from models.work import Control, Sampling, WorkOptions
 
 SMALLEST_GROUP = 8

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-JobState = Literal["queued", "running", "summarizing", "succeeded", "failed", "cancelled"]
+from models.states import JobState
+
 JobKind = Literal["analysis", "batch", "comparison"]
 
 

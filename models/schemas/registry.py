@@ -1,10 +1,8 @@
 """Models as clients see them."""
 
-from typing import Literal
-
 from pydantic import BaseModel, Field
 
-ModelState = Literal["registered", "loading", "ready", "refused", "unavailable"]
+from models.states import ModelState
 
 
 class ServedModel(BaseModel):

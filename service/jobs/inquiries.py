@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from models.queries.queue.inquiries import ask, end_inquiry, read_inquiry
+from models.states import InquiryState
 from service.context import Context
 from service.http.problems import MODEL_BUSY, Problem, failure
 
@@ -27,9 +28,9 @@ async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str,
                 row = await here.database.run(read_inquiry, inquiry_id)
                 if row is None:
                     break
-                if row.state == "done":
+                if row.state == InquiryState.DONE:
                     return row
-                if row.state == "failed":
+                if row.state == InquiryState.FAILED:
                     raise failure(row.reason, row.message)
     finally:
         await here.database.run(end_inquiry, inquiry_id)

@@ -11,10 +11,11 @@ from models.queries.reading.analyses import analysis_of_job, find_analysis, flow
 from models.queries.reading.jobs import find_job, job_state
 from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
+from models.states import UNFINISHED, JobState
 from service.context import Context
 from service.http.headers import Preference
 from service.http.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES, Problem, failure, field_problem
-from service.views.resources import UNFINISHED, analysis_view, job_view
+from service.views.resources import analysis_view, job_view
 
 MOST_FLOW = 2**22 + 2**11
 """Numbers of a flow in one answer: one layer of the most turns for which it is kept."""
@@ -90,12 +91,12 @@ async def answer_by_analysis(
         raise KeyForgotten from None
     if state in UNFINISHED:
         return await answer_by_job(here, tenant, job_id, response)
-    if state == "cancelled":
+    if state == JobState.CANCELLED:
         raise Problem(JOB_CANCELLED, headers=preference.headers, job=f"/v1/jobs/{job_id}")
     analysis_id = await here.database.run(analysis_of_job, tenant, job_id)
     if analysis_id is None:
         row = await here.database.run(job_state, tenant, job_id)
-        if row is None or row.state == "succeeded":
+        if row is None or row.state == JobState.SUCCEEDED:
             raise KeyForgotten
         problem = failure(row.reason, row.message)
         problem.members["job"] = f"/v1/jobs/{job_id}"

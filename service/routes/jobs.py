@@ -11,9 +11,10 @@ from fastapi.responses import StreamingResponse
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.reading.jobs import find_job, list_failures, list_jobs
 from models.queries.writing.deletion import delete_job
-from models.schemas.jobs import Failure, Job, JobKind, JobState
+from models.schemas.jobs import Failure, Job, JobKind
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
+from models.states import UNFINISHED, JobState
 from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
@@ -22,7 +23,7 @@ from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import Cursor, Limit, header_docs, problems
 from service.http.problems import BAD_CURSOR, NOT_FOUND
 from service.jobs.responses import present_job, wait_for_job
-from service.views.resources import UNFINISHED, failure_view, job_view
+from service.views.resources import failure_view, job_view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JsonRoute, dependencies=[Secured])
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from models.queries.reading.model_status import live_workers, model_rows
 from models.schemas.registry import ServedModel, ServedModels
 from models.settings import ModelEntry
+from models.states import ModelState
 from service.auth.tenant import Secured, Tenant
 from service.context import Here
 from service.http.openapi import problems
@@ -39,7 +40,7 @@ def _served(entry: ModelEntry, row: Any, workers: int, *, default: bool) -> Serv
     return ServedModel(
         id=entry.id,
         default=default,
-        state=row.state if row is not None else "registered",
+        state=row.state if row is not None else ModelState.REGISTERED,
         reason=row.reason if row is not None else None,
         message=row.message if row is not None else None,
         workers=workers,

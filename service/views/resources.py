@@ -19,9 +19,8 @@ from models.schemas.analyses import ModelReference as Reference
 from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job, Progress
+from models.states import JobState
 from service.views.turns import flow_view, turns_view
-
-UNFINISHED = ("queued", "running", "summarizing")
 
 
 def job_view(row: Row[Any]) -> Job:
@@ -55,7 +54,7 @@ def _rate(tokens: int, seconds: Any) -> float | None:
 
 def _remaining(row: Row[Any]) -> float | None:
     """What is left takes as long for its estimated length as what is done took for its own."""
-    if row.state != "running" or row.seconds is None or not row.estimate_done:
+    if row.state != JobState.RUNNING or row.seconds is None or not row.estimate_done:
         return None
     return round(float(row.seconds) * float(row.estimate_left) / float(row.estimate_done), 3)
 

@@ -17,6 +17,7 @@ from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes
 from models.queries.writing.profiles import store_scale
 from models.settings import ModelEntry
+from models.states import ModelState
 
 log = logging.getLogger(__name__)
 
@@ -113,10 +114,10 @@ class ServedModels:
         """From now on the model is refused, because it turned out that it cannot be measured."""
         self._refused[model_id] = refusal
         self._residence.drop(model_id)
-        self._tell(model_id, "refused", refusal)
+        self._tell(model_id, ModelState.REFUSED, refusal)
 
     def _load(self, model_id: str) -> Model:
-        self._tell(model_id, "loading")
+        self._tell(model_id, ModelState.LOADING)
         try:
             source_of(
                 self.entries[model_id.removesuffix(UNTRAINED)]
@@ -126,14 +127,14 @@ class ServedModels:
             self.refuse(model_id, refusal)
             raise
         except ModelUnavailable as absence:
-            self._tell(model_id, "unavailable", absence)
+            self._tell(model_id, ModelState.UNAVAILABLE, absence)
             raise
         except Exception as error:
             log.exception("model=%s could not be opened", model_id)
             failure = ModelUnavailable(
                 f"the model {model_id} could not be loaded ({type(error).__name__}); the worker's log tells more"
             )
-            self._tell(model_id, "unavailable", failure)
+            self._tell(model_id, ModelState.UNAVAILABLE, failure)
             raise failure from error
 
     def _announce(self, model_id: str, model: Model) -> int:
@@ -173,7 +174,7 @@ class ServedModels:
         ensure_vector_index(self.engine, stored.index)
         return stored
 
-    def _tell(self, model_id: str, state: str, error: HearkenError | None = None) -> None:
+    def _tell(self, model_id: str, state: ModelState, error: HearkenError | None = None) -> None:
         if error is not None:
             log.warning("model=%s is %s: %s", model_id, state, error)
         if model_id.endswith(UNTRAINED):

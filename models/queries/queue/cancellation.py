@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select, update
 
 from models.queries.queue.job_state import settle_jobs
+from models.states import ItemState
 from models.tables import job, work_item
 
 
@@ -15,7 +16,7 @@ def cancel_jobs(connection: Connection, job_ids: Sequence[str], reason: tuple[st
     """
     open_items = (
         select(work_item.c.id)
-        .where(work_item.c.job_id.in_(job_ids), work_item.c.state == "queued")
+        .where(work_item.c.job_id.in_(job_ids), work_item.c.state == ItemState.QUEUED)
         .order_by(work_item.c.id)
         .with_for_update()
         .subquery()
@@ -24,7 +25,7 @@ def cancel_jobs(connection: Connection, job_ids: Sequence[str], reason: tuple[st
     connection.execute(
         update(work_item)
         .where(work_item.c.id.in_(select(open_items.c.id)))
-        .values(state="cancelled", finished_at=func.now(), reason=name, message=message)
+        .values(state=ItemState.CANCELLED, finished_at=func.now(), reason=name, message=message)
     )
     locked = select(job.c.id).where(job.c.id.in_(job_ids)).order_by(job.c.id).with_for_update(key_share=True).subquery()
     connection.execute(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -25,11 +26,12 @@ from sqlalchemy import (
 
 from models.queries.queue.job_state import mark_started, settle_jobs
 from models.queries.queue.outbox import write_wakeups
+from models.states import ItemState
 from models.tables import document, job, work_item
 from models.work import WorkOptions
 
-QUEUED = literal("queued", literal_execute=True)
-RUNNING = literal("running", literal_execute=True)
+QUEUED = literal(ItemState.QUEUED, Text, literal_execute=True)
+RUNNING = literal(ItemState.RUNNING, Text, literal_execute=True)
 SHORT = 64
 """Below this many tokens every length is like every other: padding among them is cheap."""
 
@@ -105,7 +107,7 @@ def claim_items(
         update(work_item)
         .where(work_item.c.id.in_(chosen))
         .values(
-            state="running",
+            state=ItemState.RUNNING,
             lease_token=token,
             leased_until=func.now() + timedelta(seconds=lease_seconds),
             worker_id=worker_id,
@@ -201,7 +203,7 @@ def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> No
         update(work_item)
         .where(work_item.c.id.in_(held))
         .values(
-            state=case((to_cancel, "cancelled"), else_="queued"),
+            state=case((to_cancel, ItemState.CANCELLED), else_=ItemState.QUEUED),
             started_at=None,
             finished_at=case((to_cancel, func.now())),
             **UNLEASED,
@@ -214,7 +216,7 @@ def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> No
 
 def cancel_items(connection: Connection, token: int, item_ids: Sequence[int]) -> None:
     """Mark items of the claim cancelled, and settle their jobs."""
-    _end(connection, token, item_ids, {"state": "cancelled"})
+    _end(connection, token, item_ids, {"state": ItemState.CANCELLED})
 
 
 def fail_items(connection: Connection, token: int, failures: Mapping[int, tuple[str, str]]) -> None:
@@ -226,7 +228,7 @@ def fail_items(connection: Connection, token: int, failures: Mapping[int, tuple[
         update(work_item)
         .where(work_item.c.id == bindparam("item"))
         .values(
-            state="failed",
+            state=ItemState.FAILED,
             reason=bindparam("why"),
             message=bindparam("says"),
             finished_at=func.now(),

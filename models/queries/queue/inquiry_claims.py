@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, exists, func, literal, or_, select, update
 
-from models.queries.queue.claims import QUEUED, UNLEASED, new_lease_token
+from models.queries.queue.claims import UNLEASED, new_lease_token
 from models.queries.queue.notifications import notify
+from models.states import InquiryState
 from models.tables import inquiry
+
+QUEUED = literal(InquiryState.QUEUED, Text, literal_execute=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def claim_inquiries(
         update(inquiry)
         .where(inquiry.c.id.in_([row.id for row in waiting]))
         .values(
-            state="running",
+            state=InquiryState.RUNNING,
             lease_token=token,
             leased_until=func.now() + timedelta(seconds=lease_seconds),
             worker_id=worker_id,
@@ -64,7 +67,7 @@ def still_waited_for(connection: Connection, claimed: ClaimedInquiry) -> bool:
     """Whether the inquiry is still this claim's, and somebody waits for its answer."""
     waits = exists().where(
         inquiry.c.id == claimed.id,
-        inquiry.c.state == "running",
+        inquiry.c.state == InquiryState.RUNNING,
         inquiry.c.lease_token == claimed.token,
         inquiry.c.expires_at > func.now(),
     )
@@ -78,18 +81,20 @@ def answer_inquiry(
 
     A `body` holds arrays; the response is then their layout.
     """
-    _end(connection, claimed, {"state": "done", "response": response, "body": body})
+    _end(connection, claimed, {"state": InquiryState.DONE, "response": response, "body": body})
 
 
 def fail_inquiry(connection: Connection, claimed: ClaimedInquiry, reason: str, message: str) -> None:
     """Store why there is no response, if the inquiry is still this claim's, and notify whoever waits."""
-    _end(connection, claimed, {"state": "failed", "reason": reason, "message": message})
+    _end(connection, claimed, {"state": InquiryState.FAILED, "reason": reason, "message": message})
 
 
 def _end(connection: Connection, claimed: ClaimedInquiry, values: dict[str, Any]) -> None:
     ended = connection.execute(
         update(inquiry)
-        .where(inquiry.c.id == claimed.id, inquiry.c.state == "running", inquiry.c.lease_token == claimed.token)
+        .where(
+            inquiry.c.id == claimed.id, inquiry.c.state == InquiryState.RUNNING, inquiry.c.lease_token == claimed.token
+        )
         .values(**values, **UNLEASED)
     )
     if ended.rowcount:

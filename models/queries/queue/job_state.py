@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from models.queries.queue.notifications import notify
 from models.queries.queue.outbox import write_wakeups
+from models.states import OPEN_ITEMS, OPEN_SUMMARIES, UNFINISHED, ItemState, JobState, SummaryState
 from models.tables import comparison, job, work_item
 
-OPEN_STATES = ("queued", "running", "summarizing")
+BEGUN = (ItemState.RUNNING, ItemState.DONE, ItemState.FAILED)
+"""A job of which an item is in one of these was taken up by a worker."""
 
 
 def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
@@ -24,7 +26,7 @@ def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
     jobs is notified when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
     """
     for row in lock_jobs(connection, job_ids):
-        if row.state in OPEN_STATES:
+        if row.state in UNFINISHED:
             _settle(connection, row)
         notify(connection, row.id)
 
@@ -59,67 +61,69 @@ def mark_started(connection: Connection, job_ids: Sequence[str]) -> None:
     """
     waiting = (
         select(job.c.id)
-        .where(job.c.id.in_(job_ids), job.c.state == "queued")
+        .where(job.c.id.in_(job_ids), job.c.state == JobState.QUEUED)
         .order_by(job.c.id)
         .with_for_update(key_share=True, skip_locked=True)
     )
     connection.execute(
         update(job)
         .where(job.c.id.in_(waiting.scalar_subquery()))
-        .values(state="running", started_at=func.coalesce(job.c.started_at, func.now()))
+        .values(state=JobState.RUNNING, started_at=func.coalesce(job.c.started_at, func.now()))
     )
 
 
 def _settle(connection: Connection, row: Row[Any]) -> None:
-    if has_items(connection, row.id, ("queued", "running")):
+    if has_items(connection, row.id, OPEN_ITEMS):
         _settle_open(connection, row)
         return
     by_state = select(work_item.c.state, func.count()).where(work_item.c.job_id == row.id).group_by(work_item.c.state)
     counts: dict[str, int] = dict(connection.execute(by_state).all())
-    cancelling = row.cancel_requested_at is not None and (counts.get("cancelled", 0) or row.kind == "comparison")
+    cancelling = row.cancel_requested_at is not None and (
+        counts.get(ItemState.CANCELLED, 0) or row.kind == "comparison"
+    )
     if cancelling:
-        _finish(connection, row, "cancelled")
-    elif not counts.get("done", 0):
-        _finish(connection, row, "failed", *_why_nothing_succeeded(connection, row))
+        _finish(connection, row, JobState.CANCELLED)
+    elif not counts.get(ItemState.DONE, 0):
+        _finish(connection, row, JobState.FAILED, *_why_nothing_succeeded(connection, row))
     elif row.kind == "comparison":
         _settle_comparison(connection, row)
     else:
-        _finish(connection, row, "succeeded")
+        _finish(connection, row, JobState.SUCCEEDED)
 
 
 def _settle_open(connection: Connection, row: Row[Any]) -> None:
     """The job has begun as soon as any of its items was claimed."""
-    if row.state == "queued" and has_items(connection, row.id, ("running", "done", "failed")):
+    if row.state == JobState.QUEUED and has_items(connection, row.id, BEGUN):
         connection.execute(
             update(job)
             .where(job.c.id == row.id)
-            .values(state="running", started_at=func.coalesce(job.c.started_at, func.now()))
+            .values(state=JobState.RUNNING, started_at=func.coalesce(job.c.started_at, func.now()))
         )
 
 
 def _settle_comparison(connection: Connection, row: Row[Any]) -> None:
     summary = connection.execute(select(comparison.c.state).where(comparison.c.job_id == row.id)).scalar_one_or_none()
-    if summary == "waiting":
+    if summary == SummaryState.WAITING:
         connection.execute(
             update(job)
             .where(job.c.id == row.id)
-            .values(state="summarizing", started_at=func.coalesce(job.c.started_at, func.now()))
+            .values(state=JobState.SUMMARIZING, started_at=func.coalesce(job.c.started_at, func.now()))
         )
-        connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state="queued"))
+        connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state=SummaryState.QUEUED))
         write_wakeups(connection, [None])
-    elif summary == "done":
-        _finish(connection, row, "succeeded")
-    elif summary == "cancelled":
-        _finish(connection, row, "cancelled")
-    elif summary in ("failed", None):
-        _finish(connection, row, "failed", row.reason, row.message)
+    elif summary == SummaryState.DONE:
+        _finish(connection, row, JobState.SUCCEEDED)
+    elif summary == SummaryState.CANCELLED:
+        _finish(connection, row, JobState.CANCELLED)
+    elif summary in (SummaryState.FAILED, None):
+        _finish(connection, row, JobState.FAILED, row.reason, row.message)
 
 
 def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, str]:
     """The commonest reason among the failed items: for a job of one document, that document's own."""
     first = connection.execute(
         select(work_item.c.reason, func.min(work_item.c.message), func.count())
-        .where(work_item.c.job_id == row.id, work_item.c.state == "failed")
+        .where(work_item.c.job_id == row.id, work_item.c.state == ItemState.FAILED)
         .group_by(work_item.c.reason)
         .order_by(func.count().desc(), work_item.c.reason)
         .limit(1)
@@ -133,7 +137,7 @@ def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, 
 
 
 def _finish(
-    connection: Connection, row: Row[Any], state: str, reason: str | None = None, message: str | None = None
+    connection: Connection, row: Row[Any], state: JobState, reason: str | None = None, message: str | None = None
 ) -> None:
     connection.execute(
         update(job)
@@ -146,10 +150,10 @@ def _finish(
             finished_at=func.now(),
         )
     )
-    if state != "succeeded":
-        unfinished = comparison.c.state.in_(("waiting", "queued", "running"))
+    if state != JobState.SUCCEEDED:
+        unfinished = comparison.c.state.in_((SummaryState.WAITING, *OPEN_SUMMARIES))
         connection.execute(
             update(comparison)
             .where(comparison.c.job_id == row.id, unfinished)
-            .values(state=state, lease_token=None, leased_until=None, worker_id=None)
+            .values(state=SummaryState(state), lease_token=None, leased_until=None, worker_id=None)
         )

@@ -6,13 +6,14 @@ Every function takes a bounded bite and passes over rows that others hold, so th
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, Text, and_, case, delete, exists, func, literal, or_, select, update
 
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
 from models.queries.queue.inquiry_claims import inquiries_wait
 from models.queries.queue.job_state import has_items, lock_jobs, settle_jobs
 from models.queries.queue.outbox import queue_of, write_wakeups
+from models.states import OPEN_ITEMS, OPEN_SUMMARIES, InquiryState, ItemState, SummaryState
 from models.tables import comparison, idempotency, inquiry, job, model, sign_in, work_item, worker
 
 BITE = 500
@@ -50,7 +51,7 @@ def return_lost_items(connection: Connection, losses_alone: int) -> int:
         update(work_item)
         .where(work_item.c.id.in_(lost))
         .values(
-            state=case((to_cancel, "cancelled"), (to_fail, "failed"), else_="queued"),
+            state=case((to_cancel, ItemState.CANCELLED), (to_fail, ItemState.FAILED), else_=ItemState.QUEUED),
             reason=case((~to_cancel & to_fail, WORKER_LOST)),
             message=case((~to_cancel & to_fail, ITEM_LOST.format(losses=losses_alone))),
             finished_at=case((or_(to_cancel, to_fail), func.now())),
@@ -61,7 +62,7 @@ def return_lost_items(connection: Connection, losses_alone: int) -> int:
         )
         .returning(work_item.c.job_id, work_item.c.model_id, work_item.c.state)
     ).all()
-    write_wakeups(connection, (row.model_id for row in returned if row.state == "queued"))
+    write_wakeups(connection, (row.model_id for row in returned if row.state == ItemState.QUEUED))
     settle_jobs(connection, [row.job_id for row in returned])
     return len(lost)
 
@@ -70,8 +71,12 @@ def return_lost_inquiries(connection: Connection) -> int:
     """Put inquiries back whose lease ran out while somebody still waits."""
     returned = connection.execute(
         update(inquiry)
-        .where(inquiry.c.state == "running", inquiry.c.leased_until < func.now(), inquiry.c.expires_at > func.now())
-        .values(state="queued", **UNLEASED)
+        .where(
+            inquiry.c.state == InquiryState.RUNNING,
+            inquiry.c.leased_until < func.now(),
+            inquiry.c.expires_at > func.now(),
+        )
+        .values(state=InquiryState.QUEUED, **UNLEASED)
         .returning(inquiry.c.model_id)
     )
     model_ids = list(returned.scalars())
@@ -81,16 +86,20 @@ def return_lost_inquiries(connection: Connection) -> int:
 
 def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
     """Queue summaries again whose lease ran out; at `losses_allowed` losses the comparison fails."""
-    expired = and_(comparison.c.state == "running", comparison.c.leased_until < func.now())
+    expired = and_(comparison.c.state == SummaryState.RUNNING, comparison.c.leased_until < func.now())
     lock_jobs(connection, list(connection.execute(select(comparison.c.job_id).where(expired)).scalars()))
     to_fail = comparison.c.losses + 1 >= losses_allowed
     returned = connection.execute(
         update(comparison)
         .where(expired)
-        .values(state=case((to_fail, "failed"), else_="queued"), losses=comparison.c.losses + 1, **UNLEASED)
+        .values(
+            state=case((to_fail, SummaryState.FAILED), else_=SummaryState.QUEUED),
+            losses=comparison.c.losses + 1,
+            **UNLEASED,
+        )
         .returning(comparison.c.job_id, comparison.c.state)
     ).all()
-    failed = [row.job_id for row in returned if row.state == "failed"]
+    failed = [row.job_id for row in returned if row.state == SummaryState.FAILED]
     if len(failed) < len(returned):
         write_wakeups(connection, [None])
     connection.execute(
@@ -121,12 +130,12 @@ def settle_stuck_jobs(connection: Connection) -> int:
 
     Jobs that wait for a summary which is on its way are left alone. A sweep looks at a random bite of the open jobs.
     """
-    summary = exists().where(comparison.c.job_id == job.c.id, comparison.c.state.in_(("queued", "running")))
+    summary = exists().where(comparison.c.job_id == job.c.id, comparison.c.state.in_(OPEN_SUMMARIES))
     unfinished = select(job.c.id).where(job.c.finished_at.is_(None), ~summary).order_by(func.random()).limit(BITE)
     jobs = [
         job_id
         for job_id in connection.execute(unfinished).scalars().all()
-        if not has_items(connection, job_id, ("queued", "running"))
+        if not has_items(connection, job_id, OPEN_ITEMS)
     ]
     settle_jobs(connection, jobs)
     return len(jobs)
@@ -140,7 +149,7 @@ def queues_with_work(connection: Connection) -> list[str]:
         for model_id in models
         if work_waits(connection, [model_id]) or inquiries_wait(connection, [model_id])
     ]
-    summaries = exists().where(comparison.c.state == literal("queued", literal_execute=True))
+    summaries = exists().where(comparison.c.state == literal(SummaryState.QUEUED, Text, literal_execute=True))
     if connection.execute(select(summaries)).scalar_one() or inquiries_wait(connection, [None]):
         queues.append(queue_of(None))
     return queues

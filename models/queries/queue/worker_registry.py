@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.queries.queue.claims import RUNNING
+from models.states import ModelState, SummaryState
 from models.tables import comparison, model, model_version, work_item, worker
 
 
@@ -66,19 +67,19 @@ def end_leases(connection: Connection, worker_ids: Sequence[str]) -> None:
     )
     connection.execute(
         update(comparison)
-        .where(comparison.c.state == "running", comparison.c.worker_id.in_(worker_ids))
+        .where(comparison.c.state == SummaryState.RUNNING, comparison.c.worker_id.in_(worker_ids))
         .values(leased_until=func.now())
     )
 
 
 def register_models(connection: Connection, model_ids: Sequence[str]) -> None:
     """Make a row for each model of the models file that has none; what is known of the others stays."""
-    rows = [{"id": model_id, "state": "registered"} for model_id in sorted(model_ids)]
+    rows = [{"id": model_id, "state": ModelState.REGISTERED} for model_id in sorted(model_ids)]
     connection.execute(insert(model).on_conflict_do_nothing(), rows)
 
 
 def set_model_state(
-    connection: Connection, model_id: str, state: str, reason: str | None = None, message: str | None = None
+    connection: Connection, model_id: str, state: ModelState, reason: str | None = None, message: str | None = None
 ) -> None:
     """`registered`, `loading`, `refused` or `unavailable`, the last two with their reason.
 
@@ -86,7 +87,7 @@ def set_model_state(
     """
     values = {"state": state, "reason": reason, "message": message, "updated_at": func.now()}
     row = insert(model).values(id=model_id, **values)
-    unless_ready = model.c.state != "ready" if state == "loading" else None
+    unless_ready = model.c.state != ModelState.READY if state == ModelState.LOADING else None
     connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values, where=unless_ready))
 
 
@@ -94,7 +95,7 @@ def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]
     """Store the facts of a model that was opened, and return the key of its version, new or known."""
     key = register_version(connection, model_id, facts)
     values = {
-        "state": "ready",
+        "state": ModelState.READY,
         "reason": None,
         "message": None,
         "facts": facts,

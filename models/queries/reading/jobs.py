@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, true, tuple_
 
+from models.states import OPEN_ITEMS, ItemState
 from models.tables import analysis, comparison, document, job, measurement, work_item
 
 Position = tuple[datetime, str]
@@ -17,11 +18,11 @@ def job_view() -> Select[Any]:
     state, estimate = work_item.c.state, work_item.c.estimated_tokens
     items = (
         select(
-            func.count().filter(state == "done").label("done"),
-            func.count().filter(state == "failed").label("failed"),
-            func.count().filter(state == "cancelled").label("cancelled"),
-            func.coalesce(func.sum(estimate).filter(state.in_(("queued", "running"))), 0).label("estimate_left"),
-            func.coalesce(func.sum(estimate).filter(state == "done"), 0).label("estimate_done"),
+            func.count().filter(state == ItemState.DONE).label("done"),
+            func.count().filter(state == ItemState.FAILED).label("failed"),
+            func.count().filter(state == ItemState.CANCELLED).label("cancelled"),
+            func.coalesce(func.sum(estimate).filter(state.in_(OPEN_ITEMS)), 0).label("estimate_left"),
+            func.coalesce(func.sum(estimate).filter(state == ItemState.DONE), 0).label("estimate_done"),
         )
         .where(work_item.c.job_id == job.c.id)
         .lateral("items")
@@ -96,7 +97,7 @@ def list_failures(connection: Connection, job_id: str, *, after: int | None, lim
             work_item.c.finished_at,
         )
         .join_from(work_item, document, isouter=True)
-        .where(work_item.c.job_id == job_id, work_item.c.state == "failed")
+        .where(work_item.c.job_id == job_id, work_item.c.state == ItemState.FAILED)
     )
     if after is not None:
         failed = failed.where(work_item.c.id < after)

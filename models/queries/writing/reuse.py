@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from models.identifiers import new_identifier
+from models.states import ItemState
 from models.tables import analysis, job, known_request, measurement, model, model_version, work_item
 
 BITE = 2_000
@@ -30,7 +31,7 @@ def answer_known_items(connection: Connection, job_id: str, model_id: str, dtype
         connection.execute(
             update(work_item)
             .where(work_item.c.id.in_([row.id for row in rows]))
-            .values(state="done", started_at=func.now(), finished_at=func.now())
+            .values(state=ItemState.DONE, started_at=func.now(), finished_at=func.now())
         )
         answered += len(rows)
     return answered
@@ -58,7 +59,7 @@ def _known(job_id: str, model_id: str, version_key: int, after: int) -> Any:
         .where(
             work_item.c.job_id == job_id,
             work_item.c.model_id == model_id,
-            work_item.c.state == "queued",
+            work_item.c.state == ItemState.QUEUED,
             work_item.c.id > after,
         )
         .order_by(work_item.c.id)

@@ -20,6 +20,7 @@ from models.queries.queue.job_state import settle_jobs
 from models.queries.search.profiles import StoredScale
 from models.queries.writing.binary_copy import copy_rows
 from models.queries.writing.profiles import insert_profiles
+from models.states import ItemState
 from models.tables import analysis, known_request, measurement, work_item
 
 Key = tuple[str, bytes]
@@ -105,7 +106,7 @@ def store_outcomes(
         connection.execute(
             update(work_item)
             .where(work_item.c.id.in_([outcome.item.id for outcome in kept]))
-            .values(state="done", finished_at=func.now(), **UNLEASED)
+            .values(state=ItemState.DONE, finished_at=func.now(), **UNLEASED)
         )
         settle_jobs(connection, [outcome.item.job_id for outcome in kept])
     give_back(connection, token, vanished)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Text,
     bindparam,
     cast,
     func,
@@ -29,6 +30,7 @@ from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.outbox import Knock, write_wakeups, written_knocks
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.writing.reuse import answer_known_items
+from models.states import ItemState
 from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, work_item
 from models.work import Control, WorkOptions, content_digest, request_key, request_settings
 
@@ -253,7 +255,7 @@ def _insert_job(connection: Connection, terms: Terms, kind: str, request: dict[s
 
 
 def _refuse_full_queue(connection: Connection, terms: Terms, total: int) -> None:
-    queued = literal("queued", literal_execute=True)
+    queued = literal(ItemState.QUEUED, Text, literal_execute=True)
     waiting = select(literal(1)).where(work_item.c.tenant_id == terms.tenant_id, work_item.c.state == queued)
     count = _count(connection, waiting.limit(terms.max_queued + 1))
     if count + total > terms.max_queued:
@@ -296,7 +298,11 @@ def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[
         answer_known_items(connection, job_id, served.id, served.dtype)
     if terms.idempotency is not None:
         remember_resource(connection, terms.tenant_id, terms.idempotency, job_id)
-    queued = select(work_item.c.model_id).where(work_item.c.job_id == job_id, work_item.c.state == "queued").distinct()
+    queued = (
+        select(work_item.c.model_id)
+        .where(work_item.c.job_id == job_id, work_item.c.state == ItemState.QUEUED)
+        .distinct()
+    )
     left = list(connection.execute(queued.order_by(work_item.c.model_id)).scalars())
     write_wakeups(connection, left)
     if not left:

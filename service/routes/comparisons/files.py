@@ -12,6 +12,7 @@ from models.errors import NotFound
 from models.queries.reading.comparisons import comparison_outline, read_comparison_file
 from models.schemas.comparisons import Figure, Figures
 from models.schemas.strings import Storable
+from models.states import JobState
 from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
@@ -118,7 +119,7 @@ async def succeeded(here: Context, tenant: str, comparison_id: str) -> Row[Any]:
     row = await here.database.run(comparison_outline, tenant, comparison_id)
     if row is None:
         raise NotFound(f"There is no comparison {comparison_id}.")
-    if row.state != "succeeded":
+    if row.state != JobState.SUCCEEDED:
         raise Problem(
             NO_RESULT_YET, f"The comparison is {row.state}; its job is {row.job_id}.", job=f"/v1/jobs/{row.job_id}"
         )

@@ -1,11 +1,15 @@
 """Migrations make exactly the tables that the code believes in."""
 
+import re
+from enum import StrEnum
+
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from migrations.run import DatabaseIsNewerError, alembic_config, upgrade
+from models.states import InquiryState, ItemState, JobState, SummaryState
 
 
 def test_migrations_make_the_tables_the_code_describes_and_can_be_undone(database_url: str) -> None:
@@ -20,6 +24,19 @@ def test_migrations_make_the_tables_the_code_describes_and_can_be_undone(databas
         assert left == ["alembic_version"]
         command.upgrade(config, "head")
         command.check(config)
+
+
+@pytest.mark.parametrize(
+    ("table", "states"),
+    [("job", JobState), ("work_item", ItemState), ("comparison", SummaryState), ("inquiry", InquiryState)],
+)
+def test_the_database_allows_exactly_the_states_the_code_knows(
+    database_url: str, table: str, states: type[StrEnum]
+) -> None:
+    query = text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name")
+    with create_engine(database_url, poolclass=NullPool).connect() as connection:
+        constraint = connection.execute(query, {"name": f"{table}_state"}).scalar_one()
+    assert sorted(re.findall(r"'(\w+)'", constraint)) == sorted(states)
 
 
 def test_first_windows_come_to_a_database_that_has_measurements_and_go_with_theirs(empty_database_url: str) -> None:
