@@ -14,7 +14,9 @@ Refused
 
 # ruff: noqa: N818 - the names say what happened
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+Thing = TypeVar("Thing")
 
 
 class Refused(Exception):
@@ -30,6 +32,13 @@ class NotFound(Refused):
     """There is no such thing, or it is another tenant's, which is not told apart."""
 
     code = "not-found"
+
+
+def found(thing: Thing | None, name: str, identifier: str) -> Thing:
+    """What a query found. Raises `NotFound` where that is nothing; `name` is what a client calls such a thing."""
+    if thing is None:
+        raise NotFound(f"There is no {name} {identifier}.")
+    return thing
 
 
 class DatasetUnknown(Refused):

@@ -1,4 +1,8 @@
-"""The database as the service uses it: one pool, one transaction a call, the same query functions as the workers."""
+"""The database as the service uses it: one pool of connections, and each call is one transaction.
+
+An answer is read by one call. Two calls could have a deletion, or the end of a job, between them, and the answer would
+mix what was before it with what came after.
+"""
 
 import asyncio
 import logging
@@ -7,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,12 +38,35 @@ class Database:
                 "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=120000",
             },
         )
+        self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def run(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `query` with a connection in a transaction, again where PostgreSQL asks for it."""
+        """Call `query` in a transaction of its own, again where PostgreSQL asks for it.
+
+        Each statement sees what others have committed before it began. That suits a query of one statement, and one
+        that writes; what reads with several statements is called by `read`.
+        """
+        return await self._attempt(self.engine, query, *args, **kwargs)
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `query`, which writes nothing, with all its statements on one snapshot of the database.
+
+        PostgreSQL's default, READ COMMITTED, takes a new snapshot for each statement, so a deletion could fall between
+        two of them even within one transaction. REPEATABLE READ takes one, with the first statement. While nothing is
+        written, it can neither fail for others' writes nor hold them up.
+        """
+        return await self._attempt(self._snapshots, query, *args, **kwargs)
+
+    async def _attempt(
+        self,
+        engine: AsyncEngine,
+        query: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.engine.begin() as connection:
+                async with engine.begin() as connection:
                     return await connection.run_sync(query, *args, **kwargs)
             except OperationalError as error:
                 state = getattr(error.orig, "sqlstate", None)

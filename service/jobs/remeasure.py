@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.errors import NotFound
+from models.errors import found
 from models.queries.reading.analysis_source import measured_as
 from models.schemas.tokens import AttentionWeights, TokensDetail
 from service.context import Context
@@ -26,9 +26,7 @@ async def recall(
     """(arrays, what they are of) from a worker. Raises NotFound or a `Problem`."""
     from models.arrays import unpack
 
-    row = await here.database.run(measured_as, tenant, analysis_id)
-    if row is None:
-        raise NotFound(f"There is no analysis {analysis_id}.")
+    row = found(await here.database.run(measured_as, tenant, analysis_id), "analysis", analysis_id)
     if row.model_id not in {entry.id for entry in here.entries}:
         raise Problem(MODEL_CHANGED, f"The analysis was made with {row.model_id}, which is not served any more.")
     for name, count in (("layer", row.facts["layers"]), ("head", row.facts["heads"]), ("window", row.windows)):

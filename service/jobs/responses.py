@@ -1,14 +1,15 @@
-"""Following a job to its end, and answering by what became of it."""
+"""Following a job to its end, and answering with what it made."""
 
 from asyncio import to_thread
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from contextlib import aclosing
 
 from fastapi import Response
 
-from models.errors import KeyForgotten, NotFound
-from models.queries.reading.analyses import analysis_of_job, find_analysis, flow_of, layers_of, turns_of
+from models.errors import KeyForgotten, Refused, found
+from models.queries.reading.analyses import StoredAnalysis, flow_size, job_with_analysis, read_analysis
 from models.queries.reading.jobs import find_job, job_state
+from models.queries.writing.submission import Terms
 from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from models.states import UNFINISHED, JobState
@@ -21,26 +22,18 @@ MOST_FLOW = 2**22 + 2**11
 """Numbers of a flow in one answer: one layer of the most turns for which it is kept."""
 
 
-async def wait_for_job(here: Context, tenant: str, job_id: str, seconds: float) -> str:
-    """Wait until the job is finished, at most so long; returns its state. Raises `NotFound`."""
-    state = ""
+async def wait_for_job(here: Context, tenant: str, job_id: str, seconds: float) -> None:
+    """Wait until the job is finished or deleted, at most so long."""
     async with aclosing(here.watcher.changes(job_id, seconds)) as changes:
         async for _ in changes:
             row = await here.database.run(job_state, tenant, job_id)
-            if row is None:
-                raise NotFound(f"There is no job {job_id}.")
-            state = row.state
-            if state not in UNFINISHED:
-                break
-    return state
+            if row is None or row.state not in UNFINISHED:
+                return
 
 
 async def present_job(here: Context, tenant: str, job_id: str) -> Job:
     """The job as it is now. Raises `NotFound`."""
-    row = await here.database.run(find_job, tenant, job_id)
-    if row is None:
-        raise NotFound(f"There is no job {job_id}.")
-    return job_view(row)
+    return job_view(found(await here.database.run(find_job, tenant, job_id), "job", job_id))
 
 
 async def present_analysis(
@@ -50,27 +43,29 @@ async def present_analysis(
 
     Raises `NotFound`, or a `Problem` where there is no such layer or the flow is too large for one answer.
     """
-    row = await here.database.run(find_analysis, tenant, analysis_id)
-    if row is None:
-        raise NotFound(f"There is no analysis {analysis_id}.")
-    layers = await here.database.run(layers_of, [row.measurement_id], heads="heads" in parts)
-    turns = await here.database.run(turns_of, row.measurement_id) if parts & {"flow", "turns"} else ()
-    flows: Sequence[Sequence[float] | None] = ()
-    if "flow" in parts and row.turns is not None:
-        _flow_within_limits(len(layers), row.turns, layer)
-        flows = await here.database.run(flow_of, row.measurement_id, layer)
-    return await to_thread(analysis_view, row, layers, turns, flows, parts=parts, layer=layer)
+    stored = found(
+        await here.database.read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW),
+        "analysis",
+        analysis_id,
+    )
+    if "flow" in parts:
+        _flow_within_limits(stored, layer)
+    return await to_thread(analysis_view, stored, parts=parts, layer=layer)
 
 
-def _flow_within_limits(layers: int, turns: int, layer: int | None) -> None:
+def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
+    layers, turns = len(stored.layers), stored.row.turns
+    if turns is None:
+        return
     if layer is not None and layer >= layers:
         raise field_problem(INVALID_REQUEST, "query:layer", f"There is no layer {layer}; the last one is {layers - 1}.")
-    numbers = turns * (turns + 1) * (layers if layer is None else 1)
+    read = layers if layer is None else 1
+    numbers = flow_size(turns, read)
     if numbers > MOST_FLOW:
         raise field_problem(
             PROBLEM_TYPES["detail-too-large"],
             "query:layer",
-            f"The flow between {turns} turns has {numbers} numbers in {layers if layer is None else 1} layers; at most "
+            f"The flow between {turns} turns has {numbers} numbers in {read} layers; at most "
             f"{MOST_FLOW} are given out at once. Ask for one layer at a time with `layer`.",
             limit=MOST_FLOW,
             actual=numbers,
@@ -78,40 +73,57 @@ def _flow_within_limits(layers: int, turns: int, layer: int | None) -> None:
 
 
 async def answer_by_analysis(
-    here: Context, tenant: str, job_id: str, preference: Preference, response: Response
+    here: Context, terms: Terms, job_id: str, preference: Preference, response: Response
 ) -> Analysis | Job:
     """The analysis that the job made (201), or the job where it is not done in time (202).
 
-    Raises the problem of work that failed or was cancelled, and `KeyForgotten` where a replayed answer is gone.
+    Raises the problem of work that failed, was cancelled or was deleted.
     """
     response.headers.update(preference.headers)
-    try:
-        state = await wait_for_job(here, tenant, job_id, preference.seconds)
-    except NotFound:
-        raise KeyForgotten from None
-    if state in UNFINISHED:
-        return await answer_by_job(here, tenant, job_id, response)
-    if state == JobState.CANCELLED:
+    await wait_for_job(here, terms.tenant_id, job_id, preference.seconds)
+    row, stored = await here.database.read(job_with_analysis, terms.tenant_id, job_id)
+    if row is None:
+        raise _deleted(terms)
+    if row.state in UNFINISHED:
+        return _accepted(job_view(row), response)
+    if row.state == JobState.CANCELLED:
         raise Problem(JOB_CANCELLED, headers=preference.headers, job=f"/v1/jobs/{job_id}")
-    analysis_id = await here.database.run(analysis_of_job, tenant, job_id)
-    if analysis_id is None:
-        row = await here.database.run(job_state, tenant, job_id)
-        if row is None or row.state == JobState.SUCCEEDED:
-            raise KeyForgotten
+    if row.state == JobState.FAILED:
         problem = failure(row.reason, row.message)
         problem.members["job"] = f"/v1/jobs/{job_id}"
         problem.headers.update(preference.headers)
         raise problem
+    if stored is None:
+        raise _deleted(terms)
     response.status_code = 201
-    response.headers["Location"] = f"/v1/analyses/{analysis_id}"
-    return await present_analysis(here, tenant, analysis_id)
+    response.headers["Location"] = f"/v1/analyses/{stored.row.id}"
+    return await to_thread(analysis_view, stored)
 
 
-async def answer_by_job(here: Context, tenant: str, job_id: str, response: Response) -> Job:
-    """The job as it is now (202), with where and when to look again."""
-    job = await present_job(here, tenant, job_id)
+async def answer_by_job(here: Context, terms: Terms, job_id: str, preference: Preference, response: Response) -> Job:
+    """The job (202), once it is finished or the time that the client waits has passed.
+
+    Raises the problem of a job that was deleted.
+    """
+    response.headers.update(preference.headers)
+    await wait_for_job(here, terms.tenant_id, job_id, preference.seconds)
+    row = await here.database.run(find_job, terms.tenant_id, job_id)
+    if row is None:
+        raise _deleted(terms)
+    return _accepted(job_view(row), response)
+
+
+def _accepted(job: Job, response: Response) -> Job:
+    """Says with the job where and when to look again."""
     response.status_code = 202
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
     if job.state in UNFINISHED:
         response.headers["Retry-After"] = "1"
     return job
+
+
+def _deleted(terms: Terms) -> Refused | Problem:
+    """What was made for a request is gone before it could be answered, or was gone when its key was sent again."""
+    if terms.idempotency is not None:
+        return KeyForgotten()
+    return Problem(JOB_CANCELLED, "The job, or what it made, was deleted before it could be answered.")

@@ -85,7 +85,6 @@ async def create_analysis(
     body: AnalysisRequest,
     response: Response,
     here: Here,
-    tenant: Tenant,
     terms: Annotated[Terms, Depends(terms_of)],
     prefer: PreferHeader = None,
 ) -> Analysis | Job:
@@ -101,7 +100,7 @@ async def create_analysis(
     submitted = await here.database.run(submit_analysis, terms, sent, served, body.options(), kept)
     here.knocker.knock(submitted.knocks)
     preference = read_preference(prefer, here.settings.wait_seconds)
-    return await answer_by_analysis(here, tenant, submitted.job_id, preference, response)
+    return await answer_by_analysis(here, terms, submitted.job_id, preference, response)
 
 
 class ListQuery(AnalysisQuery):

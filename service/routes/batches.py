@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Response
 from models.queries.writing.submission import Terms, submit_batch
 from models.schemas.batches import BatchRequest
 from models.schemas.jobs import Job
-from service.auth.tenant import Secured, Tenant
+from service.auth.tenant import Secured
 from service.context import Here
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import header_docs, problems
-from service.http.problems import DATASET_UNKNOWN, NO_DOCUMENTS
-from service.jobs.responses import answer_by_job, wait_for_job
+from service.http.problems import DATASET_UNKNOWN, JOB_CANCELLED, NO_DOCUMENTS
+from service.jobs.responses import answer_by_job
 from service.jobs.submission import terms_of
 from service.routes.analyses import CREATING
 
@@ -29,12 +29,13 @@ ACCEPTED = {
 }
 
 
-@router.post("", status_code=202, responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, NO_DOCUMENTS)})
+@router.post(
+    "", status_code=202, responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, NO_DOCUMENTS, JOB_CANCELLED)}
+)
 async def create_batch(
     body: BatchRequest,
     response: Response,
     here: Here,
-    tenant: Tenant,
     terms: Annotated[Terms, Depends(terms_of)],
     prefer: PreferHeader = None,
 ) -> Job:
@@ -45,7 +46,4 @@ async def create_batch(
         submit_batch, terms, body.dataset_id, body.domain, served, body.options(), request
     )
     here.knocker.knock(submitted.knocks)
-    preference = read_preference(prefer, 0.0)
-    response.headers.update(preference.headers)
-    await wait_for_job(here, tenant, submitted.job_id, preference.seconds)
-    return await answer_by_job(here, tenant, submitted.job_id, response)
+    return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)

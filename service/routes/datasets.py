@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from models.errors import KeyForgotten, NotFound
+from models.errors import found
 from models.identifiers import new_identifier
 from models.queries.reading.datasets import find_dataset, list_datasets
 from models.queries.writing.datasets import NewDataset, store_dataset
@@ -111,11 +111,8 @@ async def create_dataset(
             upload.length,
             dict(sorted(upload.passed_over.items())),
         )
-        stored = await here.database.run(store_dataset, tenant, new, upload.blocks, key)
-    row = await here.database.run(find_dataset, tenant, stored)
-    if row is None:
-        raise KeyForgotten
-    response.headers["Location"] = f"/v1/datasets/{stored}"
+        row = await here.database.run(store_dataset, tenant, new, upload.blocks, key)
+    response.headers["Location"] = f"/v1/datasets/{row.id}"
     return dataset_view(row)
 
 
@@ -132,10 +129,7 @@ async def get_datasets(here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cu
 @router.get("/{dataset_id}", responses=problems(NOT_FOUND))
 async def get_dataset(dataset_id: Storable, here: Here, tenant: Tenant) -> Dataset:
     """One data set."""
-    row = await here.database.run(find_dataset, tenant, dataset_id)
-    if row is None:
-        raise NotFound(f"There is no data set {dataset_id}.")
-    return dataset_view(row)
+    return dataset_view(found(await here.database.run(find_dataset, tenant, dataset_id), "data set", dataset_id))
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))

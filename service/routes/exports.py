@@ -1,16 +1,15 @@
 """Every analysis that matches, as one file, streamed while it is read from the database."""
 
 from asyncio import to_thread
-from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, layers_of, list_analyses
+from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, list_analyses, list_analyses_with_layers
 from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
@@ -79,18 +78,25 @@ async def _pages(here: Context, tenant: str, wanted: AnalysisFilter, layers: boo
     """The rows of the file, each page in a transaction of its own: no connection is held for a slow reader."""
     after: AnalysisPosition | None = None
     while True:
-        rows = await here.database.run(
-            list_analyses, tenant, wanted, metric=None, descending=False, after=after, limit=PAGE_ROWS
-        )
-        if rows:
-            after = AnalysisPosition(rows[-1].created_at, rows[-1].id)
-            yield await _with_layers(here, rows) if layers else [Line(row) for row in rows]
-        if len(rows) < PAGE_ROWS:
+        read = _page_of_layers if layers else _page
+        last, lines = await here.database.read(read, tenant, wanted, after)
+        if last is None:
             return
+        yield lines
+        after = AnalysisPosition(last.created_at, last.id)
 
 
-async def _with_layers(here: Context, rows: Sequence[Row[Any]]) -> list[Line]:
-    by_measurement = defaultdict(list)
-    for layer in await here.database.run(layers_of, list({row.measurement_id for row in rows})):
-        by_measurement[layer.measurement_id].append(layer)
-    return [Line(row, layer) for row in rows for layer in by_measurement[row.measurement_id]]
+def _page(
+    connection: Connection, tenant: str, wanted: AnalysisFilter, after: AnalysisPosition | None
+) -> tuple[Row[Any] | None, list[Line]]:
+    """The last analysis of the page, None where it has none, and the file's rows."""
+    rows = list_analyses(connection, tenant, wanted, metric=None, descending=False, after=after, limit=PAGE_ROWS)
+    return (rows[-1] if rows else None), [Line(row) for row in rows]
+
+
+def _page_of_layers(
+    connection: Connection, tenant: str, wanted: AnalysisFilter, after: AnalysisPosition | None
+) -> tuple[Row[Any] | None, list[Line]]:
+    """The same with a row for each layer."""
+    found = list_analyses_with_layers(connection, tenant, wanted, after=after, limit=PAGE_ROWS)
+    return (found[-1][0] if found else None), [Line(row, layer) for row, layers in found for layer in layers]

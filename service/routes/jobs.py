@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from models.queries.queue.cancellation import cancel_jobs
+from models.errors import found
 from models.queries.reading.jobs import find_job, list_failures, list_jobs
+from models.queries.writing.cancellation import cancel_and_find_job
 from models.queries.writing.deletion import delete_job
 from models.schemas.jobs import Failure, Job, JobKind
 from models.schemas.listing import Page
@@ -42,7 +43,7 @@ async def get_jobs(
 ) -> Page[Job]:
     """Jobs, newest first."""
     after = read_position(cursor, "jobs")
-    rows = await here.database.run(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit + 1)
+    rows = await here.database.read(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit + 1)
     shown = rows[:limit]
     following = write_cursor("jobs", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
     return Page(items=[job_view(row) for row in shown], next=following)
@@ -112,9 +113,9 @@ async def get_job_failures(
     job_id: Storable, here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Failure]:
     """The documents of a job that could not be measured, each with its reason."""
-    await present_job(here, tenant, job_id)
     after = read_cursor(cursor, "failures", int)[0] if cursor else None
-    rows = await here.database.run(list_failures, job_id, after=after, limit=limit + 1)
+    failed = await here.database.read(list_failures, tenant, job_id, after=after, limit=limit + 1)
+    rows = found(failed, "job", job_id)
     shown = rows[:limit]
     following = write_cursor("failures", shown[-1].id) if len(rows) > limit else None
     return Page(items=[failure_view(row) for row in shown], next=following)
@@ -123,9 +124,7 @@ async def get_job_failures(
 @router.post("/{job_id}/cancel", responses=problems(NOT_FOUND))
 async def cancel_job(job_id: Storable, here: Here, tenant: Tenant) -> Job:
     """Cancel a job: what waits is dropped at once, what runs is broken off between two passes. A finished job stays."""
-    await present_job(here, tenant, job_id)
-    await here.database.run(cancel_jobs, [job_id])
-    return await present_job(here, tenant, job_id)
+    return job_view(found(await here.database.run(cancel_and_find_job, tenant, job_id), "job", job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(NOT_FOUND))

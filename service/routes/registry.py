@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from models.queries.reading.model_status import live_workers, model_rows
+from models.queries.reading.model_status import models_and_workers
 from models.schemas.registry import ServedModel, ServedModels
 from models.settings import ModelEntry
 from models.states import ModelState
@@ -24,8 +24,7 @@ FACTS = (
 async def get_models(here: Here, tenant: Tenant) -> ServedModels:
     """Every model that can be named here, the default first."""
     del tenant  # known, and all tenants see the same models
-    rows = await here.database.run(model_rows)
-    workers = await here.database.run(live_workers, here.settings.worker_alive_seconds)
+    rows, workers = await here.database.read(models_and_workers, here.settings.worker_alive_seconds)
     first = here.entries[0].id
     return ServedModels(
         items=[

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from attention.definitions import PROFILE
 from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
 from models.schemas.documents import Content
 from models.schemas.search import Hit, ProfileSpace, SearchAnswer, SearchRequest
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import Here
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.problems import (
@@ -65,10 +65,7 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
         job_id=body.job_id,
         without_analysis=body.analysis_id,
     )
-    rows: Sequence[Row[Any]] = ()
-    exact = True
-    if start.index is not None:
-        rows, exact = await here.database.run(nearest, Wanted(candidates, start.index, start.vector, body.k))
+    rows, exact, missing = await here.database.read(_search, candidates, start, body)
     hits = [
         Hit(
             analysis_id=row.analysis_id,
@@ -80,16 +77,27 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
         )
         for row in rows
     ]
-    profile = await _profile_space(here, candidates, start) if body.space == "profile" else None
+    profile = None
+    if body.space == "profile":
+        dimension = None if start.index is None else start.index.dimension
+        profile = ProfileSpace(definition=PROFILE, numbers=start.profile_numbers, dimension=dimension, missing=missing)
     return SearchAnswer(items=hits, exact=exact, model=start.model_id, profile=profile)
 
 
-async def _profile_space(here: Context, candidates: Candidates, start: Start) -> ProfileSpace:
-    missing = 0
-    if start.version_key is not None:
-        missing = await here.database.run(without_profile, candidates, start.version_key)
-    dimension = None if start.index is None else start.index.dimension
-    return ProfileSpace(definition=PROFILE, numbers=start.profile_numbers, dimension=dimension, missing=missing)
+def _search(
+    connection: Connection, candidates: Candidates, start: Start, body: SearchRequest
+) -> tuple[Sequence[Row[Any]], bool, int]:
+    """What is nearest, whether every candidate was compared, and how many have no profile.
+
+    Called by `Database.read`: a profile stored between the two statements would be neither found nor missing.
+    """
+    rows: Sequence[Row[Any]] = ()
+    exact, missing = True, 0
+    if start.index is not None:
+        rows, exact = nearest(connection, Wanted(candidates, start.index, start.vector, body.k))
+    if body.space == "profile" and start.version_key is not None:
+        missing = without_profile(connection, candidates, start.version_key)
+    return rows, exact, missing
 
 
 def _snippet(said: Content | None) -> str:

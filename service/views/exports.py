@@ -42,7 +42,7 @@ GROUP_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a file: an analysis (of `list_analyses`), in long form one of its layers (of `layers_of`)."""
+    """One row of a file: an analysis (of `list_analyses`), in long form one of its layers."""
 
     analysis: Row[Any]
     layer: Row[Any] | None = None

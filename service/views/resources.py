@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
+from models.queries.reading.analyses import StoredAnalysis
 from models.schemas.analyses import (
     Analysis,
     AnalysisEntry,
@@ -128,29 +129,19 @@ def analysis_entry(row: Row[Any]) -> AnalysisEntry:
 
 
 def analysis_layer(row: Row[Any], layer: Row[Any]) -> AnalysisLayer:
-    """A row of `list_analyses` with the numbers of one of its layers, a row of `layers_of`."""
+    """A row of `list_analyses` with the numbers of one of its layers."""
     metrics = MetricValues(**{name: layer._mapping[name] for name in METRIC_NAMES})
     return AnalysisLayer(**{**_entry(row), "metrics": metrics}, layer=layer.layer)
 
 
-def analysis_view(
-    row: Row[Any],
-    layers: Sequence[Row[Any]],
-    turns: Sequence[Row[Any]] = (),
-    flows: Sequence[Sequence[float] | None] = (),
-    *,
-    layer: int | None = None,
-    parts: Set[str] = frozenset(),
-) -> Analysis:
-    """A row of `find_analysis` with its layers, and turns and flows where `parts` names what needs them.
-
-    What was not asked for stays unset.
-    """
+def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Set[str] = frozenset()) -> Analysis:
+    """An analysis with its layers and `parts` of what else was read; what was not asked for stays unset."""
+    row, layers, turns = stored.row, stored.layers, stored.turns
     wanted: dict[str, Any] = {}
     if "heads" in parts:
         wanted["heads"] = {name: [layer._mapping[f"{name}_heads"] for layer in layers] for name in METRIC_NAMES}
     if "flow" in parts:
-        wanted["flow"] = flow_view(row.speakers, turns, flows, layer)
+        wanted["flow"] = flow_view(row.speakers, turns, stored.flows, layer)
     if "turns" in parts:
         wanted["turns_detail"] = turns_view(row.speakers, turns) if row.turns is not None else None
     plain = [

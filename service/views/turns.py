@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetail:
-    """Rows of `turns_of` with their movement."""
+    """The turns of a `StoredAnalysis` with their movement."""
     from attention.measure.trajectory import trajectory
 
     tokens = [turn.tokens for turn in turns]

@@ -1,6 +1,10 @@
-"""Analyses as clients see them: lists with filters and sorting, one with its layers, heads and flow."""
+"""Analyses as clients see them: lists with filters and sorting, one with its layers, heads and flow.
 
-from collections.abc import Mapping, Sequence
+A query that says so has several statements; the service calls it by `Database.read`, on one snapshot.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, tuple_
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
+from models.queries.reading.jobs import find_job
 from models.tables import analysis, document, measurement, measurement_layer, measurement_turn, model_version
 
 
@@ -35,17 +40,59 @@ class AnalysisPosition:
     value: float | None = None
 
 
-def find_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> Row[Any] | None:
-    """The tenant's analysis of this id with the document's numbers."""
-    return connection.execute(
+@dataclass(frozen=True, slots=True)
+class StoredAnalysis:
+    """An analysis with everything that is stored of it and was asked for.
+
+    `row` has the document's numbers, `layers` and `turns` are rows in order, `flows` the flow of each layer read: T x
+    (T + 1) numbers row by row, None where none is kept.
+    """
+
+    row: Row[Any]
+    layers: Sequence[Row[Any]]
+    turns: Sequence[Row[Any]] = ()
+    flows: Sequence[Sequence[float] | None] = ()
+
+
+def read_analysis(
+    connection: Connection,
+    tenant_id: str,
+    analysis_id: str,
+    *,
+    parts: Set[str] = frozenset(),
+    layer: int | None = None,
+    most_flow: int = 0,
+) -> StoredAnalysis | None:
+    """The tenant's analysis with its layers and `parts` of `heads`, `turns` and `flow`. Several statements.
+
+    The flow is that of all layers or of one, and is left out where it has more than `most_flow` numbers.
+    """
+    row = connection.execute(
         _view().where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
     ).one_or_none()
+    if row is None:
+        return None
+    layers = _layers_of(connection, [row.measurement_id], heads="heads" in parts)
+    turns = _turns_of(connection, row.measurement_id) if parts & {"flow", "turns"} else ()
+    if "flow" not in parts or row.turns is None:
+        return StoredAnalysis(row, layers, turns)
+    fits = flow_size(row.turns, len(layers) if layer is None else 1) <= most_flow
+    return StoredAnalysis(row, layers, turns, _flow_of(connection, row.measurement_id, layer) if fits else ())
 
 
-def analysis_of_job(connection: Connection, tenant_id: str, job_id: str) -> str | None:
-    """The analysis that a job of one document made; None while there is none."""
-    found = select(analysis.c.id).where(analysis.c.tenant_id == tenant_id, analysis.c.job_id == job_id).limit(1)
-    return connection.execute(found).scalar_one_or_none()
+def flow_size(turns: int, layers: int) -> int:
+    """How many numbers the flow between so many turns has in so many layers."""
+    return turns * (turns + 1) * layers
+
+
+def job_with_analysis(
+    connection: Connection, tenant_id: str, job_id: str
+) -> tuple[Row[Any] | None, StoredAnalysis | None]:
+    """A job of one document, as `find_job` gives it, and the analysis that it made. Several statements."""
+    row = find_job(connection, tenant_id, job_id)
+    if row is None or row.analysis_id is None:
+        return row, None
+    return row, read_analysis(connection, tenant_id, row.analysis_id)
 
 
 def list_analyses(
@@ -77,6 +124,17 @@ def list_analyses(
     return connection.execute(query.order_by(order, analysis.c.id.desc()).limit(limit)).all()
 
 
+def list_analyses_with_layers(
+    connection: Connection, tenant_id: str, wanted: AnalysisFilter, *, after: AnalysisPosition | None, limit: int
+) -> Sequence[tuple[Row[Any], Sequence[Row[Any]]]]:
+    """A page of analyses, oldest first, each with its layers. Several statements."""
+    rows = list_analyses(connection, tenant_id, wanted, metric=None, descending=False, after=after, limit=limit)
+    by_measurement = defaultdict(list)
+    for layer in _layers_of(connection, list({row.measurement_id for row in rows})):
+        by_measurement[layer.measurement_id].append(layer)
+    return [(row, by_measurement[row.measurement_id]) for row in rows]
+
+
 def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
     """The filter over `analysis`, `document` and `measurement`."""
     conditions = [analysis.c.job_id == wanted.job_id if wanted.job_id is not None else analysis.c.listed]
@@ -97,7 +155,7 @@ def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def layers_of(connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False) -> Sequence[Row[Any]]:
+def _layers_of(connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False) -> Sequence[Row[Any]]:
     """The layers of measurements in order, with every head's values where wanted."""
     columns = [measurement_layer.c.measurement_id, measurement_layer.c.layer]
     columns += [measurement_layer.c[name] for name in METRIC_NAMES]
@@ -110,7 +168,7 @@ def layers_of(connection: Connection, measurement_ids: Sequence[int], *, heads: 
     ).all()
 
 
-def turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]:
+def _turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]:
     """The turns of a measurement in order: turn, speaker (its index), tokens, and every metric that a turn has."""
     columns = [measurement_turn.c.turn, measurement_turn.c.speaker, measurement_turn.c.tokens]
     columns += [measurement_turn.c[name] for name in TURN_METRIC_NAMES]
@@ -119,7 +177,7 @@ def turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def flow_of(connection: Connection, measurement_id: int, layer: int | None = None) -> Sequence[Sequence[float] | None]:
+def _flow_of(connection: Connection, measurement_id: int, layer: int | None = None) -> Sequence[Sequence[float] | None]:
     """The flow of each layer of a measurement, or of one: T x (T + 1) numbers row by row, None where none is kept."""
     query = select(measurement_layer.c.flow).where(measurement_layer.c.measurement_id == measurement_id)
     if layer is not None:

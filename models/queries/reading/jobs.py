@@ -1,4 +1,7 @@
-"""Jobs as clients see them: progress counted from the work items, and failures."""
+"""Jobs as clients see them: progress counted from the work items, and failures.
+
+A query that says so has several statements; the service calls it by `Database.read`, on one snapshot.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -60,7 +63,7 @@ def find_job(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | 
 def list_jobs(
     connection: Connection, tenant_id: str, *, kind: str | None, state: str | None, after: Position | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """The tenant's jobs, newest first, `limit` of them after the position."""
+    """The tenant's jobs, newest first, `limit` of them after the position. Several statements."""
     chosen = select(job.c.id).where(job.c.tenant_id == tenant_id)
     if kind is not None:
         chosen = chosen.where(job.c.kind == kind)
@@ -81,8 +84,15 @@ def job_state(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] |
     return connection.execute(select(*columns).where(job.c.tenant_id == tenant_id, job.c.id == job_id)).one_or_none()
 
 
-def list_failures(connection: Connection, job_id: str, *, after: int | None, limit: int) -> Sequence[Row[Any]]:
-    """The failed items of a job, newest first, `limit` of them after the item id."""
+def list_failures(
+    connection: Connection, tenant_id: str, job_id: str, *, after: int | None, limit: int
+) -> Sequence[Row[Any]] | None:
+    """The failed items of the tenant's job, newest first, `limit` of them after the item id; None without such a job.
+
+    Several statements.
+    """
+    if job_state(connection, tenant_id, job_id) is None:
+        return None
     failed: Select[Any] = (
         select(
             work_item.c.id,

@@ -14,6 +14,13 @@ def model_rows(connection: Connection) -> Mapping[str, Row[Any]]:
     return {row.id: row for row in connection.execute(select(model))}
 
 
+def models_and_workers(
+    connection: Connection, alive_seconds: float
+) -> tuple[Mapping[str, Row[Any]], Mapping[str, int]]:
+    """`model_rows` and `live_workers`. Several statements, for `Database.read`."""
+    return model_rows(connection), live_workers(connection, alive_seconds)
+
+
 def live_workers(connection: Connection, alive_seconds: float) -> Mapping[str, int]:
     """How many workers with a young heartbeat serve each model."""
     served = (
@@ -22,7 +29,7 @@ def live_workers(connection: Connection, alive_seconds: float) -> Mapping[str, i
         .subquery()
     )
     rows = connection.execute(select(served.c.model_id, func.count()).group_by(served.c.model_id))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def present_version(connection: Connection, model_id: str) -> Row[Any] | None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from psycopg import AsyncConnection as Driver
 from psycopg import AsyncCursor
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Row, insert
 
+from models.errors import KeyForgotten
 from models.identifiers import new_identifier
+from models.queries.reading.datasets import find_dataset
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.tables import dataset
 
@@ -75,16 +77,20 @@ def store_dataset(
     new: NewDataset,
     blocks: Callable[[], Iterable[bytes]],
     idempotency: IdempotencyKey | None,
-) -> str:
-    """Insert a data set and, by COPY, its documents (`blocks()` of `copy_line` lines); returns its id.
+) -> Row[Any]:
+    """Insert a data set and, by COPY, its documents (`blocks()` of `copy_line` lines); what was stored, as a row.
 
-    An earlier request with the same idempotency key is answered by what that one stored. Needs an async engine's
-    connection. Raises `KeyReused`, `KeyInProgress`.
+    An earlier request with the same idempotency key is answered by what that one stored. The row is that of
+    `find_dataset`, read in the same transaction: once this has committed, anybody may delete the data set. Needs an
+    async engine's connection. Raises `KeyReused`, `KeyInProgress`, `KeyForgotten`.
     """
     if idempotency is not None:
-        found = earlier_resource(connection, tenant_id, idempotency)
-        if found is not None:
-            return found
+        earlier = earlier_resource(connection, tenant_id, idempotency)
+        if earlier is not None:
+            row = find_dataset(connection, tenant_id, earlier)
+            if row is None:
+                raise KeyForgotten
+            return row
     connection.execute(
         insert(dataset).values(
             id=new.id,
@@ -106,4 +112,6 @@ def store_dataset(
     adapted.run_async(copy)
     if idempotency is not None:
         remember_resource(connection, tenant_id, idempotency, new.id)
-    return new.id
+    stored = find_dataset(connection, tenant_id, new.id)
+    assert stored is not None
+    return stored

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, column, delete, exists, func, insert, select, table, text
 
-from models.errors import NotFound, StillInUse
+from models.errors import StillInUse, found
 from models.queries.queue.notifications import notify
 from models.tables import analysis, comparison, dataset, document, job, work_item
 
@@ -29,13 +29,12 @@ def delete_analysis(connection: Connection, tenant_id: str, analysis_id: str) ->
 
     Raises `NotFound`; `StillInUse` while its job is unfinished.
     """
-    row = connection.execute(
+    stored = connection.execute(
         select(analysis.c.job_id, analysis.c.document_id, job.c.finished_at)
         .join_from(analysis, job)
         .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
     ).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no analysis {analysis_id}.")
+    row = found(stored, "analysis", analysis_id)
     if row.finished_at is None:
         raise StillInUse(f"The analysis {analysis_id}", row.job_id)
     _forsake(connection, select(analysis.c.measurement_id).where(analysis.c.id == analysis_id))
@@ -53,11 +52,8 @@ def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
     items = select(work_item.c.id).where(work_item.c.job_id == job_id, work_item.c.tenant_id == tenant_id)
     held = items.order_by(work_item.c.id).with_for_update().subquery()
     connection.execute(select(func.count()).select_from(held))
-    found = connection.execute(
-        select(job.c.id).where(job.c.tenant_id == tenant_id, job.c.id == job_id).with_for_update()
-    ).one_or_none()
-    if found is None:
-        raise NotFound(f"There is no job {job_id}.")
+    stored = select(job.c.id).where(job.c.tenant_id == tenant_id, job.c.id == job_id).with_for_update()
+    found(connection.execute(stored).one_or_none(), "job", job_id)
     _forsake(connection, select(analysis.c.measurement_id).where(analysis.c.job_id == job_id))
     documents = select(work_item.c.document_id).where(work_item.c.job_id == job_id)
     connection.execute(delete(document).where(document.c.id.in_(documents), document.c.dataset_id.is_(None)))
@@ -71,9 +67,7 @@ def delete_comparison(connection: Connection, tenant_id: str, comparison_id: str
     job_id = connection.execute(
         select(comparison.c.job_id).where(comparison.c.tenant_id == tenant_id, comparison.c.id == comparison_id)
     ).scalar_one_or_none()
-    if job_id is None:
-        raise NotFound(f"There is no comparison {comparison_id}.")
-    delete_job(connection, tenant_id, job_id)
+    delete_job(connection, tenant_id, found(job_id, "comparison", comparison_id))
 
 
 def delete_dataset(connection: Connection, tenant_id: str, dataset_id: str) -> None:
@@ -81,11 +75,8 @@ def delete_dataset(connection: Connection, tenant_id: str, dataset_id: str) -> N
 
     Raises `NotFound`; `StillInUse` while an unfinished job needs it.
     """
-    found = connection.execute(
-        select(dataset.c.id).where(dataset.c.tenant_id == tenant_id, dataset.c.id == dataset_id).with_for_update()
-    ).one_or_none()
-    if found is None:
-        raise NotFound(f"There is no data set {dataset_id}.")
+    stored = select(dataset.c.id).where(dataset.c.tenant_id == tenant_id, dataset.c.id == dataset_id).with_for_update()
+    found(connection.execute(stored).one_or_none(), "data set", dataset_id)
     mine: ColumnElement[bool] = document.c.dataset_id == dataset_id
     unfinished = connection.execute(
         select(job.c.id)

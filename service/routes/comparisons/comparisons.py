@@ -1,10 +1,12 @@
 """Comparisons: groups of documents, or of models, against each other."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from sqlalchemy import Connection, Row
 
-from models.errors import NotFound
+from models.errors import found
 from models.queries.reading.comparisons import comparison_files, find_comparison, list_comparisons
 from models.queries.reading.model_status import model_rows
 from models.queries.writing.deletion import delete_comparison
@@ -23,12 +25,13 @@ from service.http.problems import (
     BAD_CURSOR,
     DATASET_UNKNOWN,
     INVALID_REQUEST,
+    JOB_CANCELLED,
     NOT_FOUND,
     TOO_FEW_DOCUMENTS,
     WINDOW_TOO_LARGE,
     field_problem,
 )
-from service.jobs.responses import answer_by_job, wait_for_job
+from service.jobs.responses import answer_by_job
 from service.jobs.submission import terms_of
 from service.routes.analyses import CREATING
 from service.routes.batches import ACCEPTED
@@ -40,13 +43,15 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=J
 @router.post(
     "",
     status_code=202,
-    responses={202: ACCEPTED, **problems(*CREATING, DATASET_UNKNOWN, TOO_FEW_DOCUMENTS, WINDOW_TOO_LARGE)},
+    responses={
+        202: ACCEPTED,
+        **problems(*CREATING, DATASET_UNKNOWN, TOO_FEW_DOCUMENTS, WINDOW_TOO_LARGE, JOB_CANCELLED),
+    },
 )
 async def create_comparison(
     body: ComparisonRequest,
     response: Response,
     here: Here,
-    tenant: Tenant,
     terms: Annotated[Terms, Depends(terms_of)],
     prefer: PreferHeader = None,
 ) -> Job:
@@ -68,10 +73,7 @@ async def create_comparison(
         submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
     )
     here.knocker.knock(submitted.knocks)
-    preference = read_preference(prefer, 0.0)
-    response.headers.update(preference.headers)
-    await wait_for_job(here, tenant, submitted.job_id, preference.seconds)
-    return await answer_by_job(here, tenant, submitted.job_id, response)
+    return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)
 
 
 async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
@@ -112,10 +114,12 @@ async def get_comparisons(
 @router.get("/{comparison_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
 async def get_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> Comparison:
     """One comparison; with its result once it has succeeded."""
-    row = await here.database.run(find_comparison, tenant, comparison_id)
-    if row is None:
-        raise NotFound(f"There is no comparison {comparison_id}.")
-    return comparison_view(row, await here.database.run(comparison_files, comparison_id))
+    return comparison_view(*await here.database.read(_with_files, tenant, comparison_id))
+
+
+def _with_files(connection: Connection, tenant: str, comparison_id: str) -> tuple[Row[Any], Sequence[str]]:
+    row = found(find_comparison(connection, tenant, comparison_id), "comparison", comparison_id)
+    return row, comparison_files(connection, comparison_id)
 
 
 @router.delete("/{comparison_id}", status_code=204, responses=problems(NOT_FOUND))

@@ -6,9 +6,9 @@ The page is made with the result. The others are made by a worker when they are 
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from models.errors import NotFound
+from models.errors import NotFound, found
 from models.queries.reading.comparisons import comparison_outline, read_comparison_file
 from models.schemas.comparisons import Figure, Figures
 from models.schemas.strings import Storable
@@ -110,15 +110,16 @@ async def get_figure(
 
 
 async def _figure_names(here: Context, tenant: str, comparison_id: str) -> list[str]:
-    row = await succeeded(here, tenant, comparison_id)
+    row = await here.database.run(succeeded, tenant, comparison_id)
     return list(row.figures or ())
 
 
-async def succeeded(here: Context, tenant: str, comparison_id: str) -> Row[Any]:
-    """The outline of a comparison that has its result. Raises NotFound, or a `Problem` where there is none yet."""
-    row = await here.database.run(comparison_outline, tenant, comparison_id)
-    if row is None:
-        raise NotFound(f"There is no comparison {comparison_id}.")
+def succeeded(connection: Connection, tenant: str, comparison_id: str) -> Row[Any]:
+    """The outline of a comparison that has its result. Raises NotFound, or a `Problem` where there is none yet.
+
+    What reads more of the result does so in the same transaction.
+    """
+    row = found(comparison_outline(connection, tenant, comparison_id), "comparison", comparison_id)
     if row.state != JobState.SUCCEEDED:
         raise Problem(
             NO_RESULT_YET, f"The comparison is {row.state}; its job is {row.job_id}.", job=f"/v1/jobs/{row.job_id}"
@@ -128,14 +129,20 @@ async def succeeded(here: Context, tenant: str, comparison_id: str) -> Row[Any]:
 
 async def _file(here: Context, tenant: str, comparison_id: str, name: str, *, make: bool = False) -> Response:
     """A kept file; with `make` a worker makes it first where there is none."""
-    found = await here.database.run(read_comparison_file, tenant, comparison_id, name)
-    if found is None:
-        await succeeded(here, tenant, comparison_id)
-        if make:
-            asked = {"comparison_id": comparison_id, "name": name}
-            await answer_of(here, tenant, None, "comparison_file", asked)
-            found = await here.database.run(read_comparison_file, tenant, comparison_id, name)
-    if found is None:
+    file = await here.database.read(_kept_file, tenant, comparison_id, name)
+    if file is None and make:
+        asked = {"comparison_id": comparison_id, "name": name}
+        await answer_of(here, tenant, None, "comparison_file", asked)
+        file = await here.database.read(_kept_file, tenant, comparison_id, name)
+    if file is None:
         raise NotFound(f"The comparison {comparison_id} has no {name}.")
-    kind, body = found
+    kind, body = file
     return Response(body, media_type=kind, headers=HEADERS)
+
+
+def _kept_file(connection: Connection, tenant: str, comparison_id: str, name: str) -> tuple[str, bytes] | None:
+    """A file that is kept. One that is not is missing only where the comparison, at that moment, had its result."""
+    file = read_comparison_file(connection, tenant, comparison_id, name)
+    if file is None:
+        succeeded(connection, tenant, comparison_id)
+    return file

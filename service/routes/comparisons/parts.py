@@ -1,8 +1,10 @@
 """The large parts of a comparison's result, page by page: the points of its maps, the tests of its heads."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Connection, Row
 
 from models.errors import NotFound
 from models.queries.reading.comparisons import heads_of, list_points
@@ -33,11 +35,17 @@ async def get_points(
     """The points of one map, in the map's own order; an empty page where there is no such map."""
     order = f"points {comparison_id} {space} {layer}"
     (after,) = (0,) if cursor is None else read_cursor(cursor, order, int)
-    await succeeded(here, tenant, comparison_id)
-    rows = await here.database.run(list_points, comparison_id, space, layer, after=after, limit=limit + 1)
+    rows = await here.database.read(_points, tenant, comparison_id, space, layer, after, limit + 1)
     shown = rows[:limit]
     following = write_cursor(order, shown[-1].place) if len(rows) > limit else None
     return Page(items=[Point(**row.point) for row in shown], next=following)
+
+
+def _points(
+    connection: Connection, tenant: str, comparison_id: str, space: str, layer: int | None, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    succeeded(connection, tenant, comparison_id)
+    return list_points(connection, comparison_id, space, layer, after=after, limit=limit)
 
 
 @router.get("/{comparison_id}/heads", responses=problems(NOT_FOUND, NO_RESULT_YET))
@@ -48,8 +56,12 @@ async def get_heads(
     metric: Annotated[Storable, Query(max_length=100, description="Which metric.", examples=["distance"])],
 ) -> HeadTests:
     """The tests of every head on one metric."""
-    await succeeded(here, tenant, comparison_id)
-    tests = await here.database.run(heads_of, comparison_id, metric)
+    tests = await here.database.read(_heads, tenant, comparison_id, metric)
     if tests is None:
         raise NotFound(f"The comparison {comparison_id} has no heads compared on {metric}.")
     return HeadTests(metric=metric, **tests)
+
+
+def _heads(connection: Connection, tenant: str, comparison_id: str, metric: str) -> dict[str, Any] | None:
+    succeeded(connection, tenant, comparison_id)
+    return heads_of(connection, comparison_id, metric)

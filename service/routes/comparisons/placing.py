@@ -1,6 +1,9 @@
 """A new document on a comparison's map: read as the comparison read its documents, then put among its neighbours."""
 
+from typing import Any
+
 from fastapi import APIRouter
+from sqlalchemy import Connection, Row
 
 from models.errors import NotFound
 from models.queries.search.map_points import content_of_analysis, embedding_map
@@ -51,8 +54,7 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=J
 )
 async def place(comparison_id: Storable, body: PlaceRequest, here: Here, tenant: Tenant) -> Placement:
     """Where a document stands on the map of embeddings. It is read in the comparison's windows and not kept."""
-    await succeeded(here, tenant, comparison_id)
-    found = await here.database.run(embedding_map, tenant, comparison_id)
+    found = await here.database.read(_map_of, tenant, comparison_id)
     if found is None or found.drawn is None or len(found.models) != 1:
         raise NotFound(f"The comparison {comparison_id} has no map of embeddings under one model.")
     (model_id,) = found.models
@@ -67,6 +69,11 @@ async def place(comparison_id: Storable, body: PlaceRequest, here: Here, tenant:
     if placed is None:
         raise Problem(MODEL_CHANGED, "No document of the map is left that was measured with what the model is now.")
     return Placement(embedding=Placed.model_validate(placed))
+
+
+def _map_of(connection: Connection, tenant: str, comparison_id: str) -> Row[Any] | None:
+    succeeded(connection, tenant, comparison_id)
+    return embedding_map(connection, tenant, comparison_id)
 
 
 async def _content(here: Context, tenant: str, body: PlaceRequest) -> Content:
