@@ -24,10 +24,15 @@ def matched_by_depth(groups: Sequence[Group]) -> tuple[list[Group], dict[str, li
         depth = np.arange(shallowest) / max(shallowest - 1, 1)
         layers = np.rint(depth * (group.depth - 1)).astype(int)
         taken[group.name] = layers.tolist()
-        thinned = {name: values[:, layers] for name, values in group.layers.items()}
-        stored = group.layer_embeddings
-        embeddings = None if stored is None else Rearranged(stored, layers=layers)
-        matched.append(replace(group, layers=thinned, layer_embeddings=embeddings))
+        stored, firsts = group.layer_embeddings, group.first_windows
+        matched.append(
+            replace(
+                group,
+                layers={name: values[:, layers] for name, values in group.layers.items()},
+                layer_embeddings=None if stored is None else Rearranged(stored, layers=layers),
+                first_windows=None if firsts is None else {name: values[:, layers] for name, values in firsts.items()},
+            )
+        )
     return matched, taken
 
 

@@ -1,11 +1,14 @@
-"""The documents' first windows beside the windows that are spread over them: where the two do not say the same."""
+"""The documents' first windows compared like the documents: where the two do not say the same."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
 
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group
 from attention.comparison.result import ComparisonResult, PairTest, Warned
+from attention.measure.metrics import mean_of_defined
 
 SIGNIFICANT: Final = 0.05
 NAMED: Final = 8
@@ -36,6 +39,43 @@ class Beside:
     first_delta: float
     first_p_adjusted: float
     differs: Difference | None
+
+
+def first_window_result(
+    whole: ComparisonResult, groups: Sequence[Group], settings: ComparisonSettings, between_steps: Callable[[str], None]
+) -> tuple[dict[str, Any], Warned | None]:
+    """Means and effects of the groups' first windows in the form of the comparison's own, `effects` of both beside each
+    other, and what is to be warned of.
+
+    `whole` is the result over the windows spread over the same groups' documents. Where no document of a group has a
+    first window, all is `refused` with this reason.
+    """
+    lacking = sorted(group.name for group in groups if group.first_windows is None)
+    if lacking:
+        return {"refused": f"no first window was measured in {', '.join(lacking)}"}, None
+    plain = replace(settings, by_head=False, separability=False, maps=())
+    found = compare([of_first_windows(group) for group in groups], plain, between_steps=between_steps)
+    effects = effects_beside(whole, found)
+    shown = found.as_dict()
+    parts = ("overall", "layers", "pairs", *(("paired",) if shown["paired"] else ()), "families")
+    result = {**{part: shown[part] for part in parts}, "effects": [asdict(one) for one in effects]}
+    return result, first_window_caution(effects)
+
+
+def of_first_windows(group: Group) -> Group:
+    """The same documents with the metrics of their first windows in place of their own, and nothing else measured."""
+    assert group.first_windows is not None
+    layers = group.first_windows
+    return Group(
+        name=group.name,
+        model=group.model,
+        analysis_ids=group.analysis_ids,
+        layers=layers,
+        overall={name: mean_of_defined(values) for name, values in layers.items()},
+        clusters=group.clusters,
+        documents=group.documents,
+        skipped=group.skipped,
+    )
 
 
 def effects_beside(whole: ComparisonResult, first: ComparisonResult) -> list[Beside]:

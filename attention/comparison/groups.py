@@ -38,6 +38,8 @@ class Group:
     `embeddings` (n, d), or None; `layer_embeddings`, or None; `clusters` (n) names of the book, series or
     repository that a document comes from, or None where documents are taken for independent; `documents` (n) names of
     the documents themselves, the same under every model, or None; `skipped` reason -> number of documents left out.
+    What stands beside the comparison: `first_windows` metric -> (n, L) of each document's first window, or None;
+    `tokens_per_word` (n) tokens a word of each document's own windows, or None.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Group:
     skipped: Mapping[str, int] = field(default_factory=dict)
     layer_embeddings: LayerEmbeddings | None = None
     documents: list[str] | None = None
+    first_windows: Mapping[str, Array] | None = None
+    tokens_per_word: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -136,8 +140,10 @@ def _check(group: Group) -> None:
         )
     if not group.layers or set(group.layers) != set(group.overall):
         raise ComparisonRefused(f"group {group.name!r} must have the same metrics per layer and overall", group.name)
-    arrays = [*group.layers.values(), *group.overall.values(), *(group.heads or {}).values()]
-    sizes = [array.shape[0] for array in (*arrays, group.embeddings, group.layer_embeddings) if array is not None]
+    named = (group.layers, group.overall, group.heads or {}, group.first_windows or {})
+    arrays = [array for values in named for array in values.values()]
+    alone = [group.embeddings, group.layer_embeddings, group.tokens_per_word]
+    sizes = [array.shape[0] for array in (*arrays, *alone) if array is not None]
     lists = [names for names in (group.clusters, group.documents) if names is not None]
     if any(size != group.size for size in sizes) or any(len(names) != group.size for names in lists):
         raise ComparisonRefused(f"group {group.name!r}: some values are not one a document", group.name)
@@ -157,6 +163,7 @@ def _ordered(group: Group) -> Group:
 def _taken(group: Group, order: NDArray[np.intp]) -> Group:
     """The group's documents at these positions, in this order."""
     ids, clusters, documents = group.analysis_ids, group.clusters, group.documents
+    firsts = group.first_windows
     return replace(
         group,
         analysis_ids=[ids[i] for i in order],
@@ -167,6 +174,8 @@ def _taken(group: Group, order: NDArray[np.intp]) -> Group:
         layer_embeddings=None if group.layer_embeddings is None else Rearranged(group.layer_embeddings, rows=order),
         clusters=None if clusters is None else [clusters[i] for i in order],
         documents=None if documents is None else [documents[i] for i in order],
+        first_windows=None if firsts is None else {name: values[order] for name, values in firsts.items()},
+        tokens_per_word=None if group.tokens_per_word is None else group.tokens_per_word[order],
     )
 
 

@@ -7,27 +7,26 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.cautions import layers_unread
 from attention.comparison.controls import control_result
+from attention.comparison.first_window import first_window_result
+from attention.comparison.paired_distances import distance_in_words
 from attention.errors import HearkenError, Interrupted
 from models.queries.reading.comparisons import SummaryFile
 from models.queries.reading.summaries import (
     ClaimedSummary,
     fail_summary,
     give_back_summaries,
-    measured_group,
     store_summary,
     summary_wanted,
 )
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
-from workers.comparing.first_window import first_window_result, of_first_windows
-from workers.comparing.pairing import Reading, distance_in_words, words_of_group
+from workers.comparing.stored_groups import stored_groups
 from workers.inquiries.comparison_files import stated_versions
 from workers.measuring.claim_run import Surroundings
 
@@ -56,8 +55,8 @@ class SummaryRun:
         """Make the summary and store it, store why it cannot be made, or give it back when the worker is to end."""
         log.info("summary comparison=%s begins", self.claimed.id)
         try:
-            readings = self._readings()
-            summary = _Aside(lambda look: self._make(readings, look))
+            groups = self._groups()
+            summary = _Aside(lambda look: self._make(groups, look))
             while not summary.finished(LOOK_SECONDS):
                 if self.surroundings.stopping or not self._wanted():
                     summary.abandon()
@@ -87,44 +86,16 @@ class SummaryRun:
         with self.engine.begin() as connection:
             fail_summary(connection, self.claimed, reason, message)
 
-    def _readings(self, first: int = 0) -> list[Reading]:
+    def _groups(self, first: int = 0) -> list[Group]:
         """The groups whose documents stand at the positions from `first` on."""
-        readings = []
         with self.engine.connect() as connection:
-            measured = [
-                measured_group(connection, self.claimed.job_id, first + index)
-                for index in range(len(self.request.groups))
-            ]
-            one_architecture = len({found.architecture for found in measured}) == 1
-            for index, (asked, found) in enumerate(zip(self.request.groups, measured, strict=True)):
-                rate = np.full(len(found.documents), np.nan)
-                if self.request.paired:
-                    words = words_of_group(connection, self.claimed.job_id, first + index, self.request.options())
-                    counted = np.array([words[name] or np.nan for name in found.documents], np.float64)
-                    rate = found.own_tokens / counted
-                group = Group(
-                    name=asked.name,
-                    model=asked.model or self.request.model or "",
-                    analysis_ids=found.analysis_ids,
-                    layers=found.layers,
-                    overall=found.overall,
-                    heads=found.heads if one_architecture else None,
-                    embeddings=found.embeddings,
-                    layer_embeddings=found.layer_embeddings,
-                    clusters=found.clusters,
-                    documents=found.documents,
-                    skipped=found.skipped,
-                )
-                alone = None if found.first_windows is None else of_first_windows(group, found.first_windows)
-                readings.append(Reading(group, rate, alone))
-        return readings
+            return stored_groups(connection, self.claimed.job_id, self.request, first)
 
     def _controls(self, settings: ComparisonSettings, look: Callable[[str], None]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for number, name in enumerate(self.request.controls, start=1):
             look(f"control: {name}")
-            readings = self._readings(number * len(self.request.groups))
-            found[name] = control_result([reading.group for reading in readings], settings, look)
+            found[name] = control_result(self._groups(number * len(self.request.groups)), settings, look)
         return found
 
     def _windows(self) -> dict[str, Any]:
@@ -133,7 +104,7 @@ class SummaryRun:
         size = {"tokens": self.request.window_tokens} if characters is None else {"characters": characters}
         return {**size, "count": self.request.windows, "seed": self.request.seed}
 
-    def _make(self, readings: list[Reading], look: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
+    def _make(self, groups: list[Group], look: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
         settings = ComparisonSettings(
             seed=self.request.seed,
             confidence=self.request.confidence,
@@ -143,21 +114,20 @@ class SummaryRun:
             by_head=self.request.by_head,
             head_permutations=max(1000, self.request.permutations),
         )
-        whole = compare([reading.group for reading in readings], settings, between_steps=look)
+        whole = compare(groups, settings, between_steps=look)
         result = _finite(whole.as_dict())
         result["windows"] = self._windows()
         if self.request.layer_embeddings:
-            result["warnings"] += map(asdict, layers_unread([reading.group for reading in readings]))
+            result["warnings"] += map(asdict, layers_unread(groups))
         if self.request.first_window:
             look("first window")
-            firsts = {reading.group.name: reading.first for reading in readings}
-            first, caution = first_window_result(whole, firsts, settings, look)
+            first, caution = first_window_result(whole, groups, settings, look)
             result["first_window"] = _finite(first)
             if caution is not None:
                 result["warnings"].append(asdict(caution))
         if result["paired"]:
             look("distance in words")
-            result["distance_words"] = _finite(distance_in_words(readings, settings))
+            result["distance_words"] = _finite(distance_in_words(groups, settings))
         if self.request.controls:
             result["controls"] = _finite(self._controls(settings, look))
         look("report")

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from planted import planted_group
+from tests.unit.comparison.planted import planted_group
+from workers.comparing.first_window import first_window_result, of_first_windows
 
 from attention.comparison import ComparisonSettings, Group, compare
+from attention.comparison.first_window import first_window_result, of_first_windows
 from report import build_report, markdown, tidy_csv
 from report.first_window import first_window_rows, first_window_text
 from report.wording import fixed
-from workers.comparing.first_window import first_window_result, of_first_windows
 
 SETTINGS = ComparisonSettings(by_head=False, separability=False, maps=())
 
@@ -30,11 +32,9 @@ def result() -> dict[str, Any]:
     """Groups that differ over the document, whose first windows differ the other way round."""
     groups = [planted("code", 1.0, 0), planted("talk", 0.0, 0), planted("web", 0.5, 0)]
     whole = compare(groups, SETTINGS)
-    firsts = {
-        one.name: of_first_windows(one, planted(one.name, shift, 1).layers)
-        for one, shift in zip(groups, (-1.0, 0.0, 0.5), strict=True)
-    }
-    found, caution = first_window_result(whole, firsts, SETTINGS, quiet)
+    for one, shift in zip(groups, (-1.0, 0.0, 0.5), strict=True):
+        one.first_windows = planted(one.name, shift, 1).layers
+    found, caution = first_window_result(whole, groups, SETTINGS, quiet)
     assert caution is not None
     shown_whole = whole.as_dict()
     shown_whole["warnings"].append({"code": caution.code, "message": caution.message})
@@ -43,7 +43,8 @@ def result() -> dict[str, Any]:
 
 def test_a_group_of_first_windows_has_the_mean_of_the_layers_over_all(result: dict[str, Any]) -> None:
     group = planted("talk", 0.0, 1)
-    made = of_first_windows(group, group.layers)
+    group.first_windows = group.layers
+    made = of_first_windows(group)
     assert made.overall["distance"] == pytest.approx(group.layers["distance"].mean(axis=1), rel=1e-12)
     assert (made.heads, made.embeddings) == (None, None)
     assert result["first_window"]["overall"]["distance"]["talk"]["mean"] == pytest.approx(
@@ -120,7 +121,8 @@ def test_without_a_first_window_nothing_is_said_of_it_and_a_refusal_is_told(resu
         assert "irst window" not in text
     groups = [planted("code", 1.0, 0), planted("talk", 0.0, 0)]
     whole = compare(groups, SETTINGS)
-    refused, caution = first_window_result(whole, {"code": groups[0], "talk": None}, SETTINGS, quiet)
+    groups[0].first_windows = groups[0].layers
+    refused, caution = first_window_result(whole, groups, SETTINGS, quiet)
     assert refused == {"refused": "no first window was measured in talk"}
     assert caution is None
     told = {**whole.as_dict(), "first_window": refused}
