@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from attention.comparison import ComparisonResult, ComparisonSettings, Group, compare
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.parts.effects import Grid
+from attention.comparison.study import Study
 from benchmarks.machine import machine
 
 Floats = NDArray[np.float64]
@@ -52,15 +55,21 @@ def settings(seed: int) -> ComparisonSettings:
     return ComparisonSettings(seed=seed, separability=False, maps=(), bootstrap=1000)
 
 
-def alarms(result: ComparisonResult) -> dict[str, bool]:
+def alarms(result: Study) -> dict[str, bool]:
     """Whether any adjusted p is below 0.05, by level and kind of test; and the familywise check over heads."""
     found: dict[str, bool] = {}
     for level, layered in (("overall", False), ("layer", True)):
-        found[f"{level}, pairs"] = any(p.p_adjusted < 0.05 for p in result.pairs if (p.layer is not None) == layered)
-    found["head, Kruskal-Wallis"] = any(bool((p < 0.05).any()) for p in result.heads_adjusted.values())
-    for metric, tests in result.heads.items():
-        found[f"head, largest statistic of {metric}"] = bool((tests.p_familywise < 0.05).any())
+        found[f"{level}, pairs"] = any(below(p.p_adjusted) for p in result.pairs if (p.layer is not None) == layered)
+    heads = result.heads or {}
+    found["head, Kruskal-Wallis"] = any(bool(below(tests.p_adjusted).any()) for tests in heads.values())
+    for metric, tests in heads.items():
+        found[f"head, largest statistic of {metric}"] = bool(below(tests.p_familywise).any())
     return found
+
+
+def below(p: float | Grid | None) -> NDArray[np.bool_]:
+    """Where p is below 0.05; nowhere where it is not defined."""
+    return np.asarray(p, np.float64) < 0.05  # None is read as NaN
 
 
 def no_difference(runs: int, size: int) -> tuple[dict[str, float], float]:
@@ -73,9 +82,10 @@ def no_difference(runs: int, size: int) -> tuple[dict[str, float], float]:
         result = compare([group("a", values[0]), group("b", values[1])], settings(run))
         for name, alarm in alarms(result).items():
             count[name] += alarm
-        for means in result.means.values():
-            covered += int(((means.low <= 0) & (means.high >= 0)).sum())
-            total += len(means.mean)
+        levels = [result.overall, *(layer.metrics for layer in result.layers)]
+        for mean in (mean for level in levels for groups in level.values() for mean in groups.values()):
+            covered += mean.low is not None and mean.high is not None and mean.low <= 0 <= mean.high
+            total += 1
     return {name: alarm / runs for name, alarm in count.items()}, covered / total
 
 
@@ -89,7 +99,8 @@ def planted_shift(runs: int, size: int, shift: float) -> tuple[float, float, flo
         for layer, head in PLANTED:
             b[:, layer, head] += shift
         result = compare([group("a", {"distance": a}), group("b", {"distance": b})], settings(run))
-        claimed = result.heads_adjusted["distance"] < 0.05
+        assert result.heads is not None
+        claimed = below(result.heads["distance"].p_adjusted)
         true = np.zeros_like(claimed)
         true[tuple(np.transpose(PLANTED))] = True
         whole += bool(claimed[true].all())

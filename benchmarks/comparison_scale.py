@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, create_engine, insert, select, text
 
-from attention.comparison import ComparisonSettings, Group, compare
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from benchmarks.machine import machine
 from hearken.local import PostgresServer, temporary_folder

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from attention.comparison.groups import Group
-from attention.comparison.spaces.maps import Map, draw_map
+from attention.comparison.parts.spaces import Map
+from attention.comparison.spaces.maps import draw_map
 from benchmarks.machine import machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +43,8 @@ def plant(documents: int, random: np.random.Generator) -> tuple[list[Group], NDA
 
 def own_topic(drawn: Map, topic: NDArray[np.intp]) -> float:
     """The share of documents whose nearest neighbour on the map has their topic."""
-    nearest = NearestNeighbors(n_neighbors=2).fit(drawn.positions).kneighbors(return_distance=False)[:, 1]
+    positions = np.array([(point.x, point.y) for point in drawn.points])
+    nearest = NearestNeighbors(n_neighbors=2).fit(positions).kneighbors(return_distance=False)[:, 1]
     return float((topic[nearest] == topic).mean())
 
 

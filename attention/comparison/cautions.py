@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
-
 from attention.comparison.alignment import heads_comparable
 from attention.comparison.groups import ComparisonSettings, Group, units
-from attention.comparison.result import Family, PairTest, Warned
-from attention.comparison.spaces.separability import Separability
 from attention.comparison.statistics.exact import WHOLE_CLUSTERS
-from attention.comparison.statistics.means import SMALL, Means
+from attention.comparison.statistics.means import SMALL
+from attention.comparison.study import Study, Warned
 
 
 def layers_unread(groups: Sequence[Group]) -> list[Warned]:
@@ -20,19 +17,8 @@ def layers_unread(groups: Sequence[Group]) -> list[Warned]:
     return [Warned("no-layer-embeddings", told)] if lacking else []
 
 
-def cautions(
-    groups: Sequence[Group],
-    metrics: Sequence[str],
-    settings: ComparisonSettings,
-    depth: int,
-    found: dict[str, Means],
-    pairs: Sequence[PairTest],
-    paired: Sequence[PairTest],
-    families: Sequence[Family],
-    layers_matched: dict[str, list[int]],
-    spaces: Sequence[Separability],
-) -> list[Warned]:
-    """All that holds of this comparison, in a fixed order."""
+def cautions(groups: Sequence[Group], settings: ComparisonSettings, study: Study) -> list[Warned]:
+    """All that holds of the comparison of these groups, in a fixed order; `study` is what it gave."""
     warned = []
     small = [group.name for group in groups if units(group)[1] < SMALL]
     if small:
@@ -58,7 +44,7 @@ def cautions(
                     "clusters, one in each group.",
                 )
             )
-    same = sorted({(one.a, one.b) for one in paired})
+    same = sorted({(one.a, one.b) for one in study.paired})
     if same:
         warned.append(
             Warned(
@@ -67,8 +53,8 @@ def cautions(
                 "document is compared with itself; `pairs` treats the groups as if they were independent.",
             )
         )
-    if layers_matched:
-        thinned = "; ".join(f"{name}: {', '.join(map(str, layers))}" for name, layers in layers_matched.items())
+    if study.layers_matched:
+        thinned = "; ".join(f"{name}: {', '.join(map(str, layers))}" for name, layers in study.layers_matched.items())
         warned.append(
             Warned("layers-matched", f"The models differ in depth; layers are matched by relative depth. {thinned}.")
         )
@@ -77,10 +63,9 @@ def cautions(
             Warned("heads-not-compared", "Heads are not compared: the models differ in layers or heads, or lack them.")
         )
     lacking: dict[tuple[str, ...], list[str]] = {}
-    for name, of_group in found.items():
-        overall = of_group.mean[:: 1 + depth]
-        absent = tuple(metric for metric, value in zip(metrics, overall, strict=True) if np.isnan(value))
-        lacking.setdefault(absent, []).append(name)
+    for group in groups:
+        absent = tuple(metric for metric in study.metrics if study.overall[metric][group.name].mean is None)
+        lacking.setdefault(absent, []).append(group.name)
     for absent, names in lacking.items():
         if absent:
             warned.append(
@@ -89,8 +74,7 @@ def cautions(
                     f"Left empty, because fewer than 8 documents of {', '.join(names)} have them: {', '.join(absent)}.",
                 )
             )
-    sampled = [one for one in pairs if one.test == WHOLE_CLUSTERS]
-    if sampled:
+    if any(one.test == WHOLE_CLUSTERS for one in study.pairs):
         floor = 1 / (1 + settings.pair_permutations)
         warned += [
             Warned(
@@ -98,16 +82,17 @@ def cautions(
                 f"A single {family.level} effect cannot pass adjustment over {family.tests} tests: no p from permuted "
                 f"clusters is below {floor:.1g}.",
             )
-            for family in families
+            for family in study.families
             if family.kind == "pairs" and family.tests * floor > 0.05
         ]
+    depth = len(study.layers)
     unmapped = [layer for layer in settings.map_layers if layer >= depth]
     if unmapped:
         named_layers = ", ".join(map(str, unmapped))
         warned.append(
             Warned("map-layer-missing", f"No map of layer {named_layers}: the comparison has layers 0 to {depth - 1}.")
         )
-    if any(one.accuracy is None for one in spaces):
+    if any(one.accuracy is None for one in study.separability):
         warned.append(
             Warned("no-folds", "Accuracy is not given: a group has one cluster only, so none is left to test on.")
         )

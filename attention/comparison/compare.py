@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import combinations
 
@@ -10,18 +11,21 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from attention.comparison.alignment import heads_comparable, matched_by_depth
+from attention.comparison.assembly import group_summary, head_tests, metric_means, pair_tests
 from attention.comparison.cautions import cautions
-from attention.comparison.groups import ComparisonSettings, Floats, Group, Space, canonical, units
-from attention.comparison.result import ComparisonResult, Family, GroupSummary, PairTest
-from attention.comparison.spaces.maps import Map, draw_map
+from attention.comparison.groups import ComparisonSettings, Floats, Group, canonical, units
+from attention.comparison.parts.effects import Family, LayerMeans, PairTest
+from attention.comparison.parts.spaces import Map, Separability, Space
+from attention.comparison.spaces.maps import draw_map
 from attention.comparison.spaces.points import available
-from attention.comparison.spaces.separability import Sample, Separability, separability
+from attention.comparison.spaces.separability import Sample, separability
 from attention.comparison.statistics.adjustment import adjusted
-from attention.comparison.statistics.effects import Effects, effects
+from attention.comparison.statistics.effects import effects
 from attention.comparison.statistics.generators import generator
-from attention.comparison.statistics.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadTests, head_tests
+from attention.comparison.statistics.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadStatistics, head_statistics
 from attention.comparison.statistics.means import Means, means
 from attention.comparison.statistics.paired import paired_effects, shared_documents, unit_of
+from attention.comparison.study import StatedSettings, Study
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY, METRIC_NAMES
 
 Step = Callable[[str], None]
@@ -29,7 +33,7 @@ Step = Callable[[str], None]
 
 def compare(
     groups: Sequence[Group], settings: ComparisonSettings | None = None, *, between_steps: Step | None = None
-) -> ComparisonResult:
+) -> Study:
     """Compare groups of documents on every metric, layer and head, and in the spaces that they share.
 
     The same groups, settings and seed give the same bytes, in whatever order groups and documents come.
@@ -56,38 +60,32 @@ def compare(
     pairs, families = _pairs(matched, chosen, settings, begin)
     paired, paired_families = _paired(matched, chosen, settings, begin)
     families += paired_families
-    heads: dict[str, HeadTests] = {}
-    if by_head:
-        for metric in chosen:
-            begin(f"heads: {metric}")
-            heads[metric] = head_tests(ordered, metric, seed=settings.seed, permutations=settings.head_permutations)
-    heads_adjusted, head_family = _adjust_heads(heads)
-    if heads:
+    heads = _heads(ordered, chosen, settings, begin) if by_head else {}
+    by_metric, head_family = head_tests(heads) if heads else ({}, None)
+    if head_family is not None:
         families.append(head_family)
     spaces = _separabilities(matched, settings, begin) if settings.separability else []
-    maps = _maps(matched, settings, begin)
-    clustered = any(group.clusters is not None for group in matched)
-    return ComparisonResult(
-        settings=settings,
-        groups=[_summary(group) for group in ordered],
+    study = Study(
+        groups=tuple(group_summary(group) for group in ordered),
         metrics=chosen,
-        depth=depth,
-        means=found_means,
-        pairs=pairs,
-        paired=paired,
-        heads=heads,
-        heads_adjusted=heads_adjusted,
-        head_test=WELCH_ON_RANKS if clustered else KRUSKAL_WALLIS,
-        separability=spaces,
-        parts_first={space: _parts_first(spaces, space) for space in sorted({found.space for found in spaces})},
-        maps=maps,
-        families=families,
-        layers_matched=layers_matched,
-        warnings=cautions(
-            ordered, chosen, settings, depth, found_means, pairs, paired, families, layers_matched, spaces
+        overall=metric_means(found_means, chosen, 1 + depth, 0),
+        layers=tuple(
+            LayerMeans(layer=layer, metrics=metric_means(found_means, chosen, 1 + depth, layer + 1))
+            for layer in range(depth)
         ),
+        pairs=tuple(pairs),
+        paired=tuple(paired),
+        heads=by_metric or None,
+        separability=tuple(spaces),
+        parts_first={space: _parts_first(spaces, space) for space in sorted({found.space for found in spaces})},
+        maps=tuple(_maps(matched, settings, begin)),
+        families=tuple(families),
+        settings=_stated(settings, ordered),
+        layers_matched={name: tuple(layers) for name, layers in layers_matched.items()},
+        warnings=(),
         versions=_versions(),
     )
+    return replace(study, warnings=tuple(cautions(ordered, settings, study)))
 
 
 def _go_on(_step: str) -> None:
@@ -139,7 +137,7 @@ def _pairs(
                 random=generator(settings.seed, "pairs", a, b),
             )
         )
-    return _listed(names, found, metrics, width, "pairs")
+    return pair_tests(names, found, metrics, width, "pairs")
 
 
 def _paired(
@@ -161,44 +159,17 @@ def _paired(
                 confidence=settings.confidence,
             )
         )
-    return _listed(names, found, metrics, 1 + groups[0].depth, "paired") if names else ([], [])
+    return pair_tests(names, found, metrics, 1 + groups[0].depth, "paired") if names else ([], [])
 
 
-def _listed(
-    names: Sequence[tuple[str, str]], found: Sequence[Effects], metrics: Sequence[str], width: int, kind: str
-) -> tuple[list[PairTest], list[Family]]:
-    """Effects of pairs of groups, adjusted within each level: one entry a pair, metric and level, overall first."""
-    p = np.array([effect.p for effect in found]).reshape(len(names), len(metrics), width)
-    p_adjusted = np.empty_like(p)
-    p_adjusted[:, :, 0], overall = adjusted(p[:, :, 0])
-    p_adjusted[:, :, 1:], by_layer = adjusted(p[:, :, 1:])
-    tests = []
-    for number, ((a, b), effect) in enumerate(zip(names, found, strict=True)):
-        for column in range(len(metrics) * width):
-            metric, level = divmod(column, width)
-            tests.append(
-                PairTest(
-                    a=a,
-                    b=b,
-                    metric=metrics[metric],
-                    layer=level - 1 if level else None,
-                    delta=float(effect.delta[column]),
-                    low=float(effect.low[column]),
-                    high=float(effect.high[column]),
-                    p=float(effect.p[column]),
-                    p_adjusted=float(p_adjusted[number, metric, level]),
-                    test=str(effect.test[column]),
-                )
-            )
-    tests.sort(key=lambda test: test.layer is not None)  # overall first; within a level the order above stays
-    return tests, [Family("overall", kind, overall), Family("layer", kind, by_layer)]
-
-
-def _adjust_heads(heads: dict[str, HeadTests]) -> tuple[dict[str, Floats], Family]:
-    if not heads:
-        return {}, Family("head", "heads", 0)
-    result, tests = adjusted(np.array([found.p for found in heads.values()]))  # (M, L, H)
-    return dict(zip(heads, result, strict=True)), Family("head", "heads", tests)
+def _heads(
+    groups: list[Group], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
+) -> dict[str, HeadStatistics]:
+    found = {}
+    for metric in metrics:
+        begin(f"heads: {metric}")
+        found[metric] = head_statistics(groups, metric, seed=settings.seed, permutations=settings.head_permutations)
+    return found
 
 
 def _separabilities(groups: list[Group], settings: ComparisonSettings, begin: Step) -> list[Separability]:
@@ -246,14 +217,25 @@ def _maps(groups: list[Group], settings: ComparisonSettings, begin: Step) -> lis
 
 def _parts_first(found: Sequence[Separability], space: Space) -> int | None:
     """The first layer at which the classifier beats chance (adjusted over layers, p <= 0.05)."""
-    by_layer = [one for one in found if one.space == space and one.layer is not None and one.accuracy is not None]
-    p, _ = adjusted(np.array([one.accuracy.p for one in by_layer if one.accuracy is not None]))
+    by_layer = [
+        one for one in found if one.space == space and one.layer is not None and one.accuracy_permuted is not None
+    ]
+    p, _ = adjusted(np.array([one.accuracy_permuted.p for one in by_layer if one.accuracy_permuted is not None]))
     return next((one.layer for one, adjusted_p in zip(by_layer, p, strict=True) if adjusted_p <= 0.05), None)
 
 
-def _summary(group: Group) -> GroupSummary:
-    _, count = units(group)
-    return GroupSummary(group.name, group.model, group.size, count, group.clusters is not None, group.skipped)
+def _stated(settings: ComparisonSettings, groups: Sequence[Group]) -> StatedSettings:
+    clustered = any(group.clusters is not None for group in groups)
+    return StatedSettings(
+        seed=settings.seed,
+        confidence=settings.confidence,
+        bootstrap=settings.bootstrap,
+        permutations=settings.permutations,
+        head_permutations=settings.head_permutations,
+        pair_permutations=settings.pair_permutations,
+        head_test=WELCH_ON_RANKS if clustered else KRUSKAL_WALLIS,
+        separability_sample=settings.separability_sample,
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -1,20 +1,20 @@
 """The documents' first windows compared like the documents: where the two do not say the same."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from attention.comparison.compare import compare
 from attention.comparison.groups import ComparisonSettings, Group
-from attention.comparison.result import ComparisonResult, PairTest, Warned
+from attention.comparison.parts.effects import PairTest
+from attention.comparison.parts.repeated import Beside, Difference, FirstWindow, Refused
+from attention.comparison.study import Study, Warned
 from attention.measure.metrics import mean_of_defined
 
 SIGNIFICANT: Final = 0.05
 NAMED: Final = 8
 """How many effects the caution names; the result marks all."""
 
-Difference = Literal["turned", "document-only", "first-window-only"]
 _SAID: Final[dict[Difference, str]] = {
     "turned": "Significant over the document, with the opposite sign in the first window",
     "document-only": "Significant over the document only",
@@ -22,44 +22,27 @@ _SAID: Final[dict[Difference, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """One overall effect over the document and in the first window; `paired` tells which of the two tests it is of.
+def compare_first_windows(
+    study: Study, groups: Sequence[Group], settings: ComparisonSettings, between_steps: Callable[[str], None]
+) -> FirstWindow | Refused:
+    """Means and effects of the groups' first windows, the effects beside those of `study`, which compares the windows
+    spread over the same documents.
 
-    `differs` is "turned" where it is significant (adjusted p) over the document and has the opposite sign in the first
-    window, otherwise names the one in which alone it is significant, or is None.
-    """
-
-    metric: str
-    a: str
-    b: str
-    paired: bool
-    delta: float
-    p_adjusted: float
-    first_delta: float
-    first_p_adjusted: float
-    differs: Difference | None
-
-
-def first_window_result(
-    whole: ComparisonResult, groups: Sequence[Group], settings: ComparisonSettings, between_steps: Callable[[str], None]
-) -> tuple[dict[str, Any], Warned | None]:
-    """Means and effects of the groups' first windows in the form of the comparison's own, `effects` of both beside each
-    other, and what is to be warned of.
-
-    `whole` is the result over the windows spread over the same groups' documents. Where no document of a group has a
-    first window, all is `refused` with this reason.
+    Refused, with this reason, where no document of a group has a first window.
     """
     lacking = sorted(group.name for group in groups if group.first_windows is None)
     if lacking:
-        return {"refused": f"no first window was measured in {', '.join(lacking)}"}, None
+        return Refused(refused=f"no first window was measured in {', '.join(lacking)}")
     plain = replace(settings, by_head=False, separability=False, maps=())
-    found = compare([of_first_windows(group) for group in groups], plain, between_steps=between_steps)
-    effects = effects_beside(whole, found)
-    shown = found.as_dict()
-    parts = ("overall", "layers", "pairs", *(("paired",) if shown["paired"] else ()), "families")
-    result = {**{part: shown[part] for part in parts}, "effects": [asdict(one) for one in effects]}
-    return result, first_window_caution(effects)
+    first = compare([of_first_windows(group) for group in groups], plain, between_steps=between_steps)
+    return FirstWindow(
+        overall=first.overall,
+        layers=first.layers,
+        pairs=first.pairs,
+        paired=first.paired,
+        families=first.families,
+        effects=tuple(effects_beside(study, first)),
+    )
 
 
 def of_first_windows(group: Group) -> Group:
@@ -78,28 +61,34 @@ def of_first_windows(group: Group) -> Group:
     )
 
 
-def effects_beside(whole: ComparisonResult, first: ComparisonResult) -> list[Beside]:
+def effects_beside(whole: Study, first: Study) -> list[Beside]:
     """Every overall effect that is defined in both and tested in one at least, in the order of `whole`'s pairs.
 
     `first` compares the first windows of the groups that `whole` compares. Of groups that are the same documents under
     two models the paired effects are taken.
     """
-    other = {_name(one): one for _, one in _as_read(first)}
-    return [
-        Beside(
-            metric=one.metric,
-            a=one.a,
-            b=one.b,
-            paired=paired,
-            delta=one.delta,
-            p_adjusted=one.p_adjusted,
-            first_delta=other[_name(one)].delta,
-            first_p_adjusted=other[_name(one)].p_adjusted,
-            differs=_difference(one, other[_name(one)]),
+    others = {_name(one): one for _, one in _overall_effects(first)}
+    found = []
+    for paired, one in _overall_effects(whole):
+        other = others.get(_name(one))
+        if other is None or (one.p is None and other.p is None):
+            continue
+        assert one.delta is not None
+        assert other.delta is not None
+        found.append(
+            Beside(
+                metric=one.metric,
+                a=one.a,
+                b=one.b,
+                paired=paired,
+                delta=one.delta,
+                p_adjusted=one.p_adjusted,
+                first_delta=other.delta,
+                first_p_adjusted=other.p_adjusted,
+                differs=_difference(one.delta, one.p_adjusted, other.delta, other.p_adjusted),
+            )
         )
-        for paired, one in _as_read(whole)
-        if _name(one) in other and not (math.isnan(one.p) and math.isnan(other[_name(one)].p))
-    ]
+    return found
 
 
 def first_window_caution(effects: Sequence[Beside]) -> Warned | None:
@@ -122,14 +111,14 @@ def first_window_caution(effects: Sequence[Beside]) -> Warned | None:
     return Warned("first-window-differs", " ".join(parts))
 
 
-def _as_read(result: ComparisonResult) -> Iterator[tuple[bool, PairTest]]:
+def _overall_effects(study: Study) -> Iterator[tuple[bool, PairTest]]:
     """The overall effects that are defined, and whether each is of paired documents, which take the others' place."""
-    paired = {(one.a, one.b) for one in result.paired}
-    for one in result.pairs:
-        if one.layer is None and (one.a, one.b) not in paired and not math.isnan(one.delta):
+    paired = {(one.a, one.b) for one in study.paired}
+    for one in study.pairs:
+        if one.layer is None and (one.a, one.b) not in paired and one.delta is not None:
             yield False, one
-    for one in result.paired:
-        if one.layer is None and not math.isnan(one.delta):
+    for one in study.paired:
+        if one.layer is None and one.delta is not None:
             yield True, one
 
 
@@ -137,9 +126,9 @@ def _name(effect: PairTest) -> tuple[str, str, str]:
     return effect.metric, effect.a, effect.b
 
 
-def _difference(whole: PairTest, first: PairTest) -> Difference | None:
-    over_document, in_first = whole.p_adjusted < SIGNIFICANT, first.p_adjusted < SIGNIFICANT
-    if over_document and whole.delta * first.delta < 0:
+def _difference(delta: float, p: float | None, first_delta: float, first_p: float | None) -> Difference | None:
+    over_document, in_first = (value is not None and value < SIGNIFICANT for value in (p, first_p))
+    if over_document and delta * first_delta < 0:
         return "turned"
     if over_document == in_first:
         return None

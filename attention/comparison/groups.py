@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.comparison.parts.spaces import Space
 from attention.definitions import METRIC_NAMES
 from attention.errors import ComparisonRefused
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
-Space = Literal["embedding", "profile"]
 
 MINIMUM_DOCUMENTS: Final = 8
 """Fewer usable documents in a group are refused: no interval from them would mean anything."""

@@ -1,16 +1,18 @@
 """The same documents under several models: distances in words, since a token is not the same thing to two models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from attention.comparison.compare import compare
 from attention.comparison.groups import Array, ComparisonSettings, Floats, Group
+from attention.comparison.parts.repeated import DistanceInWords, LayerDistances
 from attention.text.spans import count_words, sample_spans
 
 DISTANCE: Final = "distance"
+IN_WORDS: Final = "distance_words"
 
 
 def words_in_windows(text: str, *, characters: int, count: int, seed: int) -> int:
@@ -21,19 +23,21 @@ def words_in_windows(text: str, *, characters: int, count: int, seed: int) -> in
     return count_words(text, sample_spans(text, characters=characters, count=count, seed=seed))
 
 
-def distance_in_words(groups: Sequence[Group], settings: ComparisonSettings) -> dict[str, Any]:
-    """`distance_words`: each document's distance in tokens over its own tokens a word, compared like any metric."""
-    chosen = replace(settings, metrics=(DISTANCE,), by_head=False, separability=False, maps=())
-    found = compare([_in_words(group) for group in groups], chosen).as_dict()
+def distance_in_words(
+    groups: Sequence[Group], settings: ComparisonSettings, between_steps: Callable[[str], None]
+) -> DistanceInWords:
+    """Each document's distance in tokens over its own tokens a word, compared like any metric."""
+    plain = replace(settings, metrics=(DISTANCE,), by_head=False, separability=False, maps=())
+    found = compare([_in_words(group) for group in groups], plain, between_steps=between_steps)
     rates = {group.name: _rates(group) for group in groups}
-    return {
-        "metric": "distance_words",
-        "unit": "words",
-        "tokens_per_word": {name: _mean(rates[name]) for name in sorted(rates)},
-        "overall": found["overall"][DISTANCE],
-        "layers": [{"layer": row["layer"], **row[DISTANCE]} for row in found["layers"]],
-        "paired": [{**pair, "metric": "distance_words"} for pair in found["paired"]],
-    }
+    return DistanceInWords(
+        metric=IN_WORDS,
+        unit="words",
+        tokens_per_word={name: _mean(rates[name]) for name in sorted(rates)},
+        overall=found.overall[DISTANCE],
+        layers=tuple(LayerDistances(layer=one.layer, groups=one.metrics[DISTANCE]) for one in found.layers),
+        paired=tuple(replace(pair, metric=IN_WORDS) for pair in found.paired),
+    )
 
 
 def _in_words(group: Group) -> Group:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from planted import planted_group
 
-from attention.comparison import ComparisonSettings, compare
-from attention.comparison.controls import control_result
+from attention.comparison.compare import compare
+from attention.comparison.controls import compare_control
+from attention.comparison.groups import ComparisonSettings
+from attention.comparison.json_form import as_json
 from report import build_report
 from tests.browser.chromium import Browser, Page
 from tests.browser.contrast import CONTRAST
@@ -29,11 +31,11 @@ def result() -> Any:
     groups = [planted_group(name, size=12, layers=8, shift=shift, conversation=shift > 0) for name, shift in names]
     groups[1].skipped = {"too-short": 3}
     settings = ComparisonSettings()
-    found = compare(groups, settings).as_dict()
+    found = as_json(compare(groups, settings))
     again = [planted_group(name, size=12, layers=8, shift=shift / 3, seed=7) for name, shift in names]
     plain = replace(settings, metrics=("distance", "entropy", "sink"))
     found["controls"] = {
-        "untrained": control_result(again, plain, lambda _: None),
+        "untrained": as_json(compare_control(again, plain, lambda _: None)),
         "shuffled_turns": {"refused": "group 'code' has 0 usable documents"},
     }
     return found

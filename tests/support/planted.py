@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attention.comparison import Group
+from attention.comparison.groups import Group
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from attention.comparison import Group
+from attention.comparison.groups import Group
 from attention.comparison.paired_distances import words_in_windows
 from attention.text.script import plain_script
 from models.queries.reading.summaries import MeasuredGroup, contents_of_group, measured_group

@@ -1,20 +1,18 @@
 """Making a comparison's summary: groups from the database, statistics, the report."""
 
 import logging
-import math
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from attention.comparison import ComparisonSettings, Group, compare
-from attention.comparison.cautions import layers_unread
-from attention.comparison.controls import control_result
-from attention.comparison.first_window import first_window_result
-from attention.comparison.paired_distances import distance_in_words
+from attention.comparison.conduct import conduct_study
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.json_form import as_json
+from attention.comparison.parts.documents import Windows
 from attention.errors import HearkenError, Interrupted
 from models.queries.reading.comparisons import SummaryFile
 from models.queries.reading.summaries import (
@@ -33,8 +31,8 @@ from workers.measuring.claim_run import Surroundings
 log = logging.getLogger(__name__)
 
 REPORT = "report.html"
-LOOK_SECONDS = 0.1
-"""How often a running summary lets the worker look for interactive work."""
+CHECK_SECONDS = 0.1
+"""How often the worker checks for interactive work, and whether the summary is still wanted, while it is made."""
 
 UNEXPECTED = (
     "summary-failed",
@@ -56,8 +54,8 @@ class SummaryRun:
         log.info("summary comparison=%s begins", self.claimed.id)
         try:
             groups = self._groups()
-            summary = _Aside(lambda look: self._make(groups, look))
-            while not summary.finished(LOOK_SECONDS):
+            summary = SummaryThread(partial(self._make, groups))
+            while not summary.finished(CHECK_SECONDS):
                 if self.surroundings.stopping or not self._wanted():
                     summary.abandon()
                     break
@@ -91,56 +89,55 @@ class SummaryRun:
         with self.engine.connect() as connection:
             return stored_groups(connection, self.claimed.job_id, self.request, first)
 
-    def _controls(self, settings: ComparisonSettings, look: Callable[[str], None]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for number, name in enumerate(self.request.controls, start=1):
-            look(f"control: {name}")
-            found[name] = control_result(self._groups(number * len(self.request.groups)), settings, look)
-        return found
-
-    def _windows(self) -> dict[str, Any]:
-        """How much of each document was read."""
-        characters = self.request.window_characters
-        size = {"tokens": self.request.window_tokens} if characters is None else {"characters": characters}
-        return {**size, "count": self.request.windows, "seed": self.request.seed}
-
-    def _make(self, groups: list[Group], look: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
-        settings = ComparisonSettings(
-            seed=self.request.seed,
-            confidence=self.request.confidence,
-            metrics=None if self.request.metrics is None else tuple(self.request.metrics),
-            maps=tuple(self.request.maps),
-            map_layers=tuple(self.request.map_layers),
-            by_head=self.request.by_head,
-            head_permutations=max(1000, self.request.permutations),
+    def _make(self, groups: list[Group], begin: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
+        """The comparison's result and its page; `begin` is called before each step and may raise to stop the work."""
+        study = conduct_study(
+            groups,
+            _settings(self.request),
+            first_window=self.request.first_window,
+            layer_embeddings=self.request.layer_embeddings,
+            controls={
+                name: partial(self._groups, number * len(self.request.groups))
+                for number, name in enumerate(self.request.controls, start=1)
+            },
+            windows=_windows(self.request),
+            between_steps=begin,
         )
-        whole = compare(groups, settings, between_steps=look)
-        result = _finite(whole.as_dict())
-        result["windows"] = self._windows()
-        if self.request.layer_embeddings:
-            result["warnings"] += map(asdict, layers_unread(groups))
-        if self.request.first_window:
-            look("first window")
-            first, caution = first_window_result(whole, groups, settings, look)
-            result["first_window"] = _finite(first)
-            if caution is not None:
-                result["warnings"].append(asdict(caution))
-        if result["paired"]:
-            look("distance in words")
-            result["distance_words"] = _finite(distance_in_words(groups, settings))
-        if self.request.controls:
-            result["controls"] = _finite(self._controls(settings, look))
-        look("report")
+        begin("report")
         from report import build_report  # here, because the drawing libraries take a second to load
         from report.figures.printed import figure_names
 
+        result = as_json(study)
         result["figures"] = figure_names(result)
         page = build_report(result, self.claimed.request, stated_versions(result))
         return result, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
 
 
-class _Aside:
-    """A piece of work in a thread of its own, which asks between steps whether to go on."""
+def _settings(request: ComparisonRequest) -> ComparisonSettings:
+    return ComparisonSettings(
+        seed=request.seed,
+        confidence=request.confidence,
+        metrics=None if request.metrics is None else tuple(request.metrics),
+        maps=tuple(request.maps),
+        map_layers=tuple(request.map_layers),
+        by_head=request.by_head,
+        head_permutations=max(1000, request.permutations),
+    )
+
+
+def _windows(request: ComparisonRequest) -> Windows:
+    """How much of each document was read."""
+    characters = request.window_characters
+    return Windows(
+        tokens=request.window_tokens if characters is None else None,
+        characters=characters,
+        count=request.windows,
+        seed=request.seed,
+    )
+
+
+class SummaryThread:
+    """A summary made in a thread of its own, which may be stopped between two of its steps."""
 
     def __init__(self, work: Callable[[Callable[[str], None]], tuple[dict[str, Any], list[SummaryFile]]]) -> None:
         self._work = work
@@ -170,22 +167,11 @@ class _Aside:
 
     def _run(self) -> None:
         try:
-            self._result = self._work(self._look)
-        except BaseException as error:  # raised again where the result is asked for
+            self._result = self._work(self._begin)
+        except BaseException as error:
             self._error = error
 
-    def _look(self, step: str) -> None:
+    def _begin(self, step: str) -> None:
         log.debug("summary step %s", step)
         if self._abandoned.is_set():
             raise Interrupted("the summary was abandoned")
-
-
-def _finite(value: Any) -> Any:
-    """The same JSON with null for every number that JSON does not know."""
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -5,7 +5,6 @@ Up to 5,000 documents scikit-learn's Barnes-Hut is the faster, above them openTS
 bytes.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from threadpoolctl import threadpool_limits
 
-from attention.comparison.groups import Floats, Group, Space
+from attention.comparison.groups import Floats, Group
+from attention.comparison.parts.spaces import Map, Point, Space
 from attention.comparison.spaces.points import directions, points
 from attention.comparison.statistics.generators import generator
 
@@ -24,22 +24,6 @@ TRUST_SAMPLE: Final = 2_000
 """Trustworthiness needs all pairs of distances; above this many documents it is taken on a seeded sample, and that
 is said.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """A map of one space: `ids`, `groups` (n) and `positions` (n, 2) belong together."""
-
-    space: Space
-    layer: int | None
-    method: str
-    perplexity: float
-    trustworthiness: float
-    trustworthiness_documents: int
-    seed: int
-    ids: list[str]
-    groups: list[str]
-    positions: Floats
 
 
 def draw_map(groups: list[Group], space: Space, layer: int | None, *, seed: int, limit: int, perplexity: float) -> Map:
@@ -64,6 +48,7 @@ def draw_map(groups: list[Group], space: Space, layer: int | None, *, seed: int,
             sample = np.sort(generator(seed, "trust").choice(n, TRUST_SAMPLE, replace=False))
         neighbours = min(10, len(sample) // 2 - 1)
         trust = trustworthiness(values[sample], positions[sample], n_neighbors=neighbours)
+    named = [(group.analysis_ids[row], group.name) for group, rows in zip(groups, chosen, strict=True) for row in rows]
     return Map(
         space=space,
         layer=layer,
@@ -72,9 +57,10 @@ def draw_map(groups: list[Group], space: Space, layer: int | None, *, seed: int,
         trustworthiness=float(trust),
         trustworthiness_documents=len(sample),
         seed=state,
-        ids=[group.analysis_ids[row] for group, rows in zip(groups, chosen, strict=True) for row in rows],
-        groups=[group.name for group, rows in zip(groups, chosen, strict=True) for _ in rows],
-        positions=positions,
+        points=tuple(
+            Point(analysis_id=name, group=group, x=x, y=y)
+            for (name, group), (x, y) in zip(named, positions.tolist(), strict=True)
+        ),
     )
 
 

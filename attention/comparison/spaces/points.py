@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.comparison.groups import Array, Group, Space
+from attention.comparison.groups import Array, Group
+from attention.comparison.parts.spaces import Space
 from attention.definitions import PROFILE_METRICS
 from attention.measure.profile import Scale
 

@@ -6,7 +6,6 @@ units are permuted; for the accuracy they are permuted within each fold, so that
 the true one.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,8 @@ from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from attention.comparison.groups import Floats, Group, Space, units
+from attention.comparison.groups import Floats, Group, units
+from attention.comparison.parts.spaces import Chance, Separability, Space
 from attention.comparison.spaces import classifier
 from attention.comparison.spaces.points import directions, points
 from attention.comparison.statistics.generators import generator
@@ -25,31 +25,6 @@ COMPONENTS: Final = 50
 NEIGHBOURS: Final = 10
 COVARIANCES: Final = 512
 """Dimensions up to which components come from the covariance of the dimensions, above from the rows' products."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A measure with its values under permuted labels: their mean, 95th percentile, and p (one-sided)."""
-
-    value: float
-    mean: float
-    p95: float
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class Separability:
-    """One space, of one layer or (None) of the whole document. A measure that cannot be taken is None."""
-
-    space: Space
-    layer: int | None
-    documents: int
-    dimensions: int
-    neighbours: int
-    folds: int
-    silhouette: Measure | None
-    neighbour_purity: Measure | None
-    accuracy: Measure | None
 
 
 class Sample:
@@ -124,9 +99,9 @@ def separability(sample: Sample, space: Space, layer: int | None) -> Separabilit
     np.maximum(distance, 0, out=distance)
     smallest = int(np.bincount(sample.label).min())
     k = min(NEIGHBOURS, smallest - 1)
-    accuracy = None
-    if sample.folds:
-        accuracy = _measure(balanced_accuracies(values, sample))
+    silhouette, silhouette_permuted = _beside_chance(silhouettes(distance, sample.labellings, sample.classes))
+    purity, purity_permuted = _beside_chance(neighbour_purities(distance, sample, k))
+    accuracy, accuracy_permuted = _beside_chance(balanced_accuracies(values, sample)) if sample.folds else (None, None)
     return Separability(
         space=space,
         layer=layer,
@@ -134,17 +109,20 @@ def separability(sample: Sample, space: Space, layer: int | None) -> Separabilit
         dimensions=values.shape[1],
         neighbours=k,
         folds=sample.folds,
-        silhouette=_measure(silhouettes(distance, sample.labellings, sample.classes)),
-        neighbour_purity=_measure(neighbour_purities(distance, sample, k)),
+        silhouette=silhouette,
+        silhouette_permuted=silhouette_permuted,
+        neighbour_purity=purity,
+        neighbour_purity_permuted=purity_permuted,
         accuracy=accuracy,
+        accuracy_permuted=accuracy_permuted,
     )
 
 
-def _measure(values: Floats) -> Measure:
-    """The first value is the true labelling's, the others are chance."""
+def _beside_chance(values: Floats) -> tuple[float, Chance]:
+    """The first value, the true labelling's, and the others, which are chance."""
     chance = values[1:]
     p = (1 + int((chance >= values[0] - 1e-12).sum())) / (1 + len(chance))
-    return Measure(float(values[0]), float(chance.mean()), float(np.quantile(chance, 0.95)), p)
+    return float(values[0]), Chance(mean=float(chance.mean()), p95=float(np.quantile(chance, 0.95)), p=p)
 
 
 def silhouettes(distance: NDArray[np.float32], labellings: NDArray[np.intp], classes: int) -> Floats:

@@ -26,7 +26,7 @@ _CHUNK = 100  # permutations at once
 
 
 @dataclass(frozen=True, slots=True)
-class HeadTests:
+class HeadStatistics:
     """One metric: `epsilon_squared`, `p`, `p_familywise` (L, H), NaN where not testable; `means` group -> (L, H)."""
 
     epsilon_squared: Floats
@@ -35,7 +35,7 @@ class HeadTests:
     means: dict[str, Floats]
 
 
-def head_tests(groups: list[Group], metric: str, *, seed: int, permutations: int) -> HeadTests:
+def head_statistics(groups: list[Group], metric: str, *, seed: int, permutations: int) -> HeadStatistics:
     """Test every head on one metric. Groups must have heads of one shape (L, H).
 
     Groups in which fewer than 8 documents have the metric at a head take no part at that head.
@@ -72,7 +72,7 @@ def head_tests(groups: list[Group], metric: str, *, seed: int, permutations: int
     at_least = permutations - np.searchsorted(in_order, observed[tested_heads] * (1 - 1e-5), side="left")
     familywise[tested_heads] = (1 + at_least) / (1 + permutations)
     means = {group.name: _mean(array).reshape(shape) for group, array in zip(groups, arrays, strict=True)}
-    return HeadTests(epsilon.reshape(shape), p.reshape(shape), familywise.reshape(shape), means)
+    return HeadStatistics(epsilon.reshape(shape), p.reshape(shape), familywise.reshape(shape), means)
 
 
 def _flat(group: Group, metric: str) -> Array:

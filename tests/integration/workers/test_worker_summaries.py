@@ -190,7 +190,7 @@ def test_urgent_work_is_served_while_a_summary_is_made(
     measure(worker, job_id)
     with engine.begin() as connection:
         urgent = add_job(connection, [words(30, 999)], kind="analysis", priority=INTERACTIVE)
-    monkeypatch.setattr("workers.comparing.summaries.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("workers.comparing.summaries.CHECK_SECONDS", 0.001)
     worker.answer_summaries()
     assert job_row(engine, urgent).state == "succeeded"
     assert job_row(engine, urgent).finished_at < job_row(engine, job_id).finished_at

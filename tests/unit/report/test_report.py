@@ -8,7 +8,9 @@ import re
 import pytest
 from planted import planted_group
 
-from attention.comparison import ComparisonSettings, compare
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings
+from attention.comparison.json_form import as_json
 from report import build_report, findings, markdown, tidy_csv
 from report.figures.printed import figure, figure_names
 from report.wording import p_shown, shown, unbroken
@@ -24,7 +26,7 @@ def result() -> dict:
         planted_group(NASTY, size=10, conversation=False, shift=0.2),
     ]
     groups[1].skipped = {"too-short": 3}
-    return compare(groups).as_dict()
+    return as_json(compare(groups))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_the_group_said_to_be_larger_is_larger(result: dict):
 
 def test_where_nothing_passes_nothing_is_claimed():
     groups = [planted_group(name, seed=8, metrics=["distance"], size=8) for name in "ab"]
-    result = compare(groups).as_dict()
+    result = as_json(compare(groups))
     assert min(pair["p_adjusted"] for pair in result["pairs"]) >= 0.05
     said = " ".join(finding.text for finding in findings(result))
     assert "None of 1 comparisons" in said
@@ -135,7 +137,7 @@ def test_figures_of_every_kind_are_drawn_and_repeat_their_bytes(result: dict):
 
 def test_a_map_of_a_layer_says_so_wherever_it_is_shown():
     settings = ComparisonSettings(by_head=False, separability=False, maps=("profile",), map_layers=(1,))
-    found = compare([planted_group("a"), planted_group("b")], settings).as_dict()
+    found = as_json(compare([planted_group("a"), planted_group("b")], settings))
     assert [name for name in figure_names(found) if name.startswith("map-")] == ["map-profile", "map-profile-layer-1"]
     assert b"attention profiles, layer 1" in figure(found, "map-profile-layer-1", "svg").replace(b"\n", b" ")
     assert "by attention profiles, layer 1 keeps" in markdown(found, {}, {})

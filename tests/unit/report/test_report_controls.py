@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from planted import planted_group
 
-from attention.comparison import ComparisonSettings, compare
-from attention.comparison.controls import control_result
+from attention.comparison.compare import compare
+from attention.comparison.controls import compare_control
+from attention.comparison.groups import ComparisonSettings
+from attention.comparison.json_form import as_json
+from attention.comparison.parts.repeated import Refused
 from report import build_report, markdown, tidy_csv
 from report.figures.charts import charts
 from report.figures.control_lines import control_keys
@@ -33,11 +36,11 @@ def groups(seed: int, shifts: tuple[float, ...]) -> list[Any]:
 @pytest.fixture(scope="module")
 def result() -> Any:
     settings = ComparisonSettings(maps=())
-    found = compare(groups(0, (1.5, 0.0, 0.3)), settings).as_dict()
+    found = as_json(compare(groups(0, (1.5, 0.0, 0.3)), settings))
     again = groups(1, (0.9, 0.0, 0.0))
     found["controls"] = {
         "shuffled_turns": {"refused": "group 'code' has 0 usable documents"},
-        "untrained": control_result(again, settings, lambda _: None),
+        "untrained": as_json(compare_control(again, settings, lambda _: None)),
     }
     return found
 
@@ -56,7 +59,8 @@ def test_a_control_has_everything_by_layer_that_the_comparison_has(result: Any) 
             [one[key] for key in keys] for one in result[part]
         ]
     assert {one["level"]: one["tests"] for one in control["families"]} == {"overall": 15, "layer": 15 * LAYERS}
-    assert control_result(groups(1, (0.9, 0.0, 0.0))[:1], ComparisonSettings(), lambda _: None)["refused"]
+    refused = compare_control(groups(1, (0.9, 0.0, 0.0))[:1], ComparisonSettings(), lambda _: None)
+    assert refused == Refused(refused="a comparison needs at least two groups")
 
 
 def test_every_number_of_a_control_is_in_the_long_table(result: Any) -> None:
@@ -142,7 +146,7 @@ def test_every_number_on_top_of_the_page_is_one_of_the_result(result: Any) -> No
 
 def test_where_nothing_is_found_the_top_names_no_largest_difference() -> None:
     alike = [planted_group(name, seed=8, metrics=["distance"], size=8) for name in "ab"]
-    facts = summary(compare(alike, ComparisonSettings(maps=(), by_head=False)).as_dict())
+    facts = summary(as_json(compare(alike, ComparisonSettings(maps=(), by_head=False))))
     assert facts[0].number == "0 of 1"
     assert not any("larger" in fact.text for fact in facts)
 
@@ -181,7 +185,7 @@ def test_results_of_controls_without_layers_can_still_be_read(result: Any) -> No
 def test_metrics_that_a_control_lacks_are_left_empty(result: Any) -> None:
     again = groups(1, (0.9, 0.0, 0.0))
     fewer = replace(ComparisonSettings(maps=()), metrics=("distance",))
-    stored = {**result, "controls": {"untrained": control_result(again, fewer, lambda _: None)}}
+    stored = {**result, "controls": {"untrained": as_json(compare_control(again, fewer, lambda _: None))}}
     (line, *_) = [line for line in charts(stored)["curve:sink"]["data"] if "control:untrained" in line["meta"]]
     assert line["y"] == [None] * LAYERS
     lacking = [row for row in layer_table(stored)["rows"] if row["pair"]["metric"] == "sink"]

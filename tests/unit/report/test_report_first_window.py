@@ -3,15 +3,17 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from planted import planted_group
-from tests.unit.comparison.planted import planted_group
-from workers.comparing.first_window import first_window_result, of_first_windows
 
-from attention.comparison import ComparisonSettings, Group, compare
-from attention.comparison.first_window import first_window_result, of_first_windows
+from attention.comparison.compare import compare
+from attention.comparison.first_window import compare_first_windows, first_window_caution, of_first_windows
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.json_form import as_json
+from attention.comparison.parts.repeated import FirstWindow, Refused
 from report import build_report, markdown, tidy_csv
 from report.first_window import first_window_rows, first_window_text
 from report.wording import fixed
@@ -34,11 +36,11 @@ def result() -> dict[str, Any]:
     whole = compare(groups, SETTINGS)
     for one, shift in zip(groups, (-1.0, 0.0, 0.5), strict=True):
         one.first_windows = planted(one.name, shift, 1).layers
-    found, caution = first_window_result(whole, groups, SETTINGS, quiet)
+    found = compare_first_windows(whole, groups, SETTINGS, quiet)
+    assert isinstance(found, FirstWindow)
+    caution = first_window_caution(found.effects)
     assert caution is not None
-    shown_whole = whole.as_dict()
-    shown_whole["warnings"].append({"code": caution.code, "message": caution.message})
-    return {**shown_whole, "first_window": found}
+    return as_json(replace(whole, warnings=(*whole.warnings, caution), first_window=found))
 
 
 def test_a_group_of_first_windows_has_the_mean_of_the_layers_over_all(result: dict[str, Any]) -> None:
@@ -122,9 +124,8 @@ def test_without_a_first_window_nothing_is_said_of_it_and_a_refusal_is_told(resu
     groups = [planted("code", 1.0, 0), planted("talk", 0.0, 0)]
     whole = compare(groups, SETTINGS)
     groups[0].first_windows = groups[0].layers
-    refused, caution = first_window_result(whole, groups, SETTINGS, quiet)
-    assert refused == {"refused": "no first window was measured in talk"}
-    assert caution is None
-    told = {**whole.as_dict(), "first_window": refused}
+    refused = compare_first_windows(whole, groups, SETTINGS, quiet)
+    assert refused == Refused(refused="no first window was measured in talk")
+    told = as_json(replace(whole, first_window=refused))
     for text in (build_report(told, {}, {}), markdown(told, {}, {})):
         assert "Not made, because no first window was measured in talk." in text

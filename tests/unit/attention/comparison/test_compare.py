@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from planted import planted_group
 
-from attention.comparison import ComparisonSettings, Group, compare
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.json_form import as_json
 from attention.comparison.statistics.generators import generator
 from attention.errors import ComparisonRefused
 
@@ -40,19 +42,19 @@ def _without_ids(result: dict) -> str:
 
 
 def test_the_order_of_groups_and_documents_and_their_ids_change_not_one_byte():
-    first = _without_ids(compare(_groups()).as_dict())
+    first = _without_ids(as_json(compare(_groups())))
     other = [_shuffled(group, seed) for seed, group in enumerate(reversed(_groups()))]
-    assert _without_ids(compare(other).as_dict()) == first
+    assert _without_ids(as_json(compare(other))) == first
 
 
 def test_another_seed_draws_other_numbers():
     settings = [ComparisonSettings(seed=seed, maps=(), separability=False, by_head=False) for seed in (0, 1)]
-    low = [compare(_groups(), one).as_dict()["overall"]["distance"]["talk"]["low"] for one in settings]
+    low = [as_json(compare(_groups(), one))["overall"]["distance"]["talk"]["low"] for one in settings]
     assert low[0] != low[1]
 
 
 def test_metrics_of_turns_are_null_for_plain_text():
-    result = compare(_groups()).as_dict()
+    result = as_json(compare(_groups()))
     assert result["overall"]["cross_turn"]["code"]["mean"] is None
     assert result["overall"]["cross_turn"]["talk"]["mean"] is not None
     assert {pair["p"] for pair in result["pairs"] if pair["metric"] == "cross_turn"} == {None}
@@ -60,7 +62,7 @@ def test_metrics_of_turns_are_null_for_plain_text():
 
 
 def test_families_count_the_tests_that_were_made():
-    result = compare(_groups(), ComparisonSettings(maps=(), separability=False)).as_dict()
+    result = as_json(compare(_groups(), ComparisonSettings(maps=(), separability=False)))
     sizes = {(family["level"], family["kind"]): family["tests"] for family in result["families"]}
     assert sizes == {("overall", "pairs"): 3 * 10, ("layer", "pairs"): 3 * 10 * 2, ("head", "heads"): 10 * 6}
 
@@ -81,7 +83,7 @@ def test_one_group_or_a_name_twice_is_refused(names: list[str]):
 
 def test_models_of_other_depth_are_matched_by_relative_depth():
     settings = ComparisonSettings(maps=(), separability=False)
-    result = compare([planted_group("deep", layers=7), planted_group("flat", layers=3)], settings).as_dict()
+    result = as_json(compare([planted_group("deep", layers=7), planted_group("flat", layers=3)], settings))
     assert result["layers_matched"] == {"deep": [0, 3, 6]}
     assert [row["layer"] for row in result["layers"]] == [0, 1, 2]
     assert result["heads"] is None
@@ -105,7 +107,7 @@ def test_a_population_split_at_random_seldom_shows_a_difference():
     shown = {"overall": 0, "layer": 0, "head": 0}
     for run in range(40):
         groups = [planted_group(name, size=20, seed=1000 + run, metrics=settings.metrics) for name in ("a", "b")]
-        result = compare(groups, settings).as_dict()
+        result = as_json(compare(groups, settings))
         for level in ("overall", "layer"):
             found = [pair["p_adjusted"] for pair in result["pairs"] if pair["level"] == level]
             shown[level] += min(found) < 0.05

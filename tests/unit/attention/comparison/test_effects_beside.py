@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from planted import planted_group
 
-from attention.comparison import ComparisonResult, ComparisonSettings, Group, compare
-from attention.comparison.first_window import NAMED, Beside, Difference, effects_beside, first_window_caution
+from attention.comparison.compare import compare
+from attention.comparison.first_window import NAMED, effects_beside, first_window_caution
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.parts.repeated import Beside, Difference
+from attention.comparison.study import Study
 from attention.definitions import METRIC_NAMES
 
 PLAIN = ComparisonSettings(by_head=False, separability=False, maps=())
@@ -21,9 +24,7 @@ def group(name: str, shifts: dict[str, float], model: str = "model", seed: int =
     return made
 
 
-def compared(
-    a: dict[str, float], b: dict[str, float] | None = None, models: tuple[str, str] = ("m", "m")
-) -> ComparisonResult:
+def compared(a: dict[str, float], b: dict[str, float] | None = None, models: tuple[str, str] = ("m", "m")) -> Study:
     return compare([group("a", a, models[0]), group("b", b or {}, models[1])], PLAIN)
 
 
@@ -76,7 +77,17 @@ def test_where_both_say_the_same_there_is_no_caution() -> None:
 
 def test_of_many_the_largest_changes_are_named_and_the_others_counted() -> None:
     made = [
-        Beside(metric, "a", "b", False, 0.5, 0.001, 0.5 - number / 40, 0.9, "document-only")
+        Beside(
+            metric=metric,
+            a="a",
+            b="b",
+            paired=False,
+            delta=0.5,
+            p_adjusted=0.001,
+            first_delta=0.5 - number / 40,
+            first_p_adjusted=0.9,
+            differs="document-only",
+        )
         for number, metric in enumerate(METRIC_NAMES)
     ]
     caution = first_window_caution(made)
@@ -88,7 +99,7 @@ def test_of_many_the_largest_changes_are_named_and_the_others_counted() -> None:
     assert " sink of a and b" not in caution.message
 
 
-def constant(value: float) -> ComparisonResult:
+def constant(value: float) -> Study:
     """Two groups whose documents all have the same distance."""
     groups = [group("a", {}), group("b", {})]
     for one in groups:
@@ -113,5 +124,5 @@ def test_of_the_same_documents_under_two_models_the_paired_effects_are_read() ->
     assert [one.metric for one in found] == list(METRICS)
     assert all(one.paired for one in found)
     assert found[0].delta == next(one.delta for one in whole.paired if one.layer is None)
-    unpaired = replace(whole, paired=[])
+    unpaired = replace(whole, paired=())
     assert found[0].delta != effects_beside(unpaired, unpaired)[0].delta

@@ -6,11 +6,11 @@ from planted import planted_group
 from scipy import stats
 
 from attention.comparison.statistics.adjustment import adjusted
-from attention.comparison.statistics.heads import head_tests
+from attention.comparison.statistics.heads import head_statistics
 
 
 def _tests(groups, metric="distance"):
-    return head_tests(groups, metric, seed=0, permutations=1000)
+    return head_statistics(groups, metric, seed=0, permutations=1000)
 
 
 def test_each_head_has_scipys_kruskal_wallis():

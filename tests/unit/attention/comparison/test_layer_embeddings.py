@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from planted import planted_group
 
-from attention.comparison import ComparisonSettings, Group, compare
 from attention.comparison.alignment import matched_by_depth
-from attention.comparison.groups import canonical
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group, canonical
 from attention.comparison.spaces.points import available, points
 
 DIMENSIONS = 6
@@ -68,7 +68,7 @@ def test_separability_says_at_which_layer_embeddings_part_first() -> None:
     found = compare(groups, ComparisonSettings(by_head=False, maps=()))
     by_layer = {one.layer: one for one in found.separability if one.space == "embedding"}
     assert set(by_layer) == {None, 0, 1, 2}
-    assert by_layer[1].accuracy.value > 0.95 > 0.7 > by_layer[0].accuracy.value
+    assert by_layer[1].accuracy > 0.95 > 0.7 > by_layer[0].accuracy
     assert found.parts_first["embedding"] == 1
 
 

@@ -7,7 +7,8 @@ import pytest
 from planted import planted_group
 from scipy import stats
 
-from attention.comparison import ComparisonSettings, Group, compare
+from attention.comparison.compare import compare
+from attention.comparison.groups import ComparisonSettings, Group
 from attention.comparison.statistics.paired import paired_effects, shared_documents
 
 QUICK = ComparisonSettings(by_head=False, separability=False, maps=(), bootstrap=1000)
@@ -96,4 +97,4 @@ def test_what_cannot_be_paired_is_not(why: str) -> None:
     if why == "a name twice":
         after = replace(after, documents=[f"document {n % 7}" for n in range(12)])
     assert shared_documents(before, after) is None
-    assert compare([before, after], QUICK).paired == []
+    assert compare([before, after], QUICK).paired == ()

@@ -8,8 +8,7 @@ import pytest
 from planted import planted_group
 from sklearn.decomposition import PCA
 
-from attention.comparison import Group
-from attention.comparison.groups import Floats
+from attention.comparison.groups import Floats, Group
 from attention.comparison.spaces.maps import COMPONENTS, draw_map
 from attention.comparison.spaces.placing import EXAGGERATION, NEIGHBOURS, place
 from attention.comparison.spaces.points import directions
@@ -37,7 +36,8 @@ def groups() -> list[Group]:
 def positions(request: pytest.FixtureRequest, groups: list[Group]) -> Floats:
     """The map of the groups, drawn by either; openTSNE's interpolation would take long for so few."""
     if request.param == "scikit-learn":
-        return draw_map(groups, "embedding", None, seed=0, limit=1000, perplexity=30).positions
+        drawn = draw_map(groups, "embedding", None, seed=0, limit=1000, perplexity=30)
+        return np.array([(point.x, point.y) for point in drawn.points])
     reduced = PCA(COMPONENTS, random_state=0).fit_transform(directions(_all(groups)).astype(np.float64))
     planar = openTSNE.TSNE(initialization="pca", negative_gradient_method="bh", random_state=0)
     return np.array(planar.fit(reduced))

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.unit.comparison.planted import planted_group
+from planted import planted_group
 
 from attention.comparison.groups import ComparisonSettings, Group
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 METRICS = ("distance", "dispersion", "interdependency", "sink", "cross_speaker_lift")
 SETTINGS = ComparisonSettings(seed=3, map_layers=(1, 7), bootstrap=1000)
 """One of the layers to be mapped does not exist."""
