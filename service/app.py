@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,7 +25,6 @@ from service.signals.shutdown import told_to_stop
 from service.signals.wakeups import Knocker
 from workers.app import knock
 
-VERSION = "0.1.0"
 DESCRIPTION = (
     "Hearken measures how language models attend to human conversation. POST a conversation and get attention metrics; "
     "compare groups of documents; follow jobs; search what was measured. Errors are `application/problem+json`, and "
@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="Hearken",
-        version=VERSION,
+        version=version("hearken"),
         summary="How a language model attends to human conversation",
         description=DESCRIPTION,
         lifespan=lifespan,
