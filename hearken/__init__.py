@@ -2,3 +2,7 @@
 
 Talks to the service over HTTP like any other client; starts Postgres, Redis, API and workers where none run.
 """
+
+from hearken.packages import find_beside
+
+find_beside()

@@ -9,6 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from models.tables import metadata
+
 LOCK = 0x6865_6172_6B65_6E  # "hearken": two starts at once migrate one after the other
 
 
@@ -17,9 +19,10 @@ class DatabaseIsNewerError(Exception):
 
 
 def alembic_config() -> Config:
-    """Where the migrations stand, for Alembic's own commands."""
+    """Where the migrations stand and the tables they lead to, for Alembic's own commands."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["metadata"] = metadata
     return config
 
 

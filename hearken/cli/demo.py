@@ -23,10 +23,11 @@ from hearken.client import Client
 from hearken.local.data_folder import StartRefused, default_data_folder
 from hearken.local.stack import Stack, StackPlan
 from hearken.local.unix_account import closed_step
+from hearken.packages import FOLDER
 from models.schemas.comparisons import Comparison
 from models.schemas.datasets import Dataset
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = FOLDER / "samples"
 DOMAINS = ("conversation", "web", "code", "mathematics")
 WINDOW_TOKENS = 256
 _ANYBODY = 65_519
@@ -49,7 +50,9 @@ def run(folder: Path, model: str | None = None) -> None:
         _listen_to_a_conversation(client)
         report = _compare_the_domains(client, folder)
     console.print(f"\nReport: [bold]{report}[/] [dim](one self-contained page; open it in a browser)[/]")
-    console.print("Next: [bold]make serve[/], then [bold].venv/bin/hearken analyze FILE[/]")
+    in_a_clone = (FOLDER / "Makefile").is_file()
+    serve, hearken = ("make serve", ".venv/bin/hearken") if in_a_clone else ("hearken serve", "hearken")
+    console.print(f"Next: [bold]{serve}[/], then [bold]{hearken} analyze FILE[/]")
     console.print(f"[dim]Everything is stopped again; it took {time.monotonic() - began:.0f} s.[/]")
 
 
@@ -162,4 +165,4 @@ def _refuse_missing_samples() -> None:
     wanted = [SAMPLES / "conversation.json", *(SAMPLES / f"{domain}.jsonl" for domain in DOMAINS)]
     missing = [path.name for path in wanted if not path.is_file()]
     if missing:
-        raise StartRefused(f"the samples {', '.join(missing)} are not in {SAMPLES}; the demo runs from a clone")
+        raise StartRefused(f"the samples {', '.join(missing)} are not in {SAMPLES}; install Hearken again")
