@@ -4,14 +4,16 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hearken.local.data_folder import StartRefused, default_data_folder
+from hearken.cli.data_home import default_data_folder
+from hearken.cli.extras import needs
+from hearken.errors import StartRefused
 
 if TYPE_CHECKING:
     from hearken.client import Client
@@ -166,26 +168,32 @@ def jobs(
 @contextmanager
 def connected(server: str | None, key: str | None, data_dir: Path | None) -> "Iterator[Client]":
     """A client of `server`, else of the stack that runs on the data folder, else of one started for the moment."""
-    from hearken.cli.display import console, say_step
     from hearken.client import Client
-    from hearken.local.stack import Stack, StackPlan, running_on
-    from models.settings import settings
 
     key = key or os.environ.get("HEARKEN_KEY")
     server = server or os.environ.get("HEARKEN_SERVER")
+    with nullcontext(server) if server is not None else _on_this_machine(data_dir) as url, Client(url, key) as client:
+        yield client
+
+
+@contextmanager
+def _on_this_machine(data_dir: Path | None) -> Iterator[str]:
+    """The URL of the stack that runs on the data folder, else of one started for the moment."""
+    from hearken.cli.display import console, say_step
+
+    with needs("embedded", "a service on this machine", ", or say with --server where one runs"):
+        from hearken.local.stack import Stack, StackPlan, running_on
+        from models.settings import settings
+
     chosen = settings()
     folder = data_dir or chosen.data_dir or default_data_folder()
-    if server is None:
-        running = running_on(folder)
-        server = None if running is None else running[0]
-    if server is not None:
-        with Client(server, key) as client:
-            yield client
+    running = running_on(folder)
+    if running is not None:
+        yield running[0]
         return
     plan = StackPlan(data_dir=folder, port=0, models=chosen.models, auth=chosen.auth)
-    say = say_step if console.is_terminal else lambda _step, _seconds: None
-    with Stack(plan, say) as stack, Client(stack.url, key) as client:
-        yield client
+    with Stack(plan, say_step if console.is_terminal else lambda _step, _seconds: None) as stack:
+        yield stack.url
 
 
 def read_document(file: Path, *, lines: bool = False) -> str | dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.rule import Rule
 from rich.text import Text
 
+from hearken.cli.data_home import default_data_folder
 from hearken.cli.display import (
     console,
     job_progress,
@@ -20,7 +21,7 @@ from hearken.cli.display import (
     show_who_attends_to_whom,
 )
 from hearken.client import Client
-from hearken.local.data_folder import StartRefused, default_data_folder
+from hearken.errors import StartRefused
 from hearken.local.stack import Stack, StackPlan
 from hearken.local.unix_account import closed_step
 from hearken.packages import FOLDER

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hearken.cli.commands import DataDir, Key, ModelId, Server, connected
-from hearken.local.data_folder import StartRefused
+from hearken.errors import StartRefused
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 

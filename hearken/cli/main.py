@@ -15,9 +15,10 @@ from typing import Annotated
 import typer
 
 from hearken.cli.commands import analyze, compare, jobs, search
+from hearken.cli.data_home import default_data_folder
 from hearken.cli.export import export
-from hearken.errors import ClientError
-from hearken.local.data_folder import StartRefused, default_data_folder
+from hearken.cli.extras import needs
+from hearken.errors import ClientError, StackFailed, StartRefused
 
 app = typer.Typer(
     name="hearken",
@@ -46,8 +47,6 @@ Models = Annotated[
 
 def main() -> None:
     """Run the command line. A start that is refused is one line on stderr and exit status 2."""
-    from hearken.local.stack import StackFailed
-
     try:
         app()
     except StartRefused as error:
@@ -59,6 +58,7 @@ def main() -> None:
 
 
 @app.command()
+@needs("embedded", "`hearken serve`")
 def serve(
     host: Host = None,
     port: Port = None,
@@ -102,6 +102,7 @@ def serve(
 
 
 @app.command()
+@needs("embedded", "`hearken demo`")
 def demo(
     model: Annotated[
         str | None, typer.Option(help="A hub name (org/name) or a folder. (default: the packaged MiniLM)")
@@ -118,6 +119,7 @@ def demo(
 
 
 @app.command()
+@needs("server", "`hearken api`")
 def api(
     listening: Annotated[int | None, typer.Option(hidden=True, help="A descriptor that listens already.")] = None,
 ) -> None:
@@ -128,6 +130,7 @@ def api(
 
 
 @app.command()
+@needs("server", "`hearken worker`")
 def worker(name: Annotated[str, typer.Option(help="What its log and its claims call it.")] = "worker") -> None:
     """Take work, one document batch at a time, for every model of the models file."""
     from hearken.local.processes import run_worker
@@ -136,6 +139,7 @@ def worker(name: Annotated[str, typer.Option(help="What its log and its claims c
 
 
 @app.command()
+@needs("server", "`hearken beat`")
 def beat() -> None:
     """Run the sweeper on its schedule: expired leases go back, lost knocks are sent again."""
     from hearken.local.processes import run_beat
@@ -144,6 +148,7 @@ def beat() -> None:
 
 
 @app.command()
+@needs("server", "`hearken migrate`")
 def migrate() -> None:
     """Bring the database of HEARKEN_DATABASE_URL to this version's schema."""
     from hearken.local.processes import run_migrations
@@ -154,6 +159,7 @@ def migrate() -> None:
 
 
 @keys.command("create")
+@needs("server", "`hearken keys create`")
 def create_key(
     tenant: Annotated[str, typer.Option(help="Whose key it is; made if it does not exist.")],
     data_dir: DataDir = None,

@@ -3,7 +3,8 @@
 Binaries come from pip packages. Private sockets, no shared memory left behind, nothing that outlives its parent.
 """
 
-from hearken.local.data_folder import StartRefused, temporary_folder
+from hearken.errors import StartRefused
+from hearken.local.data_folder import temporary_folder
 from hearken.local.postgres import PostgresServer
 from hearken.local.redis import RedisServer
 

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-from hearken.local.data_folder import StartRefused
+from hearken.errors import StartRefused
 from hearken.local.unix_account import closed_step
 
 POSTGRES_MAJOR = "18"

@@ -13,16 +13,13 @@ from typing import Any
 
 import psutil
 
+from hearken.errors import StartRefused
 from hearken.local.unix_account import closed_step
 
 _SOCKET_PATH_BYTES = 107  # a longer path does not fit the kernel's sockaddr_un
 _LONGEST_SOCKET_NAME = len("/hearken-xxxxxxxx/.s.PGSQL.5432.lock")
 _LET_GO_SECONDS = 15.0
 _FACTS_BYTES = 4096
-
-
-class StartRefused(Exception):  # noqa: N818 - the name says what happened
-    """Nothing can be started here. The message is one line: what is wrong and what to do about it."""
 
 
 def make_folder(folder: Path) -> None:
@@ -159,13 +156,6 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def default_data_folder() -> Path:
-    """Where the embedded stack keeps its data unless told: one place a user, or one for root that servers can reach."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/hearken")
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "hearken"
 
 
 def _short_parent(account: int | None) -> Path:

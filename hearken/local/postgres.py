@@ -13,8 +13,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from hearken.errors import StartRefused
 from hearken.local.binaries import POSTGRES_MAJOR, POSTGRES_WHEEL
-from hearken.local.data_folder import StartRefused, give_folder
+from hearken.local.data_folder import give_folder
 from hearken.local.server import EmbeddedServer
 from hearken.local.unix_account import named_account
 

@@ -5,7 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
-from hearken.local.data_folder import StartRefused
+from hearken.errors import StartRefused
 from models.settings import ModelEntry, ModelsFileError, load_models_file, settings
 
 

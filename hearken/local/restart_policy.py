@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hearken.local.data_folder import StartRefused
+from hearken.errors import StartRefused
 from hearken.local.guarded_process import CommandNotStarted
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from signal import Signals
 from types import TracebackType
 from typing import ClassVar, Self
 
-from hearken.local.data_folder import FolderLock, StartRefused, give_folder, make_folder, new_private_folder
+from hearken.errors import StartRefused
+from hearken.local.data_folder import FolderLock, give_folder, make_folder, new_private_folder
 from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
 from hearken.local.unix_account import account_for
 

@@ -20,7 +20,8 @@ from typing import Self
 
 import httpx
 
-from hearken.local import PostgresServer, RedisServer, StartRefused
+from hearken.errors import StackFailed
+from hearken.local import PostgresServer, RedisServer
 from hearken.local.data_folder import FolderLock, lock_facts, make_folder, new_private_folder
 from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
 from hearken.local.processes import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
@@ -31,10 +32,6 @@ _LOCK = "hearken.lock"
 _LARGEST_LOG_BYTES = 16 << 20
 _DEATHS_BEFORE_READY = 4
 _SUPERVISE_SECONDS = 0.5
-
-
-class StackFailed(Exception):  # noqa: N818 - the name says what happened
-    """A part keeps dying before the service was ever ready. The message is one line and names its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,4 +278,4 @@ def _set_large_logs_aside(folder: Path) -> None:
             path.replace(path.with_suffix(".log.old"))
 
 
-__all__ = ["Stack", "StackFailed", "StackPlan", "StartRefused", "running_on"]
+__all__ = ["Stack", "StackPlan", "running_on"]
