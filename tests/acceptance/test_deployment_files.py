@@ -46,7 +46,8 @@ def test_every_volume_that_is_mounted_is_declared() -> None:
 
 def test_the_image_takes_every_package_and_runs_as_nobody_of_importance() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    copied = {source for line in re.findall(r"^COPY (.+)$", dockerfile, re.M) for source in line.split()[:-1]}
-    assert {"attention", "models", "migrations", "workers", "service", "hearken"} <= copied
+    copies = re.findall(r"^COPY (?!--from=)(.+)$", dockerfile, re.M)
+    copied = {source for line in copies for source in line.split()[:-1]}
+    assert {"attention", "models", "migrations", "report", "workers", "service", "hearken", "samples"} <= copied
     assert all((ROOT / source).exists() for source in copied)
     assert re.search(r"^USER hearken$", dockerfile, re.M)
