@@ -1,6 +1,7 @@
 """One wheel for all these tests, as the Dockerfile's commands build it, and environments that it is installed in."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +26,8 @@ def outside() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def wheel(outside: Path) -> Path:
     """The wheel that the Dockerfile's first stage builds, from exactly what that stage copies."""
+    if shutil.which("cc") is None:
+        pytest.skip("the image has a C compiler, this machine has none")
     source = copy_into(outside / "source", stages()[0])
     build(source, "wheel", outside / "wheel")
     (made,) = (outside / "wheel").glob("*.whl")

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).parents[2]
+from project_tree import ROOT
 
 
 @dataclass(frozen=True)

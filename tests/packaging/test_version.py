@@ -2,13 +2,13 @@
 
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
+
+from project_tree import ROOT
 
 from models.settings import Settings
 from service.app import create_app
 
-ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CODE = ("attention", "benchmarks", "docker", "hearken", "migrations", "models", "report", "service", "workers")
 
