@@ -20,7 +20,7 @@ class Settings(BaseSettings):
         "postgresql+psycopg://hearken@localhost/hearken",
         description="PostgreSQL 15 or newer with pgvector 0.8 or newer.",
     )
-    broker_url: str = Field("redis://localhost:6379/0", description="Redis, for knocks on the workers' doors only.")
+    broker_url: str = Field("redis://localhost:6379/0", description="Redis, which carries wake-ups and no work.")
     data_dir: Path | None = Field(None, description="Where the embedded stack keeps its database, sockets and logs.")
     models: Path | None = Field(None, description="The models file (TOML). Without one the packaged MiniLM is served.")
     auth: Literal["open", "keys"] = Field(
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         40.0, gt=0, description="How old a heartbeat may be for its worker to count as alive."
     )
     sweep_seconds: float = Field(
-        5.0, gt=0, description="How often the sweeper looks for expired leases and unsent knocks."
+        5.0, gt=0, description="How often the sweeper looks for expired leases and unsent wake-ups."
     )
     losses_alone: int = Field(3, ge=1, description="Times a document may lose its worker while alone before it fails.")
     shutdown_seconds: float = Field(10.0, description="How long a running pass may take to end after SIGTERM.")

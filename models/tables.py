@@ -437,7 +437,7 @@ inquiry = Table(
     Index(None, "expires_at"),
 )
 
-# Knocks to be sent once the transaction that made the work has committed. Sent rows are deleted.
+# Wake-ups to be sent once the transaction that made the work has committed. Sent rows are deleted.
 outbox = Table(
     "outbox",
     metadata,

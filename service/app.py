@@ -22,8 +22,8 @@ from service.routes.comparisons import comparisons, files, parts, placing
 from service.routes.pages import pages, reference, sign_in
 from service.signals.job_notifications import Watcher
 from service.signals.shutdown import told_to_stop
-from service.signals.wakeups import Knocker
-from workers.app import knock
+from service.signals.wakeups import WakeupSender
+from workers.app import send_wakeup
 
 DESCRIPTION = (
     "Hearken measures how language models attend to human conversation. POST a conversation and get attention metrics; "
@@ -63,15 +63,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(chosen.database_url)
         watcher = Watcher(chosen.database_url)
-        knocker = Knocker(database, knock)
-        app.state.context = Context(chosen, entries, database, watcher, knocker)
+        wakeups = WakeupSender(database, send_wakeup)
+        app.state.context = Context(chosen, entries, database, watcher, wakeups)
         loop = asyncio.get_running_loop()
         watcher.start()
-        knocker.start()
+        wakeups.start()
         with told_to_stop(lambda: loop.call_soon_threadsafe(watcher.stop_waiting)):
             yield
         await watcher.close()
-        await knocker.close()
+        await wakeups.close()
         await database.close()
 
     app = FastAPI(

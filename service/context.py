@@ -1,4 +1,4 @@
-"""What every request of one process shares: settings, the served models, the database, who waits and who knocks."""
+"""What every request of one process shares: settings, the served models, the database, waiting for jobs, wake-ups."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from models.settings import ModelEntry, Settings
 from service.database import Database
 from service.http.problems import MODEL_UNKNOWN, field_problem
 from service.signals.job_notifications import Watcher
-from service.signals.wakeups import Knocker
+from service.signals.wakeups import WakeupSender
 
 UNPACKED_AT_ONCE = 2
 """Uploads that may be unpacked at once, since each may take a good deal of memory; others wait."""
@@ -25,7 +25,7 @@ class Context:
     entries: tuple[ModelEntry, ...]
     database: Database
     watcher: Watcher
-    knocker: Knocker
+    wakeups: WakeupSender
     local_tenant_known: bool = False
     unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKED_AT_ONCE))
 

@@ -1,4 +1,4 @@
-"""The Celery application: how a knock is sent and which queue it goes to. Imports no torch.
+"""The Celery application: how a wake-up is sent and which queue it goes to. Imports no torch.
 
 A message carries only the name of a queue, "there is work here". What the work is, who may do it and whether it was
 done already is decided in Postgres, so a message may be lost, doubled or late without harm.
@@ -58,15 +58,15 @@ def _configured() -> Celery:
 app = _configured()
 
 
-def knock(queue: str) -> bool:
+def send_wakeup(queue: str) -> bool:
     """Tell the workers of `queue` that there is work. False (and a warning) when the broker cannot be reached.
 
-    A knock that could not be sent is no loss: the sweeper knocks again.
+    A wake-up that could not be sent is no loss: the sweeper sends another.
     """
     options: dict[str, Any] = {"queue": queue, "ignore_result": True, "retry": False}
     try:
         app.send_task(ANSWER, args=[queue], **options)
     except OperationalError as error:
-        log.warning("the broker cannot be reached, a knock on %s waits for the sweeper: %s", queue, error)
+        log.warning("the broker cannot be reached, a wake-up for %s waits for the sweeper: %s", queue, error)
         return False
     return True

@@ -1,4 +1,4 @@
-"""Answering a knock: what a worker does behind the door of one model, or of the summaries."""
+"""What a worker does on a wake-up: one claim of a model's work, or one summary of a comparison."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,7 @@ from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
 from workers.measuring.claim_run import ClaimRun
 from workers.measuring.model_registry import UNTRAINED, ServedModels
-from workers.outbox import send_knocks
+from workers.outbox import send_wakeups
 from workers.process import WorkerProcess, this_process
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ DEEPEST = 2
 
 
 class Answering:
-    """One worker's answers to knocks. While one runs, more urgent ones are answered between its passes."""
+    """Takes the work that a wake-up announces. Between two passes it lets more urgent work preempt what runs."""
 
     def __init__(self, process: WorkerProcess, models: ServedModels, engine: Engine) -> None:
         self.process = process
@@ -45,7 +45,7 @@ class Answering:
     def answer_model(self, model_id: str) -> None:
         """Answer the model's inquiries, then do one claim of its items; with nothing to do, warm the default model."""
         if model_id not in self.models.entries:
-            log.warning("a knock for the model %s, which is not in this worker's models file", model_id)
+            log.warning("a wake-up for the model %s, which is not in this worker's models file", model_id)
             return
         torch.set_num_threads(self.process.threads)
         busy = self._inquiries(model_id)
@@ -130,7 +130,7 @@ class Answering:
         if claim is None:
             return False
         with self.process.holding(claim.token):
-            send_knocks(self.engine)
+            send_wakeups(self.engine)
             self._run(claim)
         return True
 

@@ -1,29 +1,28 @@
-"""Sending the knocks that committed transactions have left in the outbox."""
+"""Sending the wake-ups that committed transactions have left in the outbox."""
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine
 
-from models.tables import outbox
-from workers.app import knock
+from models.queries.queue.outbox import delete_wakeups, lock_wakeups
+from workers.app import send_wakeup
 
 BITE = 1_000
+"""Wake-ups that are sent in one transaction, at most."""
 
 
-def send_knocks(engine: Engine) -> int:
-    """Send what stands in the outbox, one knock a queue, and delete what was sent; returns the number of knocks.
+def send_wakeups(engine: Engine) -> int:
+    """Send the wake-ups in the outbox, one a queue, and delete those that were sent; returns the number sent.
 
-    Rows that another process is sending are passed over. When the broker cannot be reached the rows stay, and the
-    sweeper tries again.
+    Those that another process is sending are passed over. When the broker cannot be reached they stay, and the sweeper
+    tries again.
     """
-    due = select(outbox.c.id).order_by(outbox.c.id).limit(BITE).with_for_update(skip_locked=True)
     sent = 0
     with engine.begin() as connection:
-        rows = connection.execute(select(outbox.c.id, outbox.c.queue).where(outbox.c.id.in_(due.scalar_subquery())))
         waiting: dict[str, list[int]] = {}
-        for row in rows:
-            waiting.setdefault(row.queue, []).append(row.id)
+        for wakeup in lock_wakeups(connection, BITE):
+            waiting.setdefault(wakeup.queue, []).append(wakeup.id)
         for queue, ids in sorted(waiting.items()):
-            if not knock(queue):
+            if not send_wakeup(queue):
                 break
-            connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+            delete_wakeups(connection, ids)
             sent += 1
     return sent

@@ -63,7 +63,7 @@ class WorkerProcess:
         self._heart.start()
 
     def end(self) -> None:
-        """Leave the fleet in good order."""
+        """Stop the heartbeat and remove the worker's row."""
         self._ended.set()
         with self.engine.begin() as connection:
             worker_registry.remove_worker(connection, self.id)

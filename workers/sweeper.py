@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine
 from models.queries.queue import sweeping
 from models.queries.writing.profiles import make_missing_profiles
 from models.settings import settings
-from workers.app import app, knock
-from workers.outbox import send_knocks
+from workers.app import app, send_wakeup
+from workers.outbox import send_wakeups
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ def sweep(engine: Engine) -> None:
             swept = step(connection)
         if swept:
             log.info("swept %s: %s", what, swept)
-    send_knocks(engine)
-    _knock_again(engine)
+    send_wakeups(engine)
+    _send_lost_wakeups(engine)
 
 
-def _knock_again(engine: Engine) -> None:
-    """Knock where work waits and no knock does: the broker may have lost it."""
+def _send_lost_wakeups(engine: Engine) -> None:
+    """Wake workers for the queues that have work and no message: the broker may have lost it."""
     with engine.connect() as connection:
         queues = sweeping.queues_with_work(connection)
     if not queues:
@@ -64,11 +64,11 @@ def _knock_again(engine: Engine) -> None:
         log.warning("the broker cannot be reached, work waits in the database: %s", error)
         return
     for queue in silent:
-        knock(queue)
+        send_wakeup(queue)
 
 
 def _messages(broker: object, queue: str) -> int:
-    """How many knocks wait in a queue; a queue that the broker does not know has none."""
+    """How many messages wait in a queue; a queue that the broker does not know has none."""
     channel = broker.default_channel  # type: ignore[attr-defined]
     try:
         return int(channel.queue_declare(queue=queue, passive=True).message_count)

@@ -1,20 +1,20 @@
-"""The two tasks: answering a knock, and sweeping. Imports no torch until there is a knock to answer."""
+"""The two tasks: answering a wake-up, and sweeping. Imports no torch until a wake-up comes."""
 
 import workers.celery.lifetime  # noqa: F401 - connects the signals of a worker's start and end
 from models.queries.queue.outbox import model_of
-from workers.app import ANSWER, SWEEP, app, knock
+from workers.app import ANSWER, SWEEP, app, send_wakeup
 from workers.database import engine
-from workers.outbox import send_knocks
+from workers.outbox import send_wakeups
 from workers.process import this_process
 from workers.sweeper import sweep as sweep_once
 
 
 @app.task(name=ANSWER)  # type: ignore[untyped-decorator]
 def answer(queue: str) -> None:
-    """See what there is to do behind a knock, do one claim of it, and pass further knocks on."""
+    """Do one claim of the queue's work, if there is any, and send the wake-ups that this writes."""
     with this_process().busy() as process:
         if process.stopping:
-            knock(queue)  # for another worker, or for this one when it has started again
+            send_wakeup(queue)  # for another worker, or for this one when it has started again
             return
         from workers.dispatch import this_answering
 
@@ -25,7 +25,7 @@ def answer(queue: str) -> None:
             else:
                 this_answering().answer_model(model_id)
         finally:
-            send_knocks(engine())
+            send_wakeups(engine())
 
 
 @app.task(name=SWEEP)  # type: ignore[untyped-decorator]

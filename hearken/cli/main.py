@@ -141,7 +141,7 @@ def worker(name: Annotated[str, typer.Option(help="What its log and its claims c
 @app.command()
 @needs("server", "`hearken beat`")
 def beat() -> None:
-    """Run the sweeper on its schedule: expired leases go back, lost knocks are sent again."""
+    """Run the sweeper on its schedule: expired leases go back, lost wake-ups are sent again."""
     from hearken.local.processes import run_beat
 
     run_beat()

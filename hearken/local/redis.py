@@ -1,4 +1,4 @@
-"""Redis on a private socket, for knocks on the workers' doors. PostgreSQL is the truth, so nothing is kept on disk."""
+"""Redis on a private socket, for wake-ups of workers. PostgreSQL is the truth, so nothing is kept on disk."""
 
 import signal
 from pathlib import Path

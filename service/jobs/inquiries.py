@@ -20,8 +20,8 @@ async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str,
     Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
     """
     patience = here.settings.inquiry_seconds
-    inquiry_id, knocks = await here.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))
-    here.knocker.knock(knocks)
+    inquiry_id, wakeups = await here.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))
+    here.wakeups.send(wakeups)
     try:
         async with aclosing(here.watcher.changes(inquiry_id, patience)) as changes:
             async for _ in changes:

@@ -98,7 +98,7 @@ async def create_analysis(
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
     served = here.served(body.model)
     submitted = await here.database.run(submit_analysis, terms, sent, served, body.options(), kept)
-    here.knocker.knock(submitted.knocks)
+    here.wakeups.send(submitted.wakeups)
     preference = read_preference(prefer, here.settings.wait_seconds)
     return await answer_by_analysis(here, terms, submitted.job_id, preference, response)
 

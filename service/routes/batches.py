@@ -45,5 +45,5 @@ async def create_batch(
     submitted = await here.database.run(
         submit_batch, terms, body.dataset_id, body.domain, served, body.options(), request
     )
-    here.knocker.knock(submitted.knocks)
+    here.wakeups.send(submitted.wakeups)
     return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)

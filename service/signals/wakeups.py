@@ -1,6 +1,6 @@
-"""Knocks on the workers' doors, sent at once after the commit that wrote them and beside the event loop.
+"""Wake-ups of workers, sent at once after the commit that wrote them, in a thread of their own.
 
-Knocks that arrive together go as one a queue. One that cannot be sent stays in the outbox for the sweeper.
+Those that arrive together go as one a queue. One that cannot be sent stays in the outbox for the sweeper.
 """
 
 import asyncio
@@ -11,26 +11,26 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.queries.queue.outbox import Knock, delete_knocks
+from models.queries.queue.outbox import Wakeup, delete_wakeups
 from service.database import Database
 
 log = logging.getLogger(__name__)
 
 
-class Knocker:
-    """Sends knocks in the background. `send` tells whether the broker took one."""
+class WakeupSender:
+    """Sends wake-ups in the background. `send` tells whether the broker took one."""
 
     def __init__(self, database: Database, send: Callable[[str], bool]) -> None:
         self._database = database
         self._send = send
         self._pending: dict[str, list[int]] = {}
         self._arrived = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="knock")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="wake-up")
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to send."""
-        self._task = asyncio.create_task(self._run(), name="knock")
+        self._task = asyncio.create_task(self._run(), name="wake-up")
 
     async def close(self) -> None:
         """Stop; what was not sent stays in the outbox."""
@@ -40,9 +40,9 @@ class Knocker:
                 await self._task
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def knock(self, knocks: Iterable[Knock]) -> None:
+    def send(self, wakeups: Iterable[Wakeup]) -> None:
         """Send these soon; returns at once."""
-        for written in knocks:
+        for written in wakeups:
             self._pending.setdefault(written.queue, []).append(written.id)
             self._arrived.set()
 
@@ -55,6 +55,6 @@ class Knocker:
             for queue, ids in pending.items():
                 if await loop.run_in_executor(self._thread, self._send, queue):
                     try:
-                        await self._database.run(delete_knocks, ids)
+                        await self._database.run(delete_wakeups, ids)
                     except SQLAlchemyError as error:
-                        log.warning("a knock was sent and stays in the outbox: %s", error)
+                        log.warning("a wake-up was sent and stays in the outbox: %s", error)

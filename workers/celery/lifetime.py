@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.queries.queue.outbox import queue_of
 from models.settings import load_models_file, settings
-from workers.app import knock
+from workers.app import send_wakeup
 from workers.process import this_process
 
 log = logging.getLogger(__name__)
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def begin(**_: Any) -> None:
-    """In the child: join the fleet, and knock for the default model, so that a worker opens it before anyone asks."""
+    """In the child: register the worker, and wake one for the default model, so that it is loaded early."""
     this_process().start()
-    knock(queue_of(load_models_file(settings().models)[0].id))
+    send_wakeup(queue_of(load_models_file(settings().models)[0].id))
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def end(**_: Any) -> None:
-    """In the child, at the end: leave the fleet."""
+    """In the child, at the end: remove the worker's row."""
     try:
         this_process().end()
     except SQLAlchemyError as error:

@@ -94,7 +94,7 @@ def claim_items(
 
     The padded size of what is taken stays within `token_budget` by the items' estimates; a head that is longer goes
     alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
-    work is left for the model, a knock is written for the next worker. None: nothing to do.
+    work is left for the model, a wake-up is written for the next worker. None: nothing to do.
     """
     head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True)).one_or_none()
     if head is None:
@@ -194,7 +194,7 @@ def claim_standing(connection: Connection, token: int, item_ids: Sequence[int]) 
 
 
 def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> None:
-    """Put items of the claim back into the queue as they were, and knock. Items of cancelled jobs are cancelled."""
+    """Queue items of the claim again as they were, and write wake-ups. Items of cancelled jobs are cancelled."""
     held = lock_held(connection, token, item_ids)
     if not held:
         return

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from models.identifiers import new_identifier
-from models.queries.queue.outbox import Knock, write_wakeups, written_knocks
+from models.queries.queue.outbox import Wakeup, write_wakeups, written_wakeups
 from models.tables import inquiry
 
 
@@ -17,8 +17,8 @@ def ask(
     kind: str,
     request: dict[str, Any],
     patience: timedelta,
-) -> tuple[str, tuple[Knock, ...]]:
-    """Ask a model something; the inquiry's id, and the knock to send after the commit.
+) -> tuple[str, tuple[Wakeup, ...]]:
+    """Ask a model something; the inquiry's id, and the wake-up to send after the commit.
 
     The request of the kind `embedding` is {"content": a document's content}, "options" (models.work.WorkOptions) where
     it is not to be read whole, "space" where its point in another space is asked for, and "comparison_id" where it is
@@ -37,7 +37,7 @@ def ask(
         )
     )
     write_wakeups(connection, [model_id])
-    return inquiry_id, written_knocks(connection)
+    return inquiry_id, written_wakeups(connection)
 
 
 def read_inquiry(connection: Connection, inquiry_id: str) -> Row[Any] | None:

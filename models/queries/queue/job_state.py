@@ -22,7 +22,7 @@ def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
     """Move each job to the state that its work items and summary imply, in the caller's transaction.
 
     A job whose last open item is settled succeeds, fails (when nothing succeeded) or is cancelled; a comparison moves
-    to `summarizing` instead, its summary is queued and a knock for it written. Whoever waits for one of the
+    to `summarizing` instead, its summary is queued and a wake-up for it written. Whoever waits for one of the
     jobs is notified when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
     """
     for row in lock_jobs(connection, job_ids):

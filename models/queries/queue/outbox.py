@@ -6,7 +6,7 @@ A wake-up says that a queue has work, nothing more. Each model has a queue; one 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, text
+from sqlalchemy import Connection, delete, insert, select, text
 
 from models.tables import outbox
 
@@ -17,8 +17,8 @@ _MODEL = "model:"
 
 
 @dataclass(frozen=True, slots=True)
-class Knock:
-    """An outbox row: there is work behind this queue."""
+class Wakeup:
+    """A row of the outbox: this queue has work."""
 
     id: int
     queue: str
@@ -45,11 +45,18 @@ def write_wakeups(connection: Connection, model_ids: Iterable[str | None]) -> No
         connection.execute(insert(outbox), [{"queue": queue} for queue in queues])
 
 
-def written_knocks(connection: Connection) -> tuple[Knock, ...]:
-    """The knocks that this transaction has written so far."""
-    return tuple(Knock(row.id, row.queue) for row in connection.execute(_WRITTEN_HERE))
+def written_wakeups(connection: Connection) -> tuple[Wakeup, ...]:
+    """The wake-ups that this transaction has written so far."""
+    return tuple(Wakeup(row.id, row.queue) for row in connection.execute(_WRITTEN_HERE))
 
 
-def delete_knocks(connection: Connection, knock_ids: list[int]) -> None:
+def lock_wakeups(connection: Connection, limit: int) -> list[Wakeup]:
+    """The oldest wake-ups, locked until the transaction ends; those that another transaction holds are passed over."""
+    oldest = select(outbox.c.id).order_by(outbox.c.id).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(select(outbox.c.id, outbox.c.queue).where(outbox.c.id.in_(oldest.scalar_subquery())))
+    return [Wakeup(row.id, row.queue) for row in rows]
+
+
+def delete_wakeups(connection: Connection, wakeup_ids: list[int]) -> None:
     """These were sent."""
-    connection.execute(delete(outbox).where(outbox.c.id.in_(knock_ids)))
+    connection.execute(delete(outbox).where(outbox.c.id.in_(wakeup_ids)))

@@ -142,7 +142,7 @@ def settle_stuck_jobs(connection: Connection) -> int:
 
 
 def queues_with_work(connection: Connection) -> list[str]:
-    """The queues behind which something waits, whether or not a knock for it is on its way."""
+    """The queues that have work, whether or not a wake-up for it is on its way."""
     models = connection.execute(select(model.c.id).order_by(model.c.id)).scalars().all()
     queues = [
         queue_of(model_id)

@@ -123,7 +123,7 @@ def summary_wanted(connection: Connection, claimed: ClaimedSummary) -> bool:
 
 
 def give_back_summaries(connection: Connection, tokens: Sequence[int]) -> None:
-    """Queue the summaries under these tokens again, and knock."""
+    """Queue the summaries under these tokens again, and write a wake-up."""
     returned = connection.execute(
         update(comparison)
         .where(comparison.c.state == "running", comparison.c.lease_token.in_(tokens))

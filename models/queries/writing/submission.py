@@ -1,4 +1,4 @@
-"""Submission: a job, its documents, its work items and the knocks for them, in the caller's one transaction.
+"""Submission: a job, its documents, its work items and the wake-ups for them, in the caller's one transaction.
 
 What is known already is answered at once from measurements that exist; only the rest is queued.
 """
@@ -27,7 +27,7 @@ from attention.measure.batches import CHARACTERS_PER_TOKEN, estimate_tokens
 from models.errors import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
 from models.identifiers import new_identifier
 from models.queries.queue.job_state import settle_jobs
-from models.queries.queue.outbox import Knock, write_wakeups, written_knocks
+from models.queries.queue.outbox import Wakeup, write_wakeups, written_wakeups
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.writing.reuse import answer_known_items
 from models.states import ItemState
@@ -78,10 +78,10 @@ class GroupDocuments:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The job, new or found again by its idempotency key, and the knocks to be sent after the commit."""
+    """The job, new or found again by its idempotency key, and the wake-ups to be sent after the commit."""
 
     job_id: str
-    knocks: tuple[Knock, ...] = ()
+    wakeups: tuple[Wakeup, ...] = ()
 
 
 def submit_analysis(
@@ -293,7 +293,7 @@ def _insert_items(
 
 
 def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[Served]) -> Submitted:
-    """Answer what is known, queue a knock for each model that has work left, remember the idempotency key."""
+    """Answer what is known, write a wake-up for each model that has work left, remember the idempotency key."""
     for served in models:
         answer_known_items(connection, job_id, served.id, served.dtype)
     if terms.idempotency is not None:
@@ -307,4 +307,4 @@ def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[
     write_wakeups(connection, left)
     if not left:
         settle_jobs(connection, [job_id])
-    return Submitted(job_id, written_knocks(connection))
+    return Submitted(job_id, written_wakeups(connection))

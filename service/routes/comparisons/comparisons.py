@@ -72,7 +72,7 @@ async def create_comparison(
     submitted = await here.database.run(
         submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
     )
-    here.knocker.knock(submitted.knocks)
+    here.wakeups.send(submitted.wakeups)
     return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)
 
 

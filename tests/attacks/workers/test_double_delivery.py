@@ -1,4 +1,4 @@
-"""The same knocks are delivered many times over: every document is measured once."""
+"""The same wake-ups are delivered many times over: every document is measured once."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from workers.app import ANSWER, app
 pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two processors
 
 
-def test_knocks_delivered_fifty_times_store_nothing_twice(workers: Fleet) -> None:
+def test_wakeups_delivered_fifty_times_store_nothing_twice(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
         jobs = [add_job(connection, [words(50, 4000 + seed)]) for seed in range(64)]
     with app.connection_for_write(url=workers.environment["HEARKEN_BROKER_URL"]) as broker:

@@ -1,4 +1,4 @@
-"""The broker forgets everything: the work is in the database, and the sweeper knocks again."""
+"""The broker forgets everything: the work is in the database, and the sweeper sends wake-ups again."""
 
 import os
 import signal
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.xdist_group("fleet")  # one fleet is enough for two pro
 def test_a_flushed_broker_loses_nothing(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
         jobs = [add_job(connection, [words(70, 7000 + seed)]) for seed in range(40)]
-        connection.execute(delete(outbox))  # as if every knock had been sent
+        connection.execute(delete(outbox))  # as if every wake-up had been sent
     workers.broker.flushall()
     assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 40
     assert workers.broker.llen(f"model:{MODEL}") <= 1
 
 
-def test_knocks_are_not_piled_up_while_work_waits(workers: Fleet) -> None:
+def test_wakeups_are_not_piled_up_while_work_waits(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
         job_id = add_job(connection, [words(240, 8000 + seed) for seed in range(40)])
     longest = 0

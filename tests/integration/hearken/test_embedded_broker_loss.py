@@ -46,14 +46,14 @@ def worker(broker: RedisServer, database_url: str, tmp_path: Path) -> Iterator[P
         process.wait()
 
 
-def test_a_worker_that_could_not_acknowledge_takes_the_next_knock(
+def test_a_worker_that_could_not_acknowledge_takes_the_next_wakeup(
     worker: Path, broker: RedisServer, database_url: str
 ) -> None:
     engine = create_engine(database_url, poolclass=NullPool)
     assert until(lambda: " ready." in worker.read_text())
     with engine.begin() as connection:
         connection.execute(text("lock table comparison, job in access exclusive mode"))
-        knock(broker)
+        wake(broker)
         assert until(lambda: waiting_for_a_lock(database_url) == 1)
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGKILL)
@@ -61,11 +61,11 @@ def test_a_worker_that_could_not_acknowledge_takes_the_next_knock(
     assert until(lambda: "ConnectionError" in worker.read_text())
     broker.start()
     before = worker.read_text().count("succeeded in")
-    knock(broker)
+    wake(broker)
     assert until(lambda: worker.read_text().count("succeeded in") > before)
 
 
-def knock(broker: RedisServer) -> None:
+def wake(broker: RedisServer) -> None:
     """Say that there may be a summary to make."""
     client = Celery(broker=broker.url)
     client.conf.task_create_missing_queues = True

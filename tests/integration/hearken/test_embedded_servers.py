@@ -68,7 +68,7 @@ def test_postgres_is_18_with_pgvector_085_and_no_port(folder: Path) -> None:
 
 def test_a_kombu_queue_works_over_the_redis_socket(folder: Path) -> None:
     with RedisServer(folder) as server, Connection(server.url) as connection:
-        queue = connection.SimpleQueue("knocks")
+        queue = connection.SimpleQueue("wake-ups")
         queue.put({"model": "small"})
         message = queue.get(timeout=5)
         assert message.payload == {"model": "small"}

@@ -63,8 +63,8 @@ def test_two_last_batches_that_settle_at_once_end_the_job(engine: Engine, kind: 
     assert [job_row(engine, job_id).state for job_id in jobs] == [expected] * 10
     if kind == "comparison":
         with engine.connect() as connection:
-            knocks = select(func.count()).where(outbox.c.queue == "summaries")
-            assert connection.execute(knocks).scalar_one() == 10
+            written = select(func.count()).where(outbox.c.queue == "summaries")
+            assert connection.execute(written).scalar_one() == 10
             queued = select(func.count()).where(comparison.c.state == "queued")
             assert connection.execute(queued).scalar_one() == 10
 

@@ -125,7 +125,7 @@ def test_what_a_claim_locked_and_did_not_take_is_free_again(engine: Engine) -> N
         assert len(claim(connection).items) == 15
 
 
-def test_a_claim_that_leaves_work_behind_knocks_for_the_next_worker(engine: Engine) -> None:
+def test_a_claim_that_leaves_work_behind_wakes_the_next_worker(engine: Engine) -> None:
     with engine.begin() as connection:
         add_job(connection, ["a", "b"])
         connection.execute(outbox.delete())
@@ -164,7 +164,7 @@ def test_only_what_is_urgent_is_taken_where_a_claim_gives_way(engine: Engine) ->
         assert work_waits(connection, [MODEL])
 
 
-def test_items_given_back_are_queued_as_they_were_and_knocked_for(engine: Engine) -> None:
+def test_items_given_back_are_queued_as_they_were_and_a_worker_is_woken(engine: Engine) -> None:
     with engine.begin() as connection:
         job_id = add_job(connection, ["a", "b"])
         taken = claim(connection)

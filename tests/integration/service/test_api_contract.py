@@ -169,7 +169,7 @@ def test_a_wait_ends_in_time_with_the_job_and_where_to_look(api: httpx.Client) -
     assert (at_once.status_code, at_once.headers["preference-applied"]) == (202, "wait=0")
 
 
-def test_acceptance_is_one_transaction_and_its_knock_is_sent_at_once(
+def test_acceptance_is_one_transaction_and_its_wakeup_is_sent_at_once(
     api: httpx.Client, engine: Engine, broker_url: str
 ) -> None:
     assert api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC).status_code == 202

@@ -386,7 +386,7 @@ def test_models_say_what_the_worker_found(api: httpx.Client) -> None:
     assert math.isfinite(model["hidden_size"])
 
 
-def test_a_service_with_everything_is_ready_and_forgets_no_knock(api: httpx.Client, workers: Fleet) -> None:
+def test_a_service_with_everything_is_ready_and_forgets_no_wakeup(api: httpx.Client, workers: Fleet) -> None:
     ready = api.get("/readyz")
     assert ready.status_code == 200, ready.text
     assert ready.json()["checks"] == {"database": "ok", "broker": "ok", "workers": {MODEL: 1}}

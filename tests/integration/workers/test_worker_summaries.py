@@ -88,7 +88,7 @@ def comparison_of(engine: Engine, job_id: str) -> Any:
         return connection.execute(select(comparison).where(comparison.c.job_id == job_id)).one()
 
 
-def test_the_summary_is_queued_with_a_knock_once_the_last_document_is_settled(
+def test_the_summary_is_queued_with_a_wakeup_once_the_last_document_is_settled(
     engine: Engine, worker: Answering
 ) -> None:
     job_id = add_comparison(engine, 0)
