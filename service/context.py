@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from models.queries.writing.submission import Served
+from models.queries.writing.submission import ModelRef
 from models.settings import ModelEntry, Settings
 from service.database import Database
 from service.http.problems import MODEL_UNKNOWN, field_problem
@@ -29,7 +29,7 @@ class Context:
     local_tenant_known: bool = False
     unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKED_AT_ONCE))
 
-    def served(self, model_id: str | None, pointer: str = "/model") -> Served:
+    def served(self, model_id: str | None, pointer: str = "/model") -> ModelRef:
         """The model that a client names, or the default one. Raises a `Problem` when it is not served."""
         entry = self.entries[0]
         if model_id is not None:
@@ -40,7 +40,7 @@ class Context:
                     MODEL_UNKNOWN, pointer, f"There is no model {model_id!r} here. Served are: {known}."
                 )
             entry = found[0]
-        return Served(entry.id, entry.dtype, entry.max_tokens)
+        return ModelRef(entry.id, entry.dtype, entry.max_tokens)
 
 
 def _context(request: Request) -> Context:

@@ -30,7 +30,7 @@ def _configured() -> Celery:
         task_acks_late=True,
         task_create_missing_queues=True,
         task_default_queue=SUMMARIES,
-        worker_consumer="workers.celery.consumer:AttentiveConsumer",
+        worker_consumer="workers.celery.consumer:ReconnectingConsumer",
         worker_prefetch_multiplier=1,
         worker_pool="prefork",
         worker_concurrency=1,

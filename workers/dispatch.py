@@ -18,20 +18,20 @@ from workers.database import engine
 from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
 from workers.measuring.claim_run import ClaimRun
-from workers.measuring.model_registry import UNTRAINED, ServedModels
+from workers.measuring.model_registry import UNTRAINED, ModelRegistry
 from workers.outbox import send_wakeups
 from workers.process import WorkerProcess, this_process
 
 log = logging.getLogger(__name__)
 
-DEEPEST = 2
-"""How many claims may stand aside for others: background work for a long urgent document, and that for a short one."""
+MOST_PREEMPTED = 2
+"""How many claims may be preempted at once: background work by a long urgent document, and that by a short one."""
 
 
-class Answering:
+class Dispatcher:
     """Takes the work that a wake-up announces. Between two passes it lets more urgent work preempt what runs."""
 
-    def __init__(self, process: WorkerProcess, models: ServedModels, engine: Engine) -> None:
+    def __init__(self, process: WorkerProcess, models: ModelRegistry, engine: Engine) -> None:
         self.process = process
         self.models = models
         self.engine = engine
@@ -39,11 +39,11 @@ class Answering:
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker is to end."""
+        """Whether the worker has been asked to end."""
         return self.process.stopping
 
     def answer_model(self, model_id: str) -> None:
-        """Answer the model's inquiries, then do one claim of its items; with nothing to do, warm the default model."""
+        """Answer the model's inquiries, then do one claim of its items; with nothing to do, load the default model."""
         if model_id not in self.models.entries:
             log.warning("a wake-up for the model %s, which is not in this worker's models file", model_id)
             return
@@ -51,7 +51,7 @@ class Answering:
         busy = self._inquiries(model_id)
         busy = self._claim(model_id, None) or busy
         if not busy and model_id == self.models.default_id and not self.models.is_open(model_id):
-            self._warm(model_id)
+            self._load(model_id)
 
     def answer_summaries(self) -> None:
         """Make the files of comparisons that somebody waits for, then the summary of one comparison."""
@@ -63,13 +63,13 @@ class Answering:
             with self.process.holding(claimed.token):
                 SummaryRun(self.engine, claimed, self).run()
 
-    def give_way(self, priority: int) -> None:
-        """Answer inquiries and one claim of more urgent items for each model that has them, between two passes.
+    def allow_preemption(self, priority: int) -> None:
+        """Between two passes of work of this priority: answer inquiries and do one claim of more urgent items a model.
 
-        Work in the background gives way to all interactive work. Interactive work, whose document may be long, gives
-        way to what takes one pass, and what takes one pass to nobody: so an interactive request waits for one pass.
+        All interactive work preempts background work. Interactive work, whose document may be long, is preempted by
+        work that takes one pass, and that by nothing: so an interactive request waits for one pass.
         """
-        if self._depth == DEEPEST:
+        if self._depth == MOST_PREEMPTED:
             return
         interactive = self._depth > 0 or priority >= INTERACTIVE
         urgent = Urgent(min(priority, INTERACTIVE - 1), self.process.settings.token_budget if interactive else None)
@@ -89,7 +89,7 @@ class Answering:
             return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], urgent)
 
     def _files(self) -> None:
-        """Make what is asked of comparisons one by one, so that others wait for no more than theirs."""
+        """Make files of comparisons that are waited for, one at a time, so that others wait for no more than one."""
         while not self.stopping and (inquiries := self._claim_inquiries(None, 1)):
             answer_file(self.engine, inquiries[0])
 
@@ -108,11 +108,11 @@ class Answering:
         if not inquiries:
             return False
         try:
-            served = self.models.open(model_id)
+            loaded = self.models.open(model_id)
         except HearkenError as error:
             fail_inquiries(self.engine, inquiries, error.code, str(error))
         else:
-            answer_inquiries(self.engine, served, inquiries, self.models.budgets[model_id], lambda: self.stopping)
+            answer_inquiries(self.engine, loaded, inquiries, self.models.budgets[model_id], lambda: self.stopping)
         return True
 
     def _claim(self, model_id: str, urgent: Urgent | None) -> bool:
@@ -135,7 +135,7 @@ class Answering:
         return True
 
     def _run(self, claim: Claim) -> None:
-        """Measure the claim's items under the model, and those that ask for it untrained under that."""
+        """Measure the claim's items under the model, and those with the control `untrained` under it untrained."""
         for name in (claim.model_id, claim.model_id + UNTRAINED):
             untrained = name.endswith(UNTRAINED)
             items = tuple(item for item in claim.items if (item.options.control == "untrained") == untrained)
@@ -144,29 +144,29 @@ class Answering:
 
     def _run_under(self, name: str, claim: Claim) -> None:
         try:
-            served = self.models.open(name)
+            loaded = self.models.open(name)
         except HearkenError as error:
             failures = {item.id: (error.code, str(error)) for item in claim.items}
             with self.engine.begin() as connection:
                 fail_items(connection, claim.token, failures)
             return
-        ClaimRun(self.engine, self.models, served, claim, self).run()
+        ClaimRun(self.engine, self.models, loaded, claim, self).run()
 
-    def _warm(self, model_id: str) -> None:
+    def _load(self, model_id: str) -> None:
         try:
             self.models.open(model_id)
         except HearkenError as error:
-            log.warning("the default model cannot be served: %s", error)
+            log.warning("the default model cannot be loaded: %s", error)
 
 
 @cache
-def this_answering() -> Answering:
-    """The answers of this process, with the models of its models file."""
+def this_dispatcher() -> Dispatcher:
+    """The dispatcher of this process, with the models of its models file."""
     process = this_process()
     entries = load_models_file(process.settings.models)
-    return Answering(
+    return Dispatcher(
         process,
-        ServedModels(
+        ModelRegistry(
             engine(),
             entries,
             process.settings.token_budget,

@@ -16,14 +16,14 @@ def answer(queue: str) -> None:
         if process.stopping:
             send_wakeup(queue)  # for another worker, or for this one when it has started again
             return
-        from workers.dispatch import this_answering
+        from workers.dispatch import this_dispatcher
 
         try:
             model_id = model_of(queue)
             if model_id is None:
-                this_answering().answer_summaries()
+                this_dispatcher().answer_summaries()
             else:
-                this_answering().answer_model(model_id)
+                this_dispatcher().answer_model(model_id)
         finally:
             send_wakeups(engine())
 

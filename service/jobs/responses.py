@@ -9,7 +9,7 @@ from fastapi import Response
 from models.errors import KeyForgotten, Refused, found
 from models.queries.reading.analyses import StoredAnalysis, flow_size, job_with_analysis, read_analysis
 from models.queries.reading.jobs import find_job, job_state
-from models.queries.writing.submission import Terms
+from models.queries.writing.submission import SubmissionOptions
 from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from models.states import UNFINISHED, JobState
@@ -73,17 +73,17 @@ def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
 
 
 async def answer_by_analysis(
-    here: Context, terms: Terms, job_id: str, preference: Preference, response: Response
+    here: Context, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
 ) -> Analysis | Job:
     """The analysis that the job made (201), or the job where it is not done in time (202).
 
     Raises the problem of work that failed, was cancelled or was deleted.
     """
     response.headers.update(preference.headers)
-    await wait_for_job(here, terms.tenant_id, job_id, preference.seconds)
-    row, stored = await here.database.read(job_with_analysis, terms.tenant_id, job_id)
+    await wait_for_job(here, submission.tenant_id, job_id, preference.seconds)
+    row, stored = await here.database.read(job_with_analysis, submission.tenant_id, job_id)
     if row is None:
-        raise _deleted(terms)
+        raise _deleted(submission)
     if row.state in UNFINISHED:
         return _accepted(job_view(row), response)
     if row.state == JobState.CANCELLED:
@@ -94,22 +94,24 @@ async def answer_by_analysis(
         problem.headers.update(preference.headers)
         raise problem
     if stored is None:
-        raise _deleted(terms)
+        raise _deleted(submission)
     response.status_code = 201
     response.headers["Location"] = f"/v1/analyses/{stored.row.id}"
     return await to_thread(analysis_view, stored)
 
 
-async def answer_by_job(here: Context, terms: Terms, job_id: str, preference: Preference, response: Response) -> Job:
+async def answer_by_job(
+    here: Context, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
+) -> Job:
     """The job (202), once it is finished or the time that the client waits has passed.
 
     Raises the problem of a job that was deleted.
     """
     response.headers.update(preference.headers)
-    await wait_for_job(here, terms.tenant_id, job_id, preference.seconds)
-    row = await here.database.run(find_job, terms.tenant_id, job_id)
+    await wait_for_job(here, submission.tenant_id, job_id, preference.seconds)
+    row = await here.database.run(find_job, submission.tenant_id, job_id)
     if row is None:
-        raise _deleted(terms)
+        raise _deleted(submission)
     return _accepted(job_view(row), response)
 
 
@@ -122,8 +124,8 @@ def _accepted(job: Job, response: Response) -> Job:
     return job
 
 
-def _deleted(terms: Terms) -> Refused | Problem:
+def _deleted(submission: SubmissionOptions) -> Refused | Problem:
     """What was made for a request is gone before it could be answered, or was gone when its key was sent again."""
-    if terms.idempotency is not None:
+    if submission.idempotency is not None:
         return KeyForgotten()
     return Problem(JOB_CANCELLED, "The job, or what it made, was deleted before it could be answered.")

@@ -1,10 +1,10 @@
-"""The terms under which a request that makes something is accepted, from its headers and the settings."""
+"""How a request that creates something is accepted, from its headers and the settings."""
 
 import hashlib
 
 from fastapi import Request
 
-from models.queries.writing.submission import Terms
+from models.queries.writing.submission import SubmissionOptions
 from models.schemas.documents import Content, characters_of, turns_of
 from models.settings import Settings
 from service.auth.tenant import Tenant
@@ -13,16 +13,16 @@ from service.http.headers import CancelAfterHeader, IdempotencyKeyHeader, read_c
 from service.http.problems import DOCUMENT_TOO_LARGE, Problem
 
 
-async def terms_of(
+async def submission_options(
     request: Request,
     here: Here,
     tenant: Tenant,
     idempotency_key: IdempotencyKeyHeader = None,
     cancel_after: CancelAfterHeader = None,
-) -> Terms:
-    """The terms of a JSON request, as a route's dependency. Raises a `Problem` for headers that make no sense."""
+) -> SubmissionOptions:
+    """The options of a JSON request, as a route's dependency. Raises a `Problem` for headers that make no sense."""
     digest = hashlib.sha256(await request.body()).digest()
-    return Terms(
+    return SubmissionOptions(
         tenant_id=tenant,
         max_queued=here.settings.max_queued_documents,
         cancel_after=read_cancel_after(cancel_after),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from attention.definitions import METRIC_NAMES
 from models.queries.reading.analyses import AnalysisPosition, list_analyses
 from models.queries.writing.deletion import delete_analysis
-from models.queries.writing.submission import NewDocument, Terms, submit_analysis
+from models.queries.writing.submission import NewDocument, SubmissionOptions, submit_analysis
 from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
 from models.schemas.documents import characters_of
 from models.schemas.jobs import Job
@@ -40,7 +40,7 @@ from service.http.problems import (
     field_problem,
 )
 from service.jobs.responses import answer_by_analysis
-from service.jobs.submission import document_within_limits, terms_of
+from service.jobs.submission import document_within_limits, submission_options
 from service.views.resources import analysis_entry
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
@@ -85,7 +85,7 @@ async def create_analysis(
     body: AnalysisRequest,
     response: Response,
     here: Here,
-    terms: Annotated[Terms, Depends(terms_of)],
+    submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Analysis | Job:
     """Measure one conversation or text, and wait for it (30 seconds unless `Prefer` says otherwise).
@@ -97,10 +97,10 @@ async def create_analysis(
     sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels)
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
     served = here.served(body.model)
-    submitted = await here.database.run(submit_analysis, terms, sent, served, body.options(), kept)
+    submitted = await here.database.run(submit_analysis, submission, sent, served, body.options(), kept)
     here.wakeups.send(submitted.wakeups)
     preference = read_preference(prefer, here.settings.wait_seconds)
-    return await answer_by_analysis(here, terms, submitted.job_id, preference, response)
+    return await answer_by_analysis(here, submission, submitted.job_id, preference, response)
 
 
 class ListQuery(AnalysisQuery):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from models.queries.writing.submission import Terms, submit_batch
+from models.queries.writing.submission import SubmissionOptions, submit_batch
 from models.schemas.batches import BatchRequest
 from models.schemas.jobs import Job
 from service.auth.tenant import Secured
@@ -14,7 +14,7 @@ from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import header_docs, problems
 from service.http.problems import DATASET_UNKNOWN, JOB_CANCELLED, NO_DOCUMENTS
 from service.jobs.responses import answer_by_job
-from service.jobs.submission import terms_of
+from service.jobs.submission import submission_options
 from service.routes.analyses import CREATING
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=JsonRoute, dependencies=[Secured])
@@ -36,14 +36,14 @@ async def create_batch(
     body: BatchRequest,
     response: Response,
     here: Here,
-    terms: Annotated[Terms, Depends(terms_of)],
+    submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Job:
     """Measure every document of a data set, or of one domain of it. Answers at once unless `Prefer: wait=N` asks."""
     served = here.served(body.model)
     request = body.model_dump(mode="json") | {"model": served.id}
     submitted = await here.database.run(
-        submit_batch, terms, body.dataset_id, body.domain, served, body.options(), request
+        submit_batch, submission, body.dataset_id, body.domain, served, body.options(), request
     )
     here.wakeups.send(submitted.wakeups)
-    return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)
+    return await answer_by_job(here, submission, submitted.job_id, read_preference(prefer, 0.0), response)

@@ -11,7 +11,7 @@ from typing import Any
 from celery.worker.consumer import Consumer
 
 
-class AttentiveConsumer(Consumer):  # type: ignore[misc]
+class ReconnectingConsumer(Consumer):  # type: ignore[misc]
     """A consumer that starts its connection again when it could not acknowledge."""
 
     def call_soon_ack(self, p: Callable[..., None], *args: Any, **kwargs: Any) -> Any:

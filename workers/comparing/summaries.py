@@ -26,7 +26,7 @@ from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparing.stored_groups import stored_groups
 from workers.inquiries.comparison_files import stated_versions
-from workers.measuring.claim_run import Surroundings
+from workers.measuring.claim_run import Worker
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,10 @@ UNEXPECTED = (
 class SummaryRun:
     """One claimed summary. The statistics run in a thread of their own, so that the worker can serve whoever waits."""
 
-    def __init__(self, engine: Engine, claimed: ClaimedSummary, surroundings: Surroundings) -> None:
+    def __init__(self, engine: Engine, claimed: ClaimedSummary, worker: Worker) -> None:
         self.engine = engine
         self.claimed = claimed
-        self.surroundings = surroundings
+        self.worker = worker
         self.request = ComparisonRequest.model_validate(claimed.request)
 
     def run(self) -> None:
@@ -56,10 +56,10 @@ class SummaryRun:
             groups = self._groups()
             summary = SummaryThread(partial(self._make, groups))
             while not summary.finished(CHECK_SECONDS):
-                if self.surroundings.stopping or not self._wanted():
+                if self.worker.stopping or not self._wanted():
                     summary.abandon()
                     break
-                self.surroundings.give_way(BACKGROUND)
+                self.worker.allow_preemption(BACKGROUND)
             result, files = summary.result()
         except Interrupted:
             with self.engine.begin() as connection:

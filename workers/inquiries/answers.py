@@ -18,9 +18,9 @@ from models.arrays import pack
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
 from workers.inquiries.map_points import place_on_map
-from workers.inquiries.remeasure import MODEL_CHANGED, Changed, recall
+from workers.inquiries.remeasure import MODEL_CHANGED, ModelChanged, remeasure
 from workers.measuring.documents import render_content
-from workers.measuring.model_registry import Served
+from workers.measuring.model_registry import LoadedModel
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class _Read:
 
 def answer_inquiries(
     engine: Engine,
-    served: Served,
+    loaded: LoadedModel,
     inquiries: list[ClaimedInquiry],
     token_budget: int,
     stopping: Callable[[], bool] = lambda: False,
@@ -51,7 +51,7 @@ def answer_inquiries(
             continue
         try:
             options = WorkOptions.model_validate(inquiry.request.get("options", {}))
-            read.append(_Read(inquiry, render_content(served.model, inquiry.request["content"], options)))
+            read.append(_Read(inquiry, render_content(loaded.model, inquiry.request["content"], options)))
         except HearkenError as refusal:
             fail_inquiries(engine, [inquiry], refusal.code, str(refusal))
         except Exception:
@@ -59,10 +59,10 @@ def answer_inquiries(
             fail_inquiries(engine, [inquiry], *UNEXPECTED)
     if read:
         read.sort(key=lambda one: "comparison_id" in one.inquiry.request)
-        _embed(engine, served, read, token_budget)
+        _embed(engine, loaded, read, token_budget)
     for inquiry in inquiries:
         if inquiry.kind != "embedding":
-            _recall(engine, served, inquiry, token_budget, stopping)
+            _remeasure(engine, loaded, inquiry, token_budget, stopping)
 
 
 def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str, message: str) -> None:
@@ -72,21 +72,21 @@ def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str,
             fail_inquiry(connection, inquiry, reason, message)
 
 
-def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int) -> None:
+def _embed(engine: Engine, loaded: LoadedModel, read: list[_Read], token_budget: int) -> None:
     """All in one batch, or each alone where the batch fails."""
     try:
         measured = analyse(
-            served.model,
+            loaded.model,
             [one.rendered for one in read],
             token_budget=token_budget,
             want=Want(flow=False, turn_embeddings=False),
         )
         for one, measurement in zip(read, measured, strict=True):
-            response: dict[str, Any] = {"version_key": served.version_key, **_point(served, one.inquiry, measurement)}
+            response: dict[str, Any] = {"version_key": loaded.version_key, **_point(loaded, one.inquiry, measurement)}
             if comparison_id := one.inquiry.request.get("comparison_id"):
                 if not _waited_for(engine, one.inquiry):
                     continue
-                response["placed"] = place_on_map(engine, comparison_id, served.version_key, measurement.embedding)
+                response["placed"] = place_on_map(engine, comparison_id, loaded.version_key, measurement.embedding)
             with engine.begin() as connection:
                 answer_inquiry(connection, one.inquiry, response)
     except (OperationalError, InterfaceError):
@@ -94,7 +94,7 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
     except Exception as error:
         if len(read) > 1:
             for one in read:
-                _embed(engine, served, [one], token_budget)
+                _embed(engine, loaded, [one], token_budget)
         elif isinstance(error, HearkenError):
             fail_inquiries(engine, [read[0].inquiry], error.code, str(error))
         else:
@@ -102,14 +102,14 @@ def _embed(engine: Engine, served: Served, read: list[_Read], token_budget: int)
             fail_inquiries(engine, [read[0].inquiry], *UNEXPECTED)
 
 
-def _point(served: Served, inquiry: ClaimedInquiry, measured: Measurement) -> dict[str, list[float]]:
+def _point(loaded: LoadedModel, inquiry: ClaimedInquiry, measured: Measurement) -> dict[str, list[float]]:
     """Where the document stands in the space that is asked for, under that space's name."""
     if inquiry.request.get("space") != "profile":
         return {"embedding": measured.embedding.tolist()}
-    if served.scale is None:
+    if loaded.scale is None:
         raise HearkenError("this model's attention profiles cannot be searched; the operator's log tells why")
     heads = {metric: measured.heads[metric][None] for metric in PROFILE_METRICS}
-    return {"profile": served.scale.scale.points(profiles(heads))[0].tolist()}
+    return {"profile": loaded.scale.scale.points(profiles(heads))[0].tolist()}
 
 
 def _waited_for(engine: Engine, inquiry: ClaimedInquiry) -> bool:
@@ -117,16 +117,16 @@ def _waited_for(engine: Engine, inquiry: ClaimedInquiry) -> bool:
         return still_waited_for(connection, inquiry)
 
 
-def _recall(
-    engine: Engine, served: Served, inquiry: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
+def _remeasure(
+    engine: Engine, loaded: LoadedModel, inquiry: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
 ) -> None:
     try:
-        layout, body = pack(recall(engine, served, inquiry, token_budget, stopping))
+        layout, body = pack(remeasure(engine, loaded, inquiry, token_budget, stopping))
         with engine.begin() as connection:
             answer_inquiry(connection, inquiry, layout, body)
     except (OperationalError, InterfaceError):
         raise
-    except Changed:
+    except ModelChanged:
         fail_inquiries(engine, [inquiry], *MODEL_CHANGED)
     except HearkenError as refusal:
         fail_inquiries(engine, [inquiry], refusal.code, str(refusal))

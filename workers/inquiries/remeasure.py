@@ -16,7 +16,7 @@ from models.arrays import pack_texts
 from models.queries.queue.inquiry_claims import ClaimedInquiry, still_waited_for
 from models.queries.reading.analysis_source import source_of
 from workers.measuring.documents import key_of, render_content
-from workers.measuring.model_registry import Served
+from workers.measuring.model_registry import LoadedModel
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,47 +29,49 @@ MODEL_CHANGED = (
 )
 
 
-class Changed(Exception):  # noqa: N818 - it is what happened
-    """The document reads otherwise now, or under other weights, than when it was measured."""
+class ModelChanged(Exception):  # noqa: N818 - it is what happened
+    """The document has other tokens now, or the model other weights, than when it was measured."""
 
 
-def recall(
-    engine: Engine, served: Served, asked: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
+def remeasure(
+    engine: Engine, loaded: LoadedModel, asked: ClaimedInquiry, token_budget: int, stopping: Callable[[], bool]
 ) -> Arrays:
     """What the inquiry asks for, as arrays.
 
-    Raises Changed where the model is not what it was, Interrupted where nobody waits any more or the worker is to end,
-    and what `render` and `analyse` raise.
+    Raises ModelChanged where the model is not what it was, Interrupted where nobody waits any more or the worker is to
+    end, and what `render` and `analyse` raise.
     """
 
-    def look() -> None:
+    def check_wanted() -> None:
         with engine.connect() as connection:
             waited_for = still_waited_for(connection, asked)
         if not waited_for or stopping():
             raise Interrupted("nobody waited for the answer any more, or the worker was to end; ask again")
 
-    look()
+    check_wanted()
     with engine.connect() as connection:
         source = source_of(connection, str(asked.request["analysis_id"]))
     if source is None:
         raise Interrupted("the analysis was deleted meanwhile")
-    rendered = render_content(served.model, source.content, source.options)
-    if key_of(served.model, rendered, source.options) != source.work_key:
-        raise Changed
+    rendered = render_content(loaded.model, source.content, source.options)
+    if key_of(loaded.model, rendered, source.options) != source.work_key:
+        raise ModelChanged
     match asked.kind:
         case "tokens":
-            _limit(4 * served.model.facts.layers * rendered.tokens, f"{rendered.tokens} tokens in every layer")
-            return _tokens(served, _measure(served, rendered, token_budget, look, Want(flow=False, tokens=True)))
+            _limit(4 * loaded.model.facts.layers * rendered.tokens, f"{rendered.tokens} tokens in every layer")
+            return _tokens(
+                loaded, _measure(loaded, rendered, token_budget, check_wanted, Want(flow=False, tokens=True))
+            )
         case "flow_heads":
             turns = rendered.turns or 0
-            facts = served.model.facts
+            facts = loaded.model.facts
             _limit(facts.layers * facts.heads * turns * (turns + 1), f"the flow of {turns} turns in every head")
-            measured = _measure(served, rendered, token_budget, look, Want(flow_heads=True))
+            measured = _measure(loaded, rendered, token_budget, check_wanted, Want(flow_heads=True))
             if measured.flow_heads is None:
                 raise DocumentRefused("a plain text has no turns, and so no flow")
             return {"flow_heads": measured.flow_heads}
         case "attention":
-            return _weights(served, rendered, asked.request)
+            return _weights(loaded, rendered, asked.request)
     raise ValueError(f"there is no inquiry of the kind {asked.kind}")
 
 
@@ -79,12 +81,12 @@ def _limit(numbers: int, what: str) -> None:
 
 
 def _measure(
-    served: Served, rendered: Rendered, token_budget: int, look: Callable[[], None], want: Want
+    loaded: LoadedModel, rendered: Rendered, token_budget: int, check_wanted: Callable[[], None], want: Want
 ) -> Measurement:
-    return analyse(served.model, [rendered], token_budget=token_budget, want=want, between_passes=look)[0]
+    return analyse(loaded.model, [rendered], token_budget=token_budget, want=want, between_passes=check_wanted)[0]
 
 
-def _tokens(served: Served, measured: Measurement) -> Arrays:
+def _tokens(loaded: LoadedModel, measured: Measurement) -> Arrays:
     detail = measured.tokens_detail
     assert detail is not None
     return {
@@ -96,20 +98,20 @@ def _tokens(served: Served, measured: Measurement) -> Arrays:
         "entropy": detail.entropy,
         "received": detail.received,
         "received_lift": detail.received_lift,
-        **pack_texts(surface(served.model.tokenizer, detail.id)),
+        **pack_texts(surface(loaded.model.tokenizer, detail.id)),
     }
 
 
-def _weights(served: Served, rendered: Rendered, request: dict[str, Any]) -> Arrays:
+def _weights(loaded: LoadedModel, rendered: Rendered, request: dict[str, Any]) -> Arrays:
     if not 0 <= request["window"] < len(rendered.windows):
         raise DocumentRefused(
             f"there is no window {request['window']}; the document has windows 0 to {len(rendered.windows) - 1}"
         )
     window = rendered.windows[request["window"]]
     return {
-        "weights": attention_weights(served.model, window, request["layer"], request["head"]),
+        "weights": attention_weights(loaded.model, window, request["layer"], request["head"]),
         "id": np.asarray(window.ids, np.int64),
         "turn": np.asarray(window.turn, np.int32),
         "scaffold": np.asarray(window.scaffold, np.bool_),
-        **pack_texts(surface(served.model.tokenizer, window.ids)),
+        **pack_texts(surface(loaded.model.tokenizer, window.ids)),
     }

@@ -1,7 +1,7 @@
-"""Running a claim: render, measure in groups of one pass, store each group, and let go of whatever is not wanted.
+"""Running a claim: render its documents, measure them in groups of one pass, store each group.
 
-Between passes the claim looks around: cancelled work is dropped, a worker that is to stop gives the rest back, and
-whoever waits for an answer is served before the next pass.
+Between two passes more urgent work may preempt it, cancelled items are dropped, and a worker that was asked to end puts
+the rest back into the queue.
 """
 
 import logging
@@ -20,10 +20,10 @@ from attention.measure.capture import Want
 from attention.measure.grouping import padded_share, pass_sized_groups
 from attention.text.documents import Rendered
 from models.queries.queue.cancellation import cancel_jobs
-from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_standing, fail_items, give_back
+from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_status, fail_items, give_back
 from models.queries.writing.storing import Key, Outcome, known_measurements, store_outcomes
 from workers.measuring.documents import key_of, render_content
-from workers.measuring.model_registry import Served, ServedModels
+from workers.measuring.model_registry import LoadedModel, ModelRegistry
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +41,26 @@ OUT_OF_MEMORY = (
 )
 
 
-class Surroundings(Protocol):
-    """What a claim must know of its worker while it runs."""
+class Worker(Protocol):
+    """What a run needs of the worker that it runs in."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker is to end."""
+        """Whether the worker has been asked to end."""
 
-    def give_way(self, priority: int) -> None:
-        """Serve whoever is more urgent than work of this priority."""
+    def allow_preemption(self, priority: int) -> None:
+        """Do the waiting work that is more urgent than this priority."""
 
 
 @dataclass(slots=True)
-class Reading:
-    """One document as the model reads it, and the other items of the claim that ask for the same numbers."""
+class RenderedItem:
+    """A work item with its document as tokens, and the claim's other items that lead to the same measurement."""
 
     item: ClaimedItem
     rendered: Rendered
     work_key: bytes
     tokenize_ms: float
-    twins: list["Reading"] = field(default_factory=list)
+    duplicates: list["RenderedItem"] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
@@ -68,55 +68,55 @@ class Reading:
         return self.item.tenant_id, self.work_key
 
     @property
-    def all(self) -> list["Reading"]:
-        """Itself and its twins."""
-        return [self, *self.twins]
+    def all(self) -> list["RenderedItem"]:
+        """Itself and its duplicates."""
+        return [self, *self.duplicates]
 
 
 class ClaimRun:
     """One claim under one model. `run` settles every item of it or gives it back."""
 
     def __init__(
-        self, engine: Engine, models: ServedModels, served: Served, claim: Claim, surroundings: Surroundings
+        self, engine: Engine, models: ModelRegistry, loaded: LoadedModel, claim: Claim, worker: Worker
     ) -> None:
         self.engine = engine
         self.models = models
-        self.served = served
+        self.loaded = loaded
         self.claim = claim
-        self.surroundings = surroundings
+        self.worker = worker
         self.priority = max(item.priority for item in claim.items)
         self.open: dict[int, ClaimedItem] = {item.id: item for item in claim.items}
 
     @property
     def budget(self) -> int:
         """Padded tokens that a pass may have."""
-        return self.models.budgets[self.served.model_id]
+        return self.models.budgets[self.loaded.model_id]
 
     def run(self) -> None:
-        """Measure and store. Raises only what says that the database is away; the rest is settled item by item."""
+        """Measure and store. Raises only database errors; every other failure is stored with its items."""
         try:
             self._drop_unwanted()
-            waiting = self._store_known(self._read())
-            while waiting and not self.surroundings.stopping:
+            waiting = self._store_known(self._render())
+            while waiting and not self.worker.stopping:
                 waiting = self._one_group(waiting)
                 if waiting:
-                    self._look_around()
-                    waiting = [reading for reading in map(self._still_wanted, waiting) if reading is not None]
+                    self._checkpoint()
+                    waiting = [entry for entry in map(self._without_dropped, waiting) if entry is not None]
         except ModelRefused as refusal:
-            self.models.refuse(self.served.model_id, refusal)
+            self.models.refuse(self.loaded.model_id, refusal)
             self._fail(list(self.open.values()), (refusal.code, str(refusal)))
         finally:
             if self.open:
                 with self.engine.begin() as connection:
                     give_back(connection, self.claim.token, list(self.open))
 
-    def _read(self) -> list[Reading]:
-        """Every open item as the model reads it; those that cannot be read fail, alone."""
-        readings: dict[Key, Reading] = {}
+    def _render(self) -> list[RenderedItem]:
+        """Every open item as tokens; one that cannot be rendered fails alone."""
+        found: dict[Key, RenderedItem] = {}
         for item in list(self.open.values()):
             begun = time.perf_counter()
             try:
-                rendered = render_content(self.served.model, item.content, item.options)
+                rendered = render_content(self.loaded.model, item.content, item.options)
             except DocumentRefused as refusal:
                 self._fail([item], (refusal.code, str(refusal)))
                 continue
@@ -125,90 +125,90 @@ class ClaimRun:
                 self._fail([item], UNEXPECTED)
                 continue
             milliseconds = (time.perf_counter() - begun) * 1000
-            reading = Reading(item, rendered, key_of(self.served.model, rendered, item.options), milliseconds)
-            if reading.key in readings:
-                readings[reading.key].twins.append(reading)
+            entry = RenderedItem(item, rendered, key_of(self.loaded.model, rendered, item.options), milliseconds)
+            if entry.key in found:
+                found[entry.key].duplicates.append(entry)
             else:
-                readings[reading.key] = reading
-        return list(readings.values())
+                found[entry.key] = entry
+        return list(found.values())
 
-    def _store_known(self, readings: list[Reading]) -> list[Reading]:
+    def _store_known(self, rendered: list[RenderedItem]) -> list[RenderedItem]:
         """Store what was measured before, and return what is to be measured."""
         with self.engine.connect() as connection:
-            known = known_measurements(connection, [reading.key for reading in readings])
+            known = known_measurements(connection, [entry.key for entry in rendered])
         if known:
-            self._store([(reading, None) for reading in readings if reading.key in known])
-        return [reading for reading in readings if reading.key not in known]
+            self._store([(entry, None) for entry in rendered if entry.key in known])
+        return [entry for entry in rendered if entry.key not in known]
 
-    def _one_group(self, waiting: list[Reading]) -> list[Reading]:
+    def _one_group(self, waiting: list[RenderedItem]) -> list[RenderedItem]:
         """Measure and store what fits into one pass; returns the rest."""
-        lengths = [[len(window) for window in reading.rendered.all_windows] for reading in waiting]
+        lengths = [[len(window) for window in entry.rendered.all_windows] for entry in waiting]
         group = pass_sized_groups(lengths, self.budget)[0]
         chosen = [waiting[index] for index in group]
-        rest = [reading for index, reading in enumerate(waiting) if index not in set(group)]
+        rest = [entry for index, entry in enumerate(waiting) if index not in set(group)]
         try:
             self._measure(chosen)
         except torch.OutOfMemoryError:
             return self._after_running_out(chosen) + rest
         return rest
 
-    def _after_running_out(self, group: list[Reading]) -> list[Reading]:
+    def _after_running_out(self, group: list[RenderedItem]) -> list[RenderedItem]:
         """Halve the budget from now on; a window that does not fit by itself fails its document."""
         torch.cuda.empty_cache()
-        widest = max(len(window) for reading in group for window in reading.rendered.all_windows)
+        widest = max(len(window) for entry in group for window in entry.rendered.all_windows)
         if self.budget <= widest:
-            self._fail([reading.item for one in group for reading in one.all], OUT_OF_MEMORY)
+            self._fail([entry.item for one in group for entry in one.all], OUT_OF_MEMORY)
             return []
-        self.models.budgets[self.served.model_id] = max(self.budget // 2, widest)
+        self.models.budgets[self.loaded.model_id] = max(self.budget // 2, widest)
         log.warning(
             "out of memory: model=%s passes from now on have %d tokens at most",
-            self.served.model_id,
+            self.loaded.model_id,
             self.budget,
         )
         return group
 
-    def _measure(self, group: list[Reading]) -> None:
+    def _measure(self, group: list[RenderedItem]) -> None:
         """Measure a group and store it; if it fails, each of its documents alone, so that only the culprit fails."""
         try:
             self._store(list(zip(group, self._analyse(group), strict=True)))
         except (torch.OutOfMemoryError, ModelRefused, OperationalError, InterfaceError):
             raise
         except Interrupted:
-            return  # what was to stop or was cancelled is dealt with when the claim looks around
+            return  # what was cancelled or is to be given back is dealt with at the next checkpoint
         except Exception as error:
             if len(group) > 1:
                 log.warning("a pass of %d documents failed, each is measured alone: %r", len(group), error)
-                for reading in group:
-                    if not self.surroundings.stopping:
-                        self._measure([reading])
+                for entry in group:
+                    if not self.worker.stopping:
+                        self._measure([entry])
             elif isinstance(error, HearkenError):
-                self._fail([reading.item for reading in group[0].all], (error.code, str(error)))
+                self._fail([entry.item for entry in group[0].all], (error.code, str(error)))
             else:
                 log.exception("item=%d of job=%s failed", group[0].item.id, group[0].item.job_id)
-                self._fail([reading.item for reading in group[0].all], UNEXPECTED)
+                self._fail([entry.item for entry in group[0].all], UNEXPECTED)
 
-    def _analyse(self, group: list[Reading]) -> list[Measurement]:
-        items = [reading.item for one in group for reading in one.all]
+    def _analyse(self, group: list[RenderedItem]) -> list[Measurement]:
+        items = [entry.item for one in group for entry in one.all]
         between = self._between_passes(items)
         begun = time.perf_counter()
         measured: dict[int, Measurement] = {}
         for want in dict.fromkeys(
-            map(_wanted_of, group)
+            map(_options_of, group)
         ):  # each document as it needs, whoever it shares the group with
-            chosen = [n for n, one in enumerate(group) if _wanted_of(one) == want]
+            chosen = [n for n, one in enumerate(group) if _options_of(one) == want]
             found = analyse(
-                self.served.model,
+                self.loaded.model,
                 [group[n].rendered for n in chosen],
                 token_budget=self.budget,
                 want=want,
                 between_passes=between,
             )
             measured.update(zip(chosen, found, strict=True))
-        lengths = [len(window) for reading in group for window in reading.rendered.all_windows]
+        lengths = [len(window) for entry in group for window in entry.rendered.all_windows]
         number, padded = padded_share(lengths, self.budget)
         log.info(
             "pass model=%s documents=%d jobs=%d tenants=%d passes=%d windows=%d tokens=%d padded=%.1f%% ms=%.0f",
-            self.served.model_id,
+            self.loaded.model_id,
             len(group),
             len({item.job_id for item in items}),
             len({item.tenant_id for item in items}),
@@ -221,30 +221,30 @@ class ClaimRun:
         return [measured[n] for n in range(len(group))]
 
     def _between_passes(self, items: list[ClaimedItem]) -> Callable[[], None]:
-        """For a document of many passes: stop when nobody wants it any more, or when the worker is to end."""
+        """For a document of many passes: raises Interrupted when nobody wants it any more, or the worker is to end."""
 
-        def look() -> None:
-            self._look_around()
-            if self.surroundings.stopping:
+        def checkpoint() -> None:
+            self._checkpoint()
+            if self.worker.stopping:
                 raise Interrupted("the worker is to end")
             if not any(item.id in self.open for item in items):
                 raise Interrupted("nobody wants the document any more")
 
-        return look
+        return checkpoint
 
-    def _store(self, measured: list[tuple[Reading, Measurement | None]]) -> None:
-        """Store a group's numbers; a twin shares them."""
+    def _store(self, measured: list[tuple[RenderedItem, Measurement | None]]) -> None:
+        """Store a group's numbers; a duplicate shares them."""
         outcomes = [
             Outcome(
-                item=reading.item,
-                work_key=reading.work_key,
-                measured=measurement if reading is first else None,
-                tokenize_ms=reading.tokenize_ms,
+                item=entry.item,
+                work_key=entry.work_key,
+                measured=measurement if entry is first else None,
+                tokenize_ms=entry.tokenize_ms,
                 forward_ms=0.0 if measurement is None else measurement.forward_ms,
             )
             for first, measurement in measured
-            for reading in first.all
-            if reading.item.id in self.open
+            for entry in first.all
+            if entry.item.id in self.open
         ]
         if not outcomes:
             return
@@ -253,8 +253,8 @@ class ClaimRun:
                 connection,
                 self.claim.token,
                 self.claim.model_id,
-                self.served.version_key,
-                self.served.scale,
+                self.loaded.version_key,
+                self.loaded.scale,
                 outcomes,
             )
         for outcome in outcomes:
@@ -266,40 +266,38 @@ class ClaimRun:
         for item in items:
             self.open.pop(item.id, None)
 
-    def _look_around(self) -> None:
-        """Serve whoever is more urgent, then drop what is cancelled or lost.
+    def _checkpoint(self) -> None:
+        """Between two passes: let more urgent work preempt this claim, then drop what is cancelled or lost.
 
-        An item that lost its worker before gives way to nobody: what would be served meanwhile could be lost with it.
+        An item that lost its worker before is not preempted: what ran meanwhile could be lost with it.
         """
-        if not self.surroundings.stopping and not any(item.alone for item in self.claim.items):
-            self.surroundings.give_way(self.priority)
+        if not self.worker.stopping and not any(item.alone for item in self.claim.items):
+            self.worker.allow_preemption(self.priority)
         self._drop_unwanted()
 
     def _drop_unwanted(self) -> None:
         with self.engine.begin() as connection:
-            standing = claim_standing(connection, self.claim.token, list(self.open))
-        if standing.overdue_jobs:
+            status = claim_status(connection, self.claim.token, list(self.open))
+        if status.overdue_jobs:
             with self.engine.begin() as connection:
-                cancel_jobs(connection, sorted(standing.overdue_jobs))
-        if standing.cancelled:
+                cancel_jobs(connection, sorted(status.overdue_jobs))
+        if status.cancelled:
             with self.engine.begin() as connection:
-                cancel_items(connection, self.claim.token, sorted(standing.cancelled))
-        lost = self.open.keys() - standing.wanted - standing.cancelled
+                cancel_items(connection, self.claim.token, sorted(status.cancelled))
+        lost = self.open.keys() - status.wanted - status.cancelled
         if lost:
             log.warning("lost the lease of %d items of model=%s", len(lost), self.claim.model_id)
-        self.open = {item: self.open[item] for item in sorted(standing.wanted)}
+        self.open = {item: self.open[item] for item in sorted(status.wanted)}
 
-    def _still_wanted(self, reading: Reading) -> Reading | None:
-        """The reading without twins that were dropped; a twin takes the place of a dropped first."""
-        wanted = [one for one in reading.all if one.item.id in self.open]
+    def _without_dropped(self, rendered_item: RenderedItem) -> RenderedItem | None:
+        """The item without dropped duplicates; a duplicate takes the place of a dropped item."""
+        wanted = [one for one in rendered_item.all if one.item.id in self.open]
         if not wanted:
             return None
         first, *others = wanted
-        return Reading(first.item, first.rendered, first.work_key, first.tokenize_ms, others)
+        return RenderedItem(first.item, first.rendered, first.work_key, first.tokenize_ms, others)
 
 
-def _wanted_of(reading: Reading) -> Want:
+def _options_of(entry: RenderedItem) -> Want:
     """What is kept of a document beyond its metrics."""
-    return Want(
-        flow=(reading.rendered.turns or 0) <= FLOW_TURNS, layer_embeddings=reading.item.options.layer_embeddings
-    )
+    return Want(flow=(entry.rendered.turns or 0) <= FLOW_TURNS, layer_embeddings=entry.item.options.layer_embeddings)

@@ -27,7 +27,7 @@ UNTRAINED = "~untrained"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Served:
+class LoadedModel:
     """An opened model with the key of its version and the scale of its profiles, None where it could not be measured.
 
     Whoever holds it keeps the model in memory: let go after use.
@@ -57,7 +57,7 @@ def source_of(entry: ModelEntry) -> ModelSource:
     )
 
 
-class ServedModels:
+class ModelRegistry:
     """The models of the models file, by id, of which as many are loaded as memory allows.
 
     An id with `UNTRAINED` behind it is the same architecture with random weights, a control that clients never see.
@@ -98,7 +98,7 @@ class ServedModels:
         """Whether the model is loaded."""
         return model_id in self._residence.loaded
 
-    def open(self, model_id: str) -> Served:
+    def open(self, model_id: str) -> LoadedModel:
         """The opened model. Raises ModelRefused or ModelUnavailable, which the `model` table then tells as well."""
         if model_id in self._refused:
             raise self._refused[model_id]
@@ -108,7 +108,7 @@ class ServedModels:
             model = self._load(model_id)
             key = self._announce(model_id, model)
             self._versions[model_id] = key, self._scale(model_id, model, key)
-        return Served(model, model_id, *self._versions[model_id])
+        return LoadedModel(model, model_id, *self._versions[model_id])
 
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""

@@ -165,16 +165,16 @@ def lock_held(connection: Connection, token: int, item_ids: Sequence[int]) -> se
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What has become of a claim meanwhile: its items that are to go on, and the jobs that are to be cancelled."""
+class ClaimStatus:
+    """The items of a claim that are still wanted, those to be cancelled, and the jobs past their Cancel-After."""
 
     wanted: frozenset[int]
     cancelled: frozenset[int]
     overdue_jobs: frozenset[str]
 
 
-def claim_standing(connection: Connection, token: int, item_ids: Sequence[int]) -> Standing:
-    """Which items of the claim are still its own, and of those, which belong to jobs that are to be cancelled."""
+def claim_status(connection: Connection, token: int, item_ids: Sequence[int]) -> ClaimStatus:
+    """The present state of those items of the claim that it still holds; one in neither set was lost."""
     overdue = and_(job.c.cancel_after.is_not(None), job.c.cancel_after <= func.now())
     rows = connection.execute(
         select(
@@ -186,7 +186,7 @@ def claim_standing(connection: Connection, token: int, item_ids: Sequence[int]) 
         .join_from(work_item, job)
         .where(work_item.c.state == RUNNING, work_item.c.lease_token == token, work_item.c.id.in_(item_ids))
     ).all()
-    return Standing(
+    return ClaimStatus(
         wanted=frozenset(row.id for row in rows if not row.requested and not row.overdue),
         cancelled=frozenset(row.id for row in rows if row.requested or row.overdue),
         overdue_jobs=frozenset(row.job_id for row in rows if row.overdue and not row.requested),

@@ -12,14 +12,13 @@ from models.errors import StillInUse, found
 from models.queries.queue.notifications import notify
 from models.tables import analysis, comparison, dataset, document, job, work_item
 
-_FORSAKEN = table("forsaken", column("id"))
-_CREATE_FORSAKEN = text("CREATE TEMPORARY TABLE forsaken (id bigint PRIMARY KEY) ON COMMIT DROP")
-_LOCK_FORSAKEN = text(
-    "SELECT count(*) FROM "
-    "(SELECT m.id FROM measurement m JOIN forsaken USING (id) ORDER BY m.id FOR UPDATE OF m) AS held"
+_ORPHANS = table("orphan", column("id"))
+_CREATE_ORPHANS = text("CREATE TEMPORARY TABLE orphan (id bigint PRIMARY KEY) ON COMMIT DROP")
+_LOCK_ORPHANS = text(
+    "SELECT count(*) FROM (SELECT m.id FROM measurement m JOIN orphan USING (id) ORDER BY m.id FOR UPDATE OF m) AS held"
 )
-_DELETE_FORSAKEN = text(
-    "DELETE FROM measurement m USING forsaken f WHERE m.id = f.id "
+_DELETE_ORPHANS = text(
+    "DELETE FROM measurement m USING orphan o WHERE m.id = o.id "
     "AND NOT EXISTS (SELECT FROM analysis a WHERE a.measurement_id = m.id)"
 )
 
@@ -37,11 +36,11 @@ def delete_analysis(connection: Connection, tenant_id: str, analysis_id: str) ->
     row = found(stored, "analysis", analysis_id)
     if row.finished_at is None:
         raise StillInUse(f"The analysis {analysis_id}", row.job_id)
-    _forsake(connection, select(analysis.c.measurement_id).where(analysis.c.id == analysis_id))
+    _note_orphans(connection, select(analysis.c.measurement_id).where(analysis.c.id == analysis_id))
     connection.execute(delete(analysis).where(analysis.c.id == analysis_id))
     used = exists().where(analysis.c.document_id == document.c.id)
     connection.execute(delete(document).where(document.c.id == row.document_id, document.c.dataset_id.is_(None), ~used))
-    connection.execute(_DELETE_FORSAKEN)
+    connection.execute(_DELETE_ORPHANS)
 
 
 def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
@@ -54,11 +53,11 @@ def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
     connection.execute(select(func.count()).select_from(held))
     stored = select(job.c.id).where(job.c.tenant_id == tenant_id, job.c.id == job_id).with_for_update()
     found(connection.execute(stored).one_or_none(), "job", job_id)
-    _forsake(connection, select(analysis.c.measurement_id).where(analysis.c.job_id == job_id))
+    _note_orphans(connection, select(analysis.c.measurement_id).where(analysis.c.job_id == job_id))
     documents = select(work_item.c.document_id).where(work_item.c.job_id == job_id)
     connection.execute(delete(document).where(document.c.id.in_(documents), document.c.dataset_id.is_(None)))
     connection.execute(delete(job).where(job.c.id == job_id))
-    connection.execute(_DELETE_FORSAKEN)
+    connection.execute(_DELETE_ORPHANS)
     notify(connection, job_id)
 
 
@@ -90,13 +89,13 @@ def delete_dataset(connection: Connection, tenant_id: str, dataset_id: str) -> N
     ).scalar_one_or_none()
     if unfinished is not None:
         raise StillInUse(f"The data set {dataset_id}", unfinished)
-    _forsake(connection, select(analysis.c.measurement_id).join_from(analysis, document).where(mine))
+    _note_orphans(connection, select(analysis.c.measurement_id).join_from(analysis, document).where(mine))
     connection.execute(delete(dataset).where(dataset.c.id == dataset_id))
-    connection.execute(_DELETE_FORSAKEN)
+    connection.execute(_DELETE_ORPHANS)
 
 
-def _forsake(connection: Connection, measurement_ids: Select[Any]) -> None:
+def _note_orphans(connection: Connection, measurement_ids: Select[Any]) -> None:
     """Note and lock the measurements that may lose their last use."""
-    connection.execute(_CREATE_FORSAKEN)
-    connection.execute(insert(_FORSAKEN).from_select(["id"], measurement_ids.distinct()))
-    connection.execute(_LOCK_FORSAKEN)
+    connection.execute(_CREATE_ORPHANS)
+    connection.execute(insert(_ORPHANS).from_select(["id"], measurement_ids.distinct()))
+    connection.execute(_LOCK_ORPHANS)

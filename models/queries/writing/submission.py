@@ -36,8 +36,8 @@ from models.work import Control, WorkOptions, content_digest, request_key, reque
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What submission needs to know of an entry of the models file."""
+class ModelRef:
+    """A model of the models file: its id, and the settings that decide whether two requests ask for equal work."""
 
     id: str
     dtype: str
@@ -45,8 +45,8 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Under what terms a request is accepted."""
+class SubmissionOptions:
+    """Who submits, how many documents they may have waiting, and what the request's headers ask for."""
 
     tenant_id: str
     max_queued: int
@@ -72,7 +72,7 @@ class GroupDocuments:
     name: str
     dataset_id: str
     domain: str | None
-    served: Served
+    model: ModelRef
     limit: int | None
 
 
@@ -86,9 +86,9 @@ class Submitted:
 
 def submit_analysis(
     connection: Connection,
-    terms: Terms,
+    submission: SubmissionOptions,
     sent: NewDocument,
-    served: Served,
+    model: ModelRef,
     options: WorkOptions,
     request: dict[str, Any],
 ) -> Submitted:
@@ -96,14 +96,14 @@ def submit_analysis(
 
     Raises `QueueFull`, `KeyReused`, `KeyInProgress`.
     """
-    if found := _earlier(connection, terms):
+    if found := _earlier(connection, submission):
         return found
-    job_id = _insert_job(connection, terms, "analysis", request, total=1)
+    job_id = _insert_job(connection, submission, "analysis", request, total=1)
     document_id, digest = new_identifier("doc"), content_digest(sent.content)
     connection.execute(
         insert(document).values(
             id=document_id,
-            tenant_id=terms.tenant_id,
+            tenant_id=submission.tenant_id,
             position=0,
             external_id=sent.external_id,
             domain=sent.domain,
@@ -115,25 +115,25 @@ def submit_analysis(
     )
     connection.execute(
         insert(work_item).values(
-            tenant_id=terms.tenant_id,
+            tenant_id=submission.tenant_id,
             job_id=job_id,
             document_id=document_id,
-            model_id=served.id,
+            model_id=model.id,
             options=options.model_dump(mode="json"),
-            request_key=request_key(digest, options, served.max_tokens),
+            request_key=request_key(digest, options, model.max_tokens),
             priority=INTERACTIVE,
             estimated_tokens=estimate_tokens(sent.characters),
         )
     )
-    return _accept(connection, terms, job_id, (served,))
+    return _accept(connection, submission, job_id, (model,))
 
 
 def submit_batch(
     connection: Connection,
-    terms: Terms,
+    submission: SubmissionOptions,
     dataset_id: str,
     domain: str | None,
-    served: Served,
+    model: ModelRef,
     options: WorkOptions,
     request: dict[str, Any],
 ) -> Submitted:
@@ -141,21 +141,21 @@ def submit_batch(
 
     Raises `DatasetUnknown`, `NoDocuments`, `QueueFull`, `KeyReused`, `KeyInProgress`.
     """
-    if found := _earlier(connection, terms):
+    if found := _earlier(connection, submission):
         return found
-    _hold_datasets(connection, terms.tenant_id, {dataset_id: "/dataset_id"})
+    _hold_datasets(connection, submission.tenant_id, {dataset_id: "/dataset_id"})
     chosen = _documents(dataset_id, domain)
     total = _count(connection, chosen)
     if not total:
         raise NoDocuments(dataset_id, domain, "/domain" if domain is not None else "/dataset_id")
-    job_id = _insert_job(connection, terms, "batch", request, total)
-    _insert_items(connection, terms, job_id, chosen.order_by(document.c.position), served, options)
-    return _accept(connection, terms, job_id, (served,))
+    job_id = _insert_job(connection, submission, "batch", request, total)
+    _insert_items(connection, submission, job_id, chosen.order_by(document.c.position), model, options)
+    return _accept(connection, submission, job_id, (model,))
 
 
 def submit_comparison(
     connection: Connection,
-    terms: Terms,
+    submission: SubmissionOptions,
     groups: Sequence[GroupDocuments],
     options: WorkOptions,
     smallest: int,
@@ -169,10 +169,10 @@ def submit_comparison(
     A group's `limit` draws by the seed and the documents' content, so that their order in the data set does not matter.
     Raises `DatasetUnknown`, `TooFewDocuments`, `QueueFull`, `KeyReused`, `KeyInProgress`.
     """
-    if found := _earlier(connection, terms):
+    if found := _earlier(connection, submission):
         return found
     pointers = {group.dataset_id: f"/groups/{index}/dataset_id" for index, group in reversed([*enumerate(groups)])}
-    _hold_datasets(connection, terms.tenant_id, pointers)
+    _hold_datasets(connection, submission.tenant_id, pointers)
     total, parts = 0, []
     seed = options.sampling.seed if options.sampling is not None else 0
     for index, group in enumerate(groups):
@@ -181,18 +181,20 @@ def submit_comparison(
             raise TooFewDocuments(group.name, found_here, smallest, f"/groups/{index}")
         chosen = _drawn(group, seed)
         total += min(found_here, group.limit or found_here)
-        parts.append((index, group.served, chosen, options))
+        parts.append((index, group.model, chosen, options))
         for number, control in enumerate(controls, start=1):
             wanted = chosen if control in ANY_DOCUMENT else _with_turns(chosen)
             total += _count(connection, wanted)
-            parts.append((number * len(groups) + index, group.served, wanted, options.under(control)))
-    job_id = _insert_job(connection, terms, "comparison", request, total)
+            parts.append((number * len(groups) + index, group.model, wanted, options.under(control)))
+    job_id = _insert_job(connection, submission, "comparison", request, total)
     connection.execute(
-        insert(comparison).values(id=new_identifier("cmp"), tenant_id=terms.tenant_id, job_id=job_id, request=request)
+        insert(comparison).values(
+            id=new_identifier("cmp"), tenant_id=submission.tenant_id, job_id=job_id, request=request
+        )
     )
-    for position, served, chosen, measured_by in parts:
-        _insert_items(connection, terms, job_id, chosen, served, measured_by, position)
-    return _accept(connection, terms, job_id, tuple({group.served.id: group.served for group in groups}.values()))
+    for position, model, chosen, measured_by in parts:
+        _insert_items(connection, submission, job_id, chosen, model, measured_by, position)
+    return _accept(connection, submission, job_id, tuple({group.model.id: group.model for group in groups}.values()))
 
 
 ANY_DOCUMENT: tuple[Control, ...] = ("untrained", "shuffled_tokens")
@@ -211,11 +213,11 @@ def _with_turns(chosen: Select[Any]) -> Select[Any]:
     return select(document.c.id).where(document.c.id.in_(chosen), ~document.c.content.has_key("text"))
 
 
-def _earlier(connection: Connection, terms: Terms) -> Submitted | None:
+def _earlier(connection: Connection, submission: SubmissionOptions) -> Submitted | None:
     """The job that the first request with this idempotency key made."""
-    if terms.idempotency is None:
+    if submission.idempotency is None:
         return None
-    resource = earlier_resource(connection, terms.tenant_id, terms.idempotency)
+    resource = earlier_resource(connection, submission.tenant_id, submission.idempotency)
     return Submitted(resource) if resource is not None else None
 
 
@@ -242,32 +244,34 @@ def _count(connection: Connection, chosen: Select[Any]) -> int:
     return int(connection.execute(select(func.count()).select_from(chosen.subquery())).scalar_one())
 
 
-def _insert_job(connection: Connection, terms: Terms, kind: str, request: dict[str, Any], total: int) -> str:
-    _refuse_full_queue(connection, terms, total)
+def _insert_job(
+    connection: Connection, submission: SubmissionOptions, kind: str, request: dict[str, Any], total: int
+) -> str:
+    _refuse_full_queue(connection, submission, total)
     job_id = new_identifier("job")
-    until = None if terms.cancel_after is None else func.now() + terms.cancel_after
+    until = None if submission.cancel_after is None else func.now() + submission.cancel_after
     connection.execute(
         insert(job).values(
-            id=job_id, tenant_id=terms.tenant_id, kind=kind, request=request, total=total, cancel_after=until
+            id=job_id, tenant_id=submission.tenant_id, kind=kind, request=request, total=total, cancel_after=until
         )
     )
     return job_id
 
 
-def _refuse_full_queue(connection: Connection, terms: Terms, total: int) -> None:
+def _refuse_full_queue(connection: Connection, submission: SubmissionOptions, total: int) -> None:
     queued = literal(ItemState.QUEUED, Text, literal_execute=True)
-    waiting = select(literal(1)).where(work_item.c.tenant_id == terms.tenant_id, work_item.c.state == queued)
-    count = _count(connection, waiting.limit(terms.max_queued + 1))
-    if count + total > terms.max_queued:
-        raise QueueFull(count + total, terms.max_queued)
+    waiting = select(literal(1)).where(work_item.c.tenant_id == submission.tenant_id, work_item.c.state == queued)
+    count = _count(connection, waiting.limit(submission.max_queued + 1))
+    if count + total > submission.max_queued:
+        raise QueueFull(count + total, submission.max_queued)
 
 
 def _insert_items(
     connection: Connection,
-    terms: Terms,
+    submission: SubmissionOptions,
     job_id: str,
     chosen: Select[Any],
-    served: Served,
+    model: ModelRef,
     options: WorkOptions,
     group_position: int | None = None,
 ) -> None:
@@ -277,12 +281,12 @@ def _insert_items(
     if options.sampling is not None:
         window, count = options.sampling.window_estimate, options.sampling.count
         estimate = func.least(estimate, window * count) + (window if options.sampling.first_window else 0)
-    settings: BindParameter[bytes] = bindparam("settings", request_settings(options, served.max_tokens))
+    settings: BindParameter[bytes] = bindparam("settings", request_settings(options, model.max_tokens))
     columns = {
-        "tenant_id": literal(terms.tenant_id),
+        "tenant_id": literal(submission.tenant_id),
         "job_id": literal(job_id),
         "document_id": document.c.id,
-        "model_id": literal(served.id),
+        "model_id": literal(model.id),
         "group_position": literal(group_position, work_item.c.group_position.type),
         "options": literal(options.model_dump(mode="json"), work_item.c.options.type),
         "request_key": func.sha256(document.c.content_sha256.op("||")(settings)),
@@ -292,12 +296,14 @@ def _insert_items(
     connection.execute(insert(work_item).from_select(list(columns), chosen.with_only_columns(*columns.values())))
 
 
-def _accept(connection: Connection, terms: Terms, job_id: str, models: Sequence[Served]) -> Submitted:
+def _accept(
+    connection: Connection, submission: SubmissionOptions, job_id: str, models: Sequence[ModelRef]
+) -> Submitted:
     """Answer what is known, write a wake-up for each model that has work left, remember the idempotency key."""
-    for served in models:
-        answer_known_items(connection, job_id, served.id, served.dtype)
-    if terms.idempotency is not None:
-        remember_resource(connection, terms.tenant_id, terms.idempotency, job_id)
+    for model in models:
+        answer_known_items(connection, job_id, model.id, model.dtype)
+    if submission.idempotency is not None:
+        remember_resource(connection, submission.tenant_id, submission.idempotency, job_id)
     queued = (
         select(work_item.c.model_id)
         .where(work_item.c.job_id == job_id, work_item.c.state == ItemState.QUEUED)

@@ -10,7 +10,7 @@ from models.errors import found
 from models.queries.reading.comparisons import comparison_files, find_comparison, list_comparisons
 from models.queries.reading.model_status import model_rows
 from models.queries.writing.deletion import delete_comparison
-from models.queries.writing.submission import GroupDocuments, Terms, submit_comparison
+from models.queries.writing.submission import GroupDocuments, SubmissionOptions, submit_comparison
 from models.schemas.comparisons import SMALLEST_GROUP, Comparison, ComparisonEntry, ComparisonRequest
 from models.schemas.jobs import Job
 from models.schemas.listing import Page
@@ -32,7 +32,7 @@ from service.http.problems import (
     field_problem,
 )
 from service.jobs.responses import answer_by_job
-from service.jobs.submission import terms_of
+from service.jobs.submission import submission_options
 from service.routes.analyses import CREATING
 from service.routes.batches import ACCEPTED
 from service.views.resources import comparison_entry, comparison_view
@@ -52,7 +52,7 @@ async def create_comparison(
     body: ComparisonRequest,
     response: Response,
     here: Here,
-    terms: Annotated[Terms, Depends(terms_of)],
+    submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Job:
     """Compare groups. Answers at once unless `Prefer: wait=N` asks; the job's `result` is the comparison's address."""
@@ -61,32 +61,32 @@ async def create_comparison(
             name=group.name,
             dataset_id=group.dataset_id,
             domain=group.domain,
-            served=here.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
+            model=here.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
             limit=group.limit,
         )
         for index, group in enumerate(body.groups)
     ]
-    settled = body.settled([group.served.id for group in groups], here.served(body.model).id)
+    settled = body.settled([group.model.id for group in groups], here.served(body.model).id)
     await _models_fit(here, settled, groups)
     request = settled.model_dump(mode="json")
     submitted = await here.database.run(
-        submit_comparison, terms, groups, settled.options(), SMALLEST_GROUP, request, body.controls
+        submit_comparison, submission, groups, settled.options(), SMALLEST_GROUP, request, body.controls
     )
     here.wakeups.send(submitted.wakeups)
-    return await answer_by_job(here, terms, submitted.job_id, read_preference(prefer, 0.0), response)
+    return await answer_by_job(here, submission, submitted.job_id, read_preference(prefer, 0.0), response)
 
 
 async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
     """Raise a `Problem` where a model, as far as it is known, reads less than a window or lacks a layer to map."""
     rows = await here.database.run(model_rows)
     for group in groups:
-        facts = (rows[group.served.id].facts if group.served.id in rows else None) or {}
-        known = [length for length in (group.served.max_tokens, facts.get("context")) if length]
+        facts = (rows[group.model.id].facts if group.model.id in rows else None) or {}
+        known = [length for length in (group.model.max_tokens, facts.get("context")) if length]
         if asked.window_characters is None and known and asked.window_tokens > min(known):
             raise field_problem(
                 WINDOW_TOO_LARGE,
                 "/window_tokens",
-                f"`window_tokens` is {asked.window_tokens}; the model {group.served.id} reads {min(known)} at most.",
+                f"`window_tokens` is {asked.window_tokens}; the model {group.model.id} reads {min(known)} at most.",
                 limit=min(known),
                 actual=asked.window_tokens,
             )
@@ -95,7 +95,7 @@ async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[Grou
             raise field_problem(
                 INVALID_REQUEST,
                 f"/map_layers/{asked.map_layers.index(max(asked.map_layers))}",
-                f"The model {group.served.id} has layers 0 to {layers - 1}.",
+                f"The model {group.model.id} has layers 0 to {layers - 1}.",
             )
 
 

@@ -13,7 +13,7 @@ from models.queries.queue.claims import (
     Urgent,
     cancel_items,
     claim_items,
-    claim_standing,
+    claim_status,
     fail_items,
     give_back,
     renew_leases,
@@ -191,8 +191,8 @@ def test_an_old_token_changes_nothing(engine: Engine) -> None:
         give_back(connection, old.token, ids)
         fail_items(connection, old.token, {ids[0]: ("late", "too late")})
         cancel_items(connection, old.token, ids)
-        assert claim_standing(connection, old.token, ids).wanted == frozenset()
-        assert claim_standing(connection, new.token, ids).wanted == frozenset(ids)
+        assert claim_status(connection, old.token, ids).wanted == frozenset()
+        assert claim_status(connection, new.token, ids).wanted == frozenset(ids)
     assert states(engine, job_id) == {"running": 1}
 
 
@@ -241,9 +241,9 @@ def test_a_cancelled_job_drops_what_is_queued_at_once_and_what_runs_when_its_wor
     assert states(engine, job_id) == {"cancelled": 2, "running": 1}
     assert job_row(engine, job_id).state == "running"
     with engine.begin() as connection:
-        standing = claim_standing(connection, taken.token, [taken.items[0].id])
-        assert standing.cancelled == {taken.items[0].id}
-        cancel_items(connection, taken.token, sorted(standing.cancelled))
+        status = claim_status(connection, taken.token, [taken.items[0].id])
+        assert status.cancelled == {taken.items[0].id}
+        cancel_items(connection, taken.token, sorted(status.cancelled))
     assert states(engine, job_id) == {"cancelled": 3}
     assert job_row(engine, job_id).state == "cancelled"
 
@@ -267,8 +267,8 @@ def test_a_job_past_its_cancel_after_is_cancelled_by_the_sweeper_and_seen_by_its
         late = add_job(connection, ["a", "b"], cancel_after=func.now() - timedelta(seconds=1))
         add_job(connection, ["c"], cancel_after=func.now() + timedelta(hours=1))
         taken = claim(connection, documents=1)
-        standing = claim_standing(connection, taken.token, [taken.items[0].id])
-        assert standing.overdue_jobs == {late}
+        status = claim_status(connection, taken.token, [taken.items[0].id])
+        assert status.overdue_jobs == {late}
     with engine.begin() as connection:
         assert cancel_overdue_jobs(connection) == [late]
         assert cancel_overdue_jobs(connection) == []

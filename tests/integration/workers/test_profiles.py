@@ -34,9 +34,9 @@ from models.tables import (
     work_item,
 )
 from workers.app import app
-from workers.dispatch import Answering
+from workers.dispatch import Dispatcher
 from workers.measuring import model_registry
-from workers.measuring.model_registry import ServedModels
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("profiles")
@@ -253,7 +253,7 @@ def test_a_worker_without_a_scale_measures_all_the_same_and_the_sweeper_makes_th
         """Profile or None, as a worker stores it that has just started."""
         with engine.begin() as connection:
             job_id = add_job(connection, ["The ferry was late, and nobody minded."])
-        worker = Answering(WorkerProcess(engine, Settings(threads=1)), ServedModels(engine, entries, 1_024), engine)
+        worker = Dispatcher(WorkerProcess(engine, Settings(threads=1)), ModelRegistry(engine, entries, 1_024), engine)
         worker.answer_model(MODEL)
         assert states(engine, job_id) == {"done": 1}
         return stored_point()

@@ -26,8 +26,8 @@ from models.tables import (
 )
 from models.work import Sampling, WorkOptions
 from workers.app import app
-from workers.dispatch import Answering
-from workers.measuring.model_registry import ServedModels
+from workers.dispatch import Dispatcher
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("first windows")
@@ -58,17 +58,17 @@ def engine(module_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def models(engine: Engine) -> ServedModels:
-    return ServedModels(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
+def models(engine: Engine) -> ModelRegistry:
+    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
 
 
 @pytest.fixture
-def worker(engine: Engine, models: ServedModels, broker_url: str) -> Answering:
+def worker(engine: Engine, models: ModelRegistry, broker_url: str) -> Dispatcher:
     app.conf.broker_url = broker_url
-    return Answering(WorkerProcess(engine, Settings(threads=1)), models, engine)
+    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
-def measured_job(worker: Answering, contents: list[Any], wanted: WorkOptions, **more: Any) -> str:
+def measured_job(worker: Dispatcher, contents: list[Any], wanted: WorkOptions, **more: Any) -> str:
     """A job of these documents once the worker is done with them."""
     with worker.engine.begin() as connection:
         job_id = add_job(connection, contents, options=wanted, **more)
@@ -97,7 +97,9 @@ def stored_layers(engine: Engine, measurement_id: int) -> list[Any]:
         return list(connection.execute(chosen.order_by(measurement_first_window.c.layer)))
 
 
-def test_what_is_stored_is_the_document_cut_to_its_first_window_and_measured(engine: Engine, worker: Answering) -> None:
+def test_what_is_stored_is_the_document_cut_to_its_first_window_and_measured(
+    engine: Engine, worker: Dispatcher
+) -> None:
     contents = [talk(1), words(200, 2)]
     job_id = measured_job(worker, contents, options())
     model = worker.models.open(MODEL).model
@@ -115,7 +117,7 @@ def test_what_is_stored_is_the_document_cut_to_its_first_window_and_measured(eng
             np.testing.assert_allclose(found, expected.layers[name], rtol=1e-5, atol=1e-8)
 
 
-def test_the_documents_own_numbers_are_those_without_a_first_window(engine: Engine, worker: Answering) -> None:
+def test_the_documents_own_numbers_are_those_without_a_first_window(engine: Engine, worker: Dispatcher) -> None:
     contents = [talk(11), words(200, 12), words(90, 13)]
     with_first, without = (
         measurements(engine, measured_job(worker, contents, options(first))) for first in (True, False)
@@ -142,7 +144,7 @@ def test_the_documents_own_numbers_are_those_without_a_first_window(engine: Engi
         np.testing.assert_allclose(*vectors, rtol=1e-4, atol=1e-5)
 
 
-def test_asked_again_it_is_known_and_with_its_last_use_it_goes(engine: Engine, worker: Answering) -> None:
+def test_asked_again_it_is_known_and_with_its_last_use_it_goes(engine: Engine, worker: Dispatcher) -> None:
     contents = [words(120, 21), "too short"]
     first, again = (measured_job(worker, contents, options()) for _ in range(2))
     assert states(engine, first) == states(engine, again) == {"done": 1, "failed": 1}
@@ -156,7 +158,7 @@ def test_asked_again_it_is_known_and_with_its_last_use_it_goes(engine: Engine, w
 
 
 def test_by_characters_a_document_whose_beginning_is_too_dense_has_none_and_reads_as_undefined(
-    engine: Engine, worker: Answering
+    engine: Engine, worker: Dispatcher
 ) -> None:
     dense = " ".join("abcdefghijklmnopqrstuvwxyz0123456789" * 40)
     contents = [f"{dense} {words(900, 31)}", words(900, 32)]
@@ -171,7 +173,7 @@ def test_by_characters_a_document_whose_beginning_is_too_dense_has_none_and_read
     assert not np.isnan(group.overall["distance"]).any()
 
 
-def test_where_none_was_measured_there_is_none_and_the_summary_says_so(engine: Engine, worker: Answering) -> None:
+def test_where_none_was_measured_there_is_none_and_the_summary_says_so(engine: Engine, worker: Dispatcher) -> None:
     contents = [words(60, 40 + number) for number in range(16)]
     groups = [number % 2 for number in range(16)]
     request = {

@@ -32,8 +32,8 @@ from models.tables import (
 )
 from models.work import Sampling, WorkOptions
 from workers.app import app
-from workers.dispatch import Answering
-from workers.measuring.model_registry import ServedModels
+from workers.dispatch import Dispatcher
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("measuring")
@@ -55,23 +55,23 @@ def engine(module_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def models(engine: Engine) -> ServedModels:
+def models(engine: Engine) -> ModelRegistry:
     entries = (
         ModelEntry(id=MODEL, packaged=True, default=True),
         ModelEntry(id="nowhere", path=Path("/nonexistent")),
     )
-    return ServedModels(engine, entries, token_budget=16_384)
+    return ModelRegistry(engine, entries, token_budget=16_384)
 
 
 @pytest.fixture
-def worker(engine: Engine, models: ServedModels, broker_url: str, caplog: pytest.LogCaptureFixture) -> Answering:
+def worker(engine: Engine, models: ModelRegistry, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
     caplog.set_level(logging.INFO, logger="workers")
     app.conf.broker_url = broker_url
     with engine.begin() as connection:
         connection.execute(delete(work_item).where(work_item.c.state.in_(("queued", "running"))))
         connection.execute(delete(outbox))
     process = WorkerProcess(engine, Settings(threads=1))
-    return Answering(process, models, engine)
+    return Dispatcher(process, models, engine)
 
 
 def passes(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def stored(engine: Engine) -> int:
         return int(connection.execute(select(func.count()).select_from(measurement)).scalar_one())
 
 
-def test_a_conversation_is_stored_whole(engine: Engine, worker: Answering) -> None:
+def test_a_conversation_is_stored_whole(engine: Engine, worker: Dispatcher) -> None:
     with engine.begin() as connection:
         job_id = add_job(connection, [TALK])
     worker.answer_model(MODEL)
@@ -139,7 +139,7 @@ def test_a_conversation_is_stored_whole(engine: Engine, worker: Answering) -> No
 
 
 def test_documents_of_many_jobs_and_tenants_share_one_pass(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     with engine.begin() as connection:
         add_tenant(connection, "neighbour")
@@ -154,7 +154,7 @@ def test_documents_of_many_jobs_and_tenants_share_one_pass(
 
 
 def test_equal_work_is_done_once_a_tenant_and_shared(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     same = unique_text()
     with engine.begin() as connection:
@@ -179,7 +179,7 @@ def test_equal_work_is_done_once_a_tenant_and_shared(
         assert connection.execute(keys.where(known_request.c.measurement_id.in_(ids))).scalar_one() == 2
 
 
-def test_speakers_names_that_no_token_tells_do_not_mix(engine: Engine, worker: Answering) -> None:
+def test_speakers_names_that_no_token_tells_do_not_mix(engine: Engine, worker: Dispatcher) -> None:
     text_ = unique_text()
     talks = [{"turns": [{"speaker": name, "text": text_}, {"speaker": "Zo", "text": "Yes."}]} for name in ("A", "B")]
     with engine.begin() as connection:
@@ -188,7 +188,7 @@ def test_speakers_names_that_no_token_tells_do_not_mix(engine: Engine, worker: A
     assert [row["speakers"] for row in measured(engine, job_id)] == [["A", "Zo"], ["B", "Zo"]]
 
 
-def test_a_refused_document_fails_alone_with_its_reason(engine: Engine, worker: Answering) -> None:
+def test_a_refused_document_fails_alone_with_its_reason(engine: Engine, worker: Dispatcher) -> None:
     empty_turn = {"turns": [{"speaker": "Ana", "text": "Hi."}, {"speaker": "Bo", "text": "  "}]}
     with engine.begin() as connection:
         job_id = add_job(connection, [unique_text(), "   ", empty_turn, unique_text()], tokens=[20] * 4)
@@ -206,7 +206,7 @@ def test_a_refused_document_fails_alone_with_its_reason(engine: Engine, worker: 
 
 
 def test_a_document_that_breaks_its_batch_fails_alone(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The speaker's name cannot be stored: only the transaction that stores the batch finds out."""
     culprit = {"turns": [{"speaker": "Ana", "text": unique_text()}, {"speaker": "Bo", "text": "Yes."}]}
@@ -230,7 +230,7 @@ def test_a_document_that_breaks_its_batch_fails_alone(
     assert "no_ana" in caplog.text
 
 
-def test_a_job_of_one_refused_document_fails_with_that_documents_reason(engine: Engine, worker: Answering) -> None:
+def test_a_job_of_one_refused_document_fails_with_that_documents_reason(engine: Engine, worker: Dispatcher) -> None:
     with engine.begin() as connection:
         job_id = add_job(connection, [" "], kind="analysis")
     worker.answer_model(MODEL)
@@ -238,7 +238,7 @@ def test_a_job_of_one_refused_document_fails_with_that_documents_reason(engine: 
     assert (row.state, row.reason) == ("failed", "document-empty")
 
 
-def test_a_model_that_is_not_there_fails_its_work_by_name(engine: Engine, worker: Answering) -> None:
+def test_a_model_that_is_not_there_fails_its_work_by_name(engine: Engine, worker: Dispatcher) -> None:
     with engine.begin() as connection:
         job_id = add_job(connection, ["a", "b"], model="nowhere")
     worker.answer_model("nowhere")
@@ -251,7 +251,7 @@ def test_a_model_that_is_not_there_fails_its_work_by_name(engine: Engine, worker
 
 
 def test_a_long_document_runs_in_windows_and_others_of_its_claim_in_one_pass(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.models.budgets[MODEL] = 512
     try:
@@ -269,7 +269,7 @@ def test_a_long_document_runs_in_windows_and_others_of_its_claim_in_one_pass(
 
 @pytest.mark.parametrize("priority", [BACKGROUND, INTERACTIVE])
 def test_urgent_work_is_served_between_the_passes_of_a_long_document(
-    engine: Engine, worker: Answering, caplog: pytest.LogCaptureFixture, priority: int
+    engine: Engine, worker: Dispatcher, caplog: pytest.LogCaptureFixture, priority: int
 ) -> None:
     worker.models.budgets[MODEL] = 512
     try:
@@ -277,15 +277,15 @@ def test_urgent_work_is_served_between_the_passes_of_a_long_document(
             long = add_job(connection, [words(2500, 4 + priority)], priority=priority)
             urgent = [add_job(connection, [unique_text()], priority=INTERACTIVE, kind="analysis") for _ in range(2)]
             connection.execute(update(work_item).where(work_item.c.job_id.in_(urgent)).values(state="done"))
-        look = worker.give_way
+        look = worker.allow_preemption
 
         def arrive(priority: int) -> None:
             with engine.begin() as connection:
                 connection.execute(update(work_item).where(work_item.c.job_id.in_(urgent)).values(state="queued"))
-            worker.give_way = look  # type: ignore[method-assign]
+            worker.allow_preemption = look  # type: ignore[method-assign]
             look(priority)
 
-        worker.give_way = arrive  # type: ignore[method-assign]
+        worker.allow_preemption = arrive  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
         worker.models.budgets[MODEL] = 16_384
@@ -296,7 +296,7 @@ def test_urgent_work_is_served_between_the_passes_of_a_long_document(
 
 
 def test_a_short_urgent_document_waits_for_one_pass_of_a_long_urgent_one_that_was_let_through(
-    engine: Engine, worker: Answering
+    engine: Engine, worker: Dispatcher
 ) -> None:
     worker.models.budgets[MODEL] = 512
     arrivals: list[str] = []
@@ -309,7 +309,7 @@ def test_a_short_urgent_document_waits_for_one_pass_of_a_long_urgent_one_that_wa
             ]
             later = arrivals[1:]
             connection.execute(update(work_item).where(work_item.c.job_id.in_(later)).values(state="done"))
-        look = worker.give_way
+        look = worker.allow_preemption
 
         def arrive(priority: int) -> None:
             if later:
@@ -318,7 +318,7 @@ def test_a_short_urgent_document_waits_for_one_pass_of_a_long_urgent_one_that_wa
                     connection.execute(update(work_item).where(arrived).values(state="queued"))
             look(priority)
 
-        worker.give_way = arrive  # type: ignore[method-assign]
+        worker.allow_preemption = arrive  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
         worker.models.budgets[MODEL] = 16_384
@@ -326,19 +326,19 @@ def test_a_short_urgent_document_waits_for_one_pass_of_a_long_urgent_one_that_wa
     assert max(ends[2:]) < ends[1] < ends[0]
 
 
-def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, worker: Answering) -> None:
+def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, worker: Dispatcher) -> None:
     worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(2500, 5)])
-        look = worker.give_way
+        look = worker.allow_preemption
 
         def cancel(priority: int) -> None:
             with engine.begin() as connection:
                 cancel_jobs(connection, [job_id])
             look(priority)
 
-        worker.give_way = cancel  # type: ignore[method-assign]
+        worker.allow_preemption = cancel  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
         worker.models.budgets[MODEL] = 16_384
@@ -347,12 +347,12 @@ def test_a_job_cancelled_between_passes_is_measured_no_further(engine: Engine, w
     assert measured(engine, job_id) == []
 
 
-def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engine, worker: Answering) -> None:
+def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engine, worker: Dispatcher) -> None:
     worker.models.budgets[MODEL] = 512
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(100, seed) for seed in range(100, 110)], tokens=[100] * 10)
-        worker.give_way = lambda _priority: worker.process._stop.set()  # type: ignore[method-assign]
+        worker.allow_preemption = lambda _priority: worker.process._stop.set()  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
         worker.models.budgets[MODEL] = 16_384
@@ -363,20 +363,20 @@ def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engin
         assert connection.execute(select(outbox.c.queue)).scalars().all() == [f"model:{MODEL}"]
 
 
-def test_a_lost_lease_stores_nothing(engine: Engine, worker: Answering) -> None:
+def test_a_lost_lease_stores_nothing(engine: Engine, worker: Dispatcher) -> None:
     worker.models.budgets[MODEL] = 512
     before = stored(engine)
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(2500, 6)])
-        look = worker.give_way
+        look = worker.allow_preemption
 
         def lose(priority: int) -> None:
             with engine.begin() as connection:
                 connection.execute(update(work_item).where(work_item.c.job_id == job_id).values(lease_token=0))
             look(priority)
 
-        worker.give_way = lose  # type: ignore[method-assign]
+        worker.allow_preemption = lose  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
         worker.models.budgets[MODEL] = 16_384
@@ -385,7 +385,7 @@ def test_a_lost_lease_stores_nothing(engine: Engine, worker: Answering) -> None:
     assert stored(engine) == before
 
 
-def test_the_same_text_alone_and_among_fifty_others_gives_the_same_numbers(engine: Engine, worker: Answering) -> None:
+def test_the_same_text_alone_and_among_fifty_others_gives_the_same_numbers(engine: Engine, worker: Dispatcher) -> None:
     same = words(90, 7)
     with engine.begin() as connection:
         add_tenant(connection, "alone")
@@ -414,7 +414,7 @@ def test_the_same_text_alone_and_among_fifty_others_gives_the_same_numbers(engin
     assert np.allclose(*vectors, rtol=1e-4, atol=1e-5)
 
 
-def test_sampled_windows_are_measured_for_comparisons_and_not_listed(engine: Engine, worker: Answering) -> None:
+def test_sampled_windows_are_measured_for_comparisons_and_not_listed(engine: Engine, worker: Dispatcher) -> None:
     options = WorkOptions(sampling=Sampling(window_tokens=64, count=2, seed=0))
     with engine.begin() as connection:
         job_id = add_job(connection, [words(300, 8), "too short"], options=options, tokens=[128, 128])
@@ -427,7 +427,9 @@ def test_sampled_windows_are_measured_for_comparisons_and_not_listed(engine: Eng
         assert connection.execute(reason).scalar_one() == "too-short"
 
 
-def test_an_inquiry_is_answered_with_the_embedding_that_a_document_would_get(engine: Engine, worker: Answering) -> None:
+def test_an_inquiry_is_answered_with_the_embedding_that_a_document_would_get(
+    engine: Engine, worker: Dispatcher
+) -> None:
     asked, text_ = new_identifier("inq"), unique_text()
     with engine.begin() as connection:
         connection.execute(
@@ -454,7 +456,7 @@ def test_an_inquiry_is_answered_with_the_embedding_that_a_document_would_get(eng
     assert np.allclose(row.response["embedding"], np.asarray(stored), atol=1e-5)
 
 
-def test_an_opened_model_tells_its_facts_and_has_its_vector_indexes(engine: Engine, worker: Answering) -> None:
+def test_an_opened_model_tells_its_facts_and_has_its_vector_indexes(engine: Engine, worker: Dispatcher) -> None:
     served = worker.models.open(MODEL)
     with engine.connect() as connection:
         row = connection.execute(select(model).where(model.c.id == MODEL)).one()

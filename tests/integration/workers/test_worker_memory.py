@@ -16,9 +16,9 @@ from attention.model.model import Model
 from attention.text.documents import Rendered
 from models.settings import ModelEntry, Settings
 from workers.app import app
-from workers.dispatch import Answering
+from workers.dispatch import Dispatcher
 from workers.measuring import claim_run, model_registry
-from workers.measuring.model_registry import ServedModels
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("measuring")
@@ -32,11 +32,11 @@ def engine(module_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def worker(engine: Engine, broker_url: str, caplog: pytest.LogCaptureFixture) -> Answering:
+def worker(engine: Engine, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
     caplog.set_level(logging.INFO, logger="workers")
     app.conf.broker_url = broker_url
-    models = ServedModels(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
-    return Answering(WorkerProcess(engine, Settings(threads=1)), models, engine)
+    models = ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
+    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
 def hold(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
@@ -62,7 +62,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_the_budget_is_halved_until_passes_fit_and_that_is_remembered(
-    engine: Engine, worker: Answering, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tried = hold(monkeypatch, 1024)
     worker.models.open(MODEL)
@@ -81,7 +81,7 @@ def test_the_budget_is_halved_until_passes_fit_and_that_is_remembered(
 
 
 def test_a_window_that_does_not_fit_alone_fails_its_document_and_no_other(
-    engine: Engine, worker: Answering, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, 256)
     worker.models.open(MODEL)
@@ -98,7 +98,7 @@ def test_workers_of_one_machine_share_what_is_free(engine: Engine, monkeypatch: 
     monkeypatch.setattr(model_registry, "free_memory", lambda _device: 512 << 20)
     entries = (ModelEntry(id=MODEL, packaged=True, default=True),)
     alone, among_four = (
-        ServedModels(engine, entries, token_budget=1 << 20, sharers=lambda count=count: count) for count in (1, 4)
+        ModelRegistry(engine, entries, token_budget=1 << 20, sharers=lambda count=count: count) for count in (1, 4)
     )
     opened = alone.open(MODEL).model
     among_four.open(MODEL)

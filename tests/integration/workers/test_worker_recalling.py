@@ -16,9 +16,9 @@ from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries
 from models.settings import ModelEntry, Settings
 from models.tables import analysis, document, inquiry
 from workers.app import app
-from workers.dispatch import Answering
-from workers.inquiries.remeasure import MOST_NUMBERS, Changed, recall
-from workers.measuring.model_registry import ServedModels
+from workers.dispatch import Dispatcher
+from workers.inquiries.remeasure import MOST_NUMBERS, ModelChanged, remeasure
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("measuring")
@@ -34,21 +34,21 @@ def engine(module_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def models(engine: Engine) -> ServedModels:
-    return ServedModels(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=1_024)
+def models(engine: Engine) -> ModelRegistry:
+    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=1_024)
 
 
 @pytest.fixture
-def worker(engine: Engine, models: ServedModels, broker_url: str) -> Answering:
+def worker(engine: Engine, models: ModelRegistry, broker_url: str) -> Dispatcher:
     app.conf.broker_url = broker_url
-    return Answering(WorkerProcess(engine, Settings(threads=1)), models, engine)
+    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
 def said(turns: int) -> dict[str, Any]:
     return {"turns": [{"speaker": "AB"[turn % 2], "text": f"word {turn} of the lake"} for turn in range(turns)]}
 
 
-def analysed(engine: Engine, worker: Answering, content: Any) -> str:
+def analysed(engine: Engine, worker: Dispatcher, content: Any) -> str:
     with engine.begin() as connection:
         job_id = add_job(connection, [content])
     worker.answer_model(MODEL)
@@ -66,14 +66,14 @@ def asked(engine: Engine, kind: str, seconds: float = 60, **request: Any) -> Cla
 
 
 @pytest.fixture
-def recalled(engine: Engine, worker: Answering) -> Recall:
+def recalled(engine: Engine, worker: Dispatcher) -> Recall:
     def recall_it(claimed: ClaimedInquiry, stopping: bool = False) -> dict[str, Any]:
-        return recall(engine, worker.models.open(MODEL), claimed, worker.models.budgets[MODEL], lambda: stopping)
+        return remeasure(engine, worker.models.open(MODEL), claimed, worker.models.budgets[MODEL], lambda: stopping)
 
     return recall_it
 
 
-def test_an_answer_is_stored_as_arrays(engine: Engine, worker: Answering) -> None:
+def test_an_answer_is_stored_as_arrays(engine: Engine, worker: Dispatcher) -> None:
     analysis_id = analysed(engine, worker, said(4))
     with engine.begin() as connection:
         inquiry_id, _ = ask(
@@ -94,7 +94,7 @@ def test_an_answer_is_stored_as_arrays(engine: Engine, worker: Answering) -> Non
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
 
 
-def test_nothing_is_measured_for_who_waits_no_more(engine: Engine, worker: Answering, recalled: Recall) -> None:
+def test_nothing_is_measured_for_who_waits_no_more(engine: Engine, worker: Dispatcher, recalled: Recall) -> None:
     analysis_id = analysed(engine, worker, said(5))
     claimed = asked(engine, "tokens", analysis_id=analysis_id)
     assert recalled(claimed)["distance"].shape[0] == 6
@@ -106,7 +106,7 @@ def test_nothing_is_measured_for_who_waits_no_more(engine: Engine, worker: Answe
         recalled(claimed)
 
 
-def test_a_long_document_is_given_up_between_passes(engine: Engine, worker: Answering) -> None:
+def test_a_long_document_is_given_up_between_passes(engine: Engine, worker: Dispatcher) -> None:
     analysis_id = analysed(engine, worker, said(300))
     claimed = asked(engine, "tokens", analysis_id=analysis_id)
     looks: list[int] = []
@@ -116,12 +116,12 @@ def test_a_long_document_is_given_up_between_passes(engine: Engine, worker: Answ
         return len(looks) > 2
 
     with pytest.raises(Interrupted):
-        recall(engine, worker.models.open(MODEL), claimed, 512, stopping)
+        remeasure(engine, worker.models.open(MODEL), claimed, 512, stopping)
     assert len(looks) == 3
 
 
 def test_more_numbers_than_are_given_out_are_refused_before_measuring(
-    engine: Engine, worker: Answering, recalled: Recall
+    engine: Engine, worker: Dispatcher, recalled: Recall
 ) -> None:
     analysis_id = analysed(engine, worker, said(260))
     assert MOST_NUMBERS < 6 * 12 * 260 * 261
@@ -130,7 +130,7 @@ def test_more_numbers_than_are_given_out_are_refused_before_measuring(
 
 
 def test_a_text_has_no_flow_and_a_document_no_window_beyond_its_last(
-    engine: Engine, worker: Answering, recalled: Recall
+    engine: Engine, worker: Dispatcher, recalled: Recall
 ) -> None:
     analysis_id = analysed(engine, worker, {"text": "Nobody speaks here."})
     with pytest.raises(DocumentRefused, match="no turns"):
@@ -140,13 +140,13 @@ def test_a_text_has_no_flow_and_a_document_no_window_beyond_its_last(
 
 
 def test_a_document_that_reads_otherwise_now_is_not_passed_off_as_the_same(
-    engine: Engine, worker: Answering, recalled: Recall
+    engine: Engine, worker: Dispatcher, recalled: Recall
 ) -> None:
     analysis_id = analysed(engine, worker, said(6))
     with engine.begin() as connection:
         of_analysis = select(analysis.c.document_id).where(analysis.c.id == analysis_id).scalar_subquery()
         connection.execute(update(document).where(document.c.id == of_analysis).values(content=said(7)))
-    with pytest.raises(Changed):
+    with pytest.raises(ModelChanged):
         recalled(asked(engine, "tokens", analysis_id=analysis_id))
     with pytest.raises(Interrupted, match="deleted"):
         recalled(asked(engine, "tokens", analysis_id="an_none"))

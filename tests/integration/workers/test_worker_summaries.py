@@ -17,8 +17,8 @@ from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
 from models.work import Sampling, WorkOptions
 from workers.app import app
-from workers.dispatch import Answering
-from workers.measuring.model_registry import ServedModels
+from workers.dispatch import Dispatcher
+from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("summaries")
@@ -48,19 +48,19 @@ def engine(module_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def models(engine: Engine) -> ServedModels:
-    return ServedModels(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
+def models(engine: Engine) -> ModelRegistry:
+    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
 
 
 @pytest.fixture
-def worker(engine: Engine, models: ServedModels, broker_url: str, caplog: pytest.LogCaptureFixture) -> Answering:
+def worker(engine: Engine, models: ModelRegistry, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
     caplog.set_level(logging.INFO, logger="workers")
     app.conf.broker_url = broker_url
     with engine.begin() as connection:
         connection.execute(delete(work_item).where(work_item.c.state.in_(("queued", "running"))))
         connection.execute(delete(outbox))
         connection.execute(update(comparison).where(comparison.c.state == "queued").values(state="cancelled"))
-    return Answering(WorkerProcess(engine, Settings(threads=1)), models, engine)
+    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
 def add_comparison(engine: Engine, seed: int, documents: int = 9, short: int = 0, **changes: Any) -> str:
@@ -78,7 +78,7 @@ def add_comparison(engine: Engine, seed: int, documents: int = 9, short: int = 0
         )
 
 
-def measure(worker: Answering, job_id: str) -> None:
+def measure(worker: Dispatcher, job_id: str) -> None:
     while job_row(worker.engine, job_id).state in ("queued", "running"):
         worker.answer_model(MODEL)
 
@@ -89,7 +89,7 @@ def comparison_of(engine: Engine, job_id: str) -> Any:
 
 
 def test_the_summary_is_queued_with_a_wakeup_once_the_last_document_is_settled(
-    engine: Engine, worker: Answering
+    engine: Engine, worker: Dispatcher
 ) -> None:
     job_id = add_comparison(engine, 0)
     worker.answer_model(MODEL)
@@ -100,7 +100,7 @@ def test_the_summary_is_queued_with_a_wakeup_once_the_last_document_is_settled(
         assert "summaries" in connection.execute(select(outbox.c.queue)).scalars().all()
 
 
-def test_groups_are_read_as_they_were_stored(engine: Engine, worker: Answering) -> None:
+def test_groups_are_read_as_they_were_stored(engine: Engine, worker: Dispatcher) -> None:
     job_id = add_comparison(engine, 100, short=2)
     measure(worker, job_id)
     with engine.connect() as connection:
@@ -127,7 +127,7 @@ def test_groups_are_read_as_they_were_stored(engine: Engine, worker: Answering) 
     assert np.allclose(group.heads["distance"].mean(axis=2), group.layers["distance"], rtol=1e-5)
 
 
-def test_result_and_report_are_stored_and_the_job_succeeds(engine: Engine, worker: Answering) -> None:
+def test_result_and_report_are_stored_and_the_job_succeeds(engine: Engine, worker: Dispatcher) -> None:
     job_id = add_comparison(engine, 200, short=1)
     measure(worker, job_id)
     worker.answer_summaries()
@@ -142,7 +142,7 @@ def test_result_and_report_are_stored_and_the_job_succeeds(engine: Engine, worke
     assert bytes(files[0].body).lower().lstrip().startswith(b"<!doctype html>")
 
 
-def test_too_few_documents_fail_the_comparison_by_name(engine: Engine, worker: Answering) -> None:
+def test_too_few_documents_fail_the_comparison_by_name(engine: Engine, worker: Dispatcher) -> None:
     job_id = add_comparison(engine, 300, documents=3, short=4)
     measure(worker, job_id)
     worker.answer_summaries()
@@ -153,7 +153,7 @@ def test_too_few_documents_fail_the_comparison_by_name(engine: Engine, worker: A
     assert comparison_of(engine, job_id).state == "failed"
 
 
-def test_a_comparison_cancelled_before_its_summary_has_none(engine: Engine, worker: Answering) -> None:
+def test_a_comparison_cancelled_before_its_summary_has_none(engine: Engine, worker: Dispatcher) -> None:
     job_id = add_comparison(engine, 400)
     measure(worker, job_id)
     with engine.begin() as connection:
@@ -168,7 +168,9 @@ def test_a_comparison_cancelled_before_its_summary_has_none(engine: Engine, work
     assert comparison_of(engine, job_id).result is None
 
 
-def test_a_summary_that_loses_its_worker_is_made_again_and_three_times_fails(engine: Engine, worker: Answering) -> None:
+def test_a_summary_that_loses_its_worker_is_made_again_and_three_times_fails(
+    engine: Engine, worker: Dispatcher
+) -> None:
     job_id = add_comparison(engine, 500)
     measure(worker, job_id)
     for loss in (1, 2, 3):
@@ -184,7 +186,7 @@ def test_a_summary_that_loses_its_worker_is_made_again_and_three_times_fails(eng
 
 
 def test_urgent_work_is_served_while_a_summary_is_made(
-    engine: Engine, worker: Answering, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = add_comparison(engine, 600, maps=["embedding", "profile"])
     measure(worker, job_id)
@@ -196,7 +198,7 @@ def test_urgent_work_is_served_while_a_summary_is_made(
     assert job_row(engine, urgent).finished_at < job_row(engine, job_id).finished_at
 
 
-def test_a_worker_that_is_to_stop_gives_its_summary_back(engine: Engine, worker: Answering) -> None:
+def test_a_worker_that_is_to_stop_gives_its_summary_back(engine: Engine, worker: Dispatcher) -> None:
     job_id = add_comparison(engine, 700, maps=["embedding", "profile"], permutations=20_000, by_head=True)
     measure(worker, job_id)
     worker.process._stop.set()
