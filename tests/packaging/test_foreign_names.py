@@ -81,7 +81,7 @@ def test_packages_of_ours_are_found_by_a_notebook_that_asks_for_them(everything:
     notebook = """
 from hearken.packages import come_first
 come_first()
-from attention.comparison import compare
+from attention.comparison.compare import compare
 import hearken.client, models.schemas.analyses
 assert hearken.client.Analysis is models.schemas.analyses.Analysis
 print(compare.__module__)
