@@ -2,8 +2,6 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -31,8 +29,7 @@ from service.http.problems import (
     Problem,
     failure,
 )
-
-MOST_ERRORS = 20
+from service.http.validation import MOST_ERRORS, field_errors
 
 log = logging.getLogger(__name__)
 
@@ -84,23 +81,6 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     more = f" ({len(found) - MOST_ERRORS} more are not shown)" if len(found) > MOST_ERRORS else ""
     detail = f"{shown[0].pointer or 'The body'}: {shown[0].message}{more}"
     return problem_response(Problem(INVALID_REQUEST, detail, errors=shown), request.url.path)
-
-
-def field_errors(found: Sequence[Any]) -> list[FieldError]:
-    """Pydantic's errors as pointers and messages, without what was sent."""
-    return [FieldError(pointer=_pointer(tuple(entry["loc"])), message=_message(entry)) for entry in found]
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    place, *rest = location or ("body",)
-    if place in ("query", "header", "path", "cookie"):
-        return f"{place}:{'.'.join(map(str, rest))}"
-    steps = rest if place == "body" else location
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-
-
-def _message(entry: dict[str, Any]) -> str:
-    return str(entry["msg"]).removeprefix("Value error, ")
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -10,7 +11,6 @@ from fastapi.routing import APIRoute
 
 from service.http.problems import BODY_TOO_LARGE, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 POURED_BYTES = 1 << 20
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -104,7 +104,7 @@ async def _check_json(request: LimitedRequest) -> None:
     refuse_large_body(declared_length(request), request.app.state.context.settings.max_body_bytes)
     body = await request.body()
     try:
-        request.parsed = json.loads(body.removeprefix(BYTE_ORDER_MARK).decode(), parse_constant=_no_constant)
+        request.parsed = json.loads(body.removeprefix(BOM_UTF8).decode(), parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError:

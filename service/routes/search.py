@@ -8,10 +8,9 @@ from sqlalchemy import Connection, Row
 
 from attention.definitions import PROFILE
 from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
-from models.schemas.documents import Content
-from models.schemas.search import Hit, ProfileSpace, SearchAnswer, SearchRequest
+from models.schemas.search import ProfileSpace, SearchAnswer, SearchRequest
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import Context, Here
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.problems import (
@@ -27,11 +26,11 @@ from service.http.problems import (
     WRONG_DIMENSION,
     field_problem,
 )
-from service.search.query_point import Start, starting_point
+from service.search.embedding_point import embedding_point
+from service.search.query_point import QueryPoint
+from service.views.search import hit_view
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute, dependencies=[Secured])
-
-SNIPPET = 240
 
 
 @router.post(
@@ -56,7 +55,7 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
     """
     if body.space == "profile" and body.scope == "turns":
         raise field_problem(INVALID_REQUEST, "/scope", "Profiles are of documents; turns have an embedding only.")
-    start = await starting_point(here, tenant, body)
+    point = await _query_point(here, tenant, body)
     candidates = Candidates(
         tenant_id=tenant,
         domain=body.filter.domain,
@@ -65,27 +64,24 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
         job_id=body.job_id,
         without_analysis=body.analysis_id,
     )
-    rows, exact, missing = await here.database.read(_search, candidates, start, body)
-    hits = [
-        Hit(
-            analysis_id=row.analysis_id,
-            turn=row.turn,
-            score=max(-1.0, min(1.0, 1.0 - float(row.distance))),
-            domain=row.domain,
-            external_id=row.external_id,
-            snippet=_snippet(row.said or row.message),
-        )
-        for row in rows
-    ]
+    rows, exact, missing = await here.database.read(_nearest, candidates, point, body)
     profile = None
     if body.space == "profile":
-        dimension = None if start.index is None else start.index.dimension
-        profile = ProfileSpace(definition=PROFILE, numbers=start.profile_numbers, dimension=dimension, missing=missing)
-    return SearchAnswer(items=hits, exact=exact, model=start.model_id, profile=profile)
+        dimension = None if point.index is None else point.index.dimension
+        profile = ProfileSpace(definition=PROFILE, numbers=point.profile_numbers, dimension=dimension, missing=missing)
+    return SearchAnswer(items=[hit_view(row) for row in rows], exact=exact, model=point.model_id, profile=profile)
 
 
-def _search(
-    connection: Connection, candidates: Candidates, start: Start, body: SearchRequest
+async def _query_point(here: Context, tenant: str, body: SearchRequest) -> QueryPoint:
+    if body.space == "embedding":
+        return await embedding_point(here, tenant, body)
+    from service.search.profile_point import profile_point  # here, because it loads numpy, which nothing else needs
+
+    return await profile_point(here, tenant, body)
+
+
+def _nearest(
+    connection: Connection, candidates: Candidates, point: QueryPoint, body: SearchRequest
 ) -> tuple[Sequence[Row[Any]], bool, int]:
     """What is nearest, whether every candidate was compared, and how many have no profile.
 
@@ -93,28 +89,8 @@ def _search(
     """
     rows: Sequence[Row[Any]] = ()
     exact, missing = True, 0
-    if start.index is not None:
-        rows, exact = nearest(connection, Wanted(candidates, start.index, start.vector, body.k))
-    if body.space == "profile" and start.version_key is not None:
-        missing = without_profile(connection, candidates, start.version_key)
+    if point.index is not None:
+        rows, exact = nearest(connection, Wanted(candidates, point.index, point.vector, body.k))
+    if body.space == "profile" and point.version_key is not None:
+        missing = without_profile(connection, candidates, point.version_key)
     return rows, exact, missing
-
-
-def _snippet(said: Content | None) -> str:
-    """How a document or turn begins, on one line."""
-    if said is None:
-        return ""
-    if "turns" in said or "messages" in said:
-        parts = (
-            f"{entry.get('speaker', entry.get('role'))}: {entry.get('text', entry.get('content'))}"
-            for entry in said.get("turns") or said["messages"]
-        )
-        text = ""
-        for part in parts:
-            text += part + " "
-            if len(text) > SNIPPET:
-                break
-    else:
-        text = said.get("text") or said.get("content") or ""
-    line = " ".join(text[: 2 * SNIPPET].split())
-    return line if len(line) <= SNIPPET else line[: SNIPPET - 1].rstrip() + "…"

@@ -1,1 +1,1 @@
-"""The point from which a search looks for its nearest: of a text, a stored analysis, a vector or a profile."""
+"""The input of a search (a text, a conversation, an analysis, a vector) as a point of the space that is searched."""

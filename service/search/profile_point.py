@@ -1,4 +1,4 @@
-"""Where a search among attention profiles starts. Loads numpy."""
+"""The input of a search among attention profiles as a point of that space. Loads numpy."""
 
 import math
 from collections.abc import Sequence
@@ -10,47 +10,47 @@ from models.queries.search.profiles import StoredScale, find_scale, profile_of_a
 from models.schemas.search import SearchRequest
 from service.context import Context
 from service.http.problems import ANALYSIS_UNKNOWN, field_problem
-from service.search.query_point import Start, direction, model_of, read_point, wrong_dimension
+from service.search.query_point import QueryPoint, model_of, read_by_worker, unit_vector, wrong_dimension
 
 
-async def profile_start(here: Context, tenant: str, body: SearchRequest) -> Start:
-    """The input's point among profiles. Raises a `Problem` where it has none, or no worker reads it in time."""
+async def profile_point(here: Context, tenant: str, body: SearchRequest) -> QueryPoint:
+    """The profile of the request's input. Raises a `Problem` where it has none, or no worker reads it in time."""
     if body.analysis_id is not None:
         return await _of_analysis(here, tenant, body, body.analysis_id)
     model_id = here.served(body.model).id
     if body.vector is not None:
         return await _of_vector(here, model_id, body.vector)
-    version_key, point = await read_point(here, tenant, body, model_id)
+    version_key, point = await read_by_worker(here, tenant, body, model_id)
     return _among_profiles(model_id, version_key, await here.database.run(find_scale, version_key), point)
 
 
-async def _of_vector(here: Context, model_id: str, sent: Sequence[float | None]) -> Start:
+async def _of_vector(here: Context, model_id: str, sent: Sequence[float | None]) -> QueryPoint:
     version = await here.database.run(present_version, model_id)
     if version is None:
-        return Start(model_id, None)
+        return QueryPoint(model_id, None)
     stored = await here.database.run(find_scale, version.key)
     if stored is None:
-        return Start(model_id, version.key)
+        return QueryPoint(model_id, version.key)
     numbers = len(stored.scale.means)
     if numbers != len(sent):
         raise wrong_dimension(f"profiles of {model_id}", len(sent), numbers)
     measured = np.array([[math.nan if value is None else value for value in sent]])
     with np.errstate(over="ignore", invalid="ignore"):  # numbers too large to have a direction are refused
         point = stored.scale.points(measured)[0].tolist()
-    return _among_profiles(model_id, version.key, stored, direction(point, "/vector"))
+    return _among_profiles(model_id, version.key, stored, unit_vector(point, "/vector"))
 
 
-async def _of_analysis(here: Context, tenant: str, body: SearchRequest, analysis_id: str) -> Start:
+async def _of_analysis(here: Context, tenant: str, body: SearchRequest, analysis_id: str) -> QueryPoint:
     found = await here.database.run(profile_of_analysis, tenant, analysis_id)
     if found is None:
         raise field_problem(ANALYSIS_UNKNOWN, "/analysis_id", f"There is no analysis {analysis_id}.")
     version_key, stored, vector = found
     model_id = await model_of(here, body, version_key)
-    point = vector if stored is None else direction(vector, "/analysis_id")
+    point = vector if stored is None else unit_vector(vector, "/analysis_id")
     return _among_profiles(model_id, version_key, stored, point)
 
 
-def _among_profiles(model_id: str, version_key: int, stored: StoredScale | None, point: Sequence[float]) -> Start:
+def _among_profiles(model_id: str, version_key: int, stored: StoredScale | None, point: Sequence[float]) -> QueryPoint:
     if stored is None:
-        return Start(model_id, version_key)
-    return Start(model_id, version_key, stored.index, point, len(stored.scale.means))
+        return QueryPoint(model_id, version_key)
+    return QueryPoint(model_id, version_key, stored.index, point, len(stored.scale.means))

@@ -5,6 +5,7 @@ import json
 from asyncio import to_thread
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import partial
 
 from fastapi import Request
 
@@ -28,8 +29,8 @@ async def receive(
     refuse_large_body(declared_length(request), limit)
     given = {name: value for name, value in asked.items() if value is not None}
     if media_type(request) == FORM:
-        form = Form(request.headers["content-type"], upload)
-        await pour(request.stream(), limit, form.feed)
+        form = Form(request.headers["content-type"])
+        await pour(request.stream(), limit, partial(feed_form, form, upload))
         form.end()
         if twice := sorted(form.fields.keys() & given.keys()):
             raise field_problem(INVALID_REQUEST, f"form:{twice[0]}", "The address gives it as well; give it once.")
@@ -47,3 +48,12 @@ async def receive(
             pass
     digest = bytes.fromhex(upload.sha256)
     return given, hashlib.sha256(digest + fields).digest() if fields else digest
+
+
+def feed_form(form: Form, upload: Upload, data: bytes) -> None:
+    """Give the upload what of these bytes of the form belongs to its file."""
+    of_file = form.feed(data)
+    if form.reader_of is not None:
+        if not upload.begun:
+            upload.begin(form.reader_of)
+        upload.absorb(of_file)

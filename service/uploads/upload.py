@@ -1,17 +1,18 @@
 """Uploads: a data set checked document by document as it arrives, and kept aside until the last one proved good.
 
-A reader finds the documents in the bytes (`readers`). What was checked waits in a temporary file, in the form
+A reader (see `readers`) finds the documents in the bytes. What was checked waits in a temporary file, in the form
 that PostgreSQL copies in. Nothing reaches the database before the whole upload is known to be good.
 """
 
 import hashlib
 import json
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any, NoReturn, Self
+from typing import IO, NoReturn, Self
 
 from pydantic import ValidationError
 
@@ -20,34 +21,32 @@ from models.schemas.documents import DatasetLine, characters_of, turns_of
 from models.schemas.problems import FieldError
 from models.settings import Settings
 from models.work import content_digest
-from service.exception_handlers import field_errors
 from service.http.problems import BAD_DATASET, NO_DOCUMENTS, Problem
-from service.uploads.readers.formats import Reader, ReaderOf
+from service.http.validation import MOST_ERRORS, field_errors
+from service.uploads.readers.reader import Fault, Found, Limits, Reader, ReaderOf, Record, UnreadableFileError
 
-MOST_ERRORS = 20
 MOST_NAMES = 100
 MOST_NAME_CHARACTERS = 100
 OTHER_NAMES = "(others)"
 IN_MEMORY_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 16
+STEP_SECONDS = 0.2
+"""About how long one call of `read_on` takes."""
 
 
 @dataclass(slots=True)
 class Upload:
-    """One data set on its way in. Use it as a context manager, which removes what is kept aside.
-
-    `counted` says what the numbers of faults count: lines of a text, or rows.
-    """
+    """One data set on its way in. Use it as a context manager, which removes what is kept aside."""
 
     settings: Settings
     tenant_id: str
     dataset_id: str
     domain: str | None = None
-    counted: str = "line"
     documents: int = 0
     length: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
     _reader: Reader | None = None
+    _rest: Found | None = None
     _errors: list[FieldError] = field(default_factory=list)
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _spool: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))  # noqa: SIM115
@@ -68,27 +67,40 @@ class Upload:
         return self._digest.hexdigest()
 
     @property
+    def begun(self) -> bool:
+        """Whether it is known how the file is read."""
+        return self._reader is not None
+
+    @property
     def unpacks(self) -> bool:
-        """Whether reading on takes memory and time of its own, so that not all should do it at once."""
+        """Whether `read_on` takes much memory and time, so that few uploads should do it at once."""
         return self._reader is not None and self._reader.unpacks
+
+    @property
+    def _counts(self) -> str:
+        assert self._reader is not None
+        return self._reader.counts
 
     # The bytes
 
     def begin(self, reader_of: ReaderOf) -> None:
         """Have what follows read by such a reader."""
-        self._reader = reader_of(self)
+        limits = Limits(self.settings.max_body_bytes, self.settings.max_upload_bytes, self.settings.unpack_memory_bytes)
+        self._reader = reader_of(limits)
 
     def absorb(self, data: bytes) -> None:
         """Read the next bytes. Raises a `Problem` when nothing that follows could help."""
         assert self._reader is not None
         self._digest.update(data)
         self.length += len(data)
-        self._reader.feed(data)
+        self._take(self._reader.feed(data))
 
     def read_on(self) -> bool:
         """After the last byte: some of what is left to read; False once everything proved good. Raises a `Problem`."""
         assert self._reader is not None
-        if self._reader.read_on():
+        if self._rest is None:
+            self._rest = self._reader.finish()
+        if self._take(self._rest, STEP_SECONDS):
             return True
         if self._errors:
             self._refuse_errors()
@@ -106,51 +118,51 @@ class Upload:
             while lines := self._spool.readlines(BLOCK_BYTES):
                 yield b"".join(in_domain(line, self.domain) for line in lines)
 
-    # What readers find
+    # What the reader finds
 
-    def take_json(self, number: int, line: bytes) -> None:
-        """Check a document that is JSON, and keep it."""
-        self._take(number, DatasetLine.model_validate_json, line)
-
-    def take_fields(self, number: int, fields: Mapping[str, Any]) -> None:
-        """Check a document that was read already, and keep it."""
-        self._take(number, DatasetLine.model_validate, fields)
-
-    def too_long(self, number: int, length: int) -> None:
-        """Note a line or row that has at least so many bytes."""
-        limit = self.settings.max_body_bytes
-        self.fault(number, "", f"the {self.counted} has at least {length} bytes; the limit is {limit}")
-
-    def fault(self, number: int, pointer: str, message: str) -> None:
-        """Note a fault of one line or row. Raises the `Problem` when it is the last that is told."""
-        told = f"{self.counted} {number}: {message}"
-        self._errors.append(FieldError(pointer=pointer, message=told, line=number))
-        if len(self._errors) >= MOST_ERRORS:
-            self._refuse_errors()
-
-    def refuse(self, message: str | None = None) -> NoReturn:
-        """Raise the `Problem` of a file that is at fault as a whole, or else of the faults that were noted."""
-        if message is None:
-            self._refuse_errors()
-        raise Problem(BAD_DATASET, message, errors=[FieldError(pointer="", message=message)])
-
-    def _take(self, number: int, check: Callable[[Any], DatasetLine], sent: Any) -> None:
+    def _take(self, found: Found, seconds: float | None = None) -> bool:
+        """Check and keep what the reader gives, for so long; whether there may be more. Raises a `Problem`."""
+        until = None if seconds is None else time.monotonic() + seconds
         try:
-            line = check(sent)
+            for each in found:
+                if isinstance(each, Fault):
+                    self._note(each)
+                else:
+                    self._check(each)
+                if until is not None and time.monotonic() > until:
+                    return True
+        except UnreadableFileError as error:
+            message = str(error)
+            raise Problem(BAD_DATASET, message, errors=[FieldError(pointer="", message=message)]) from None
+        return False
+
+    def _note(self, fault: Fault) -> None:
+        """Keep a fault. Raises the `Problem` when it is the last that is told, or the last that can be found."""
+        told = f"{self._counts} {fault.number}: {fault.message}"
+        self._errors.append(FieldError(pointer=fault.pointer, message=told, line=fault.number))
+        if fault.last or len(self._errors) >= MOST_ERRORS:
+            self._refuse_errors()
+
+    def _check(self, record: Record) -> None:
+        try:
+            if isinstance(record.content, bytes):
+                line = DatasetLine.model_validate_json(record.content)
+            else:
+                line = DatasetLine.model_validate(record.content)
         except ValidationError as error:
             first = field_errors(error.errors(include_url=False, include_context=False, include_input=False))[0]
-            self.fault(number, first.pointer, first.message)
+            self._note(Fault(record.number, first.pointer, first.message))
         else:
-            self._keep(number, line)
+            self._keep(record.number, line)
 
     def _keep(self, number: int, sent: DatasetLine) -> None:
         content = sent.content()
         characters, turns = characters_of(content), turns_of(content)
         if characters > self.settings.max_document_characters:
             limit = self.settings.max_document_characters
-            self.fault(number, "", f"the document has {characters} characters; the limit is {limit}")
+            self._note(Fault(number, "", f"the document has {characters} characters; the limit is {limit}"))
         elif turns > self.settings.max_turns:
-            self.fault(number, "", f"the document has {turns} turns; the limit is {self.settings.max_turns}")
+            self._note(Fault(number, "", f"the document has {turns} turns; the limit is {self.settings.max_turns}"))
         elif not self._errors:
             row = DatasetDocument(
                 position=self.documents,
@@ -178,7 +190,7 @@ class Upload:
     def _refuse_errors(self) -> NoReturn:
         count = len(self._errors)
         first = self._errors[0]
-        bad = f"{self.counted}s"
+        bad = f"{self._counts}s"
         more = f"At least {count} {bad} are bad." if count >= MOST_ERRORS else f"Bad {bad}: {count}."
         place = f" at {first.pointer}" if first.pointer else ""
         raise Problem(BAD_DATASET, f"{first.message}{place}. {more}", errors=self._errors)

@@ -1,4 +1,5 @@
-"""Readers of data sets: each turns one format's bytes, as they arrive, into lines or rows for an upload.
+"""Readers of data sets: each turns one format's bytes, as they arrive, into records and faults (see `reader`).
 
-Readers know their format and nothing of the database; what a document must be is checked by `service.uploads.upload`.
+A reader knows its format and its limits, and nothing of who feeds it. What a document must be is checked by
+`service.uploads.upload`.
 """

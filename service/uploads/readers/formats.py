@@ -1,44 +1,15 @@
 """The formats of a data set: by which media types and file names each is known, and who reads it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from service.uploads.readers.csv_rows import CsvRows
 from service.uploads.readers.json_lines import JsonLines
 from service.uploads.readers.parquet import ParquetRows
-
-if TYPE_CHECKING:
-    from service.uploads.upload import Upload
+from service.uploads.readers.reader import ReaderOf
 
 FORM = "multipart/form-data"
 SAYING_NOTHING = ("application/octet-stream", "text/plain", "")
 """Media types that programs give where they know none: a file's name decides, else it is JSON Lines."""
-
-
-class Reader(Protocol):
-    """Takes a format's bytes as they come and gives the upload what it finds in them. Not safe between threads.
-
-    `unpacks` says whether most of the work comes after the last byte, in `read_on`.
-    """
-
-    unpacks: ClassVar[bool]
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises a `Problem` when nothing that follows could help."""
-
-    def read_on(self) -> bool:
-        """After the last byte: read some of what is left. False once nothing is; raises a `Problem`."""
-
-    def close(self) -> None:
-        """Let go of files and processes."""
-
-
-class ReaderOf(Protocol):
-    """Makes the reader of one format for one upload."""
-
-    def __call__(self, upload: "Upload") -> Reader:
-        """The reader."""
-
 
 BY_TYPE: Mapping[str, ReaderOf] = {
     "application/x-ndjson": JsonLines,

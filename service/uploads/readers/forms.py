@@ -8,12 +8,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from models.schemas.strings import Name
 from service.http.problems import BAD_HEADER, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, Problem, field_problem
+from service.http.validation import field_errors
 from service.uploads.readers.formats import FORM, TAKEN, reader_of
+from service.uploads.readers.reader import ReaderOf
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
-
-    from service.uploads.upload import Upload
 
 FIELDS = ("name", "domain")
 FILE = "file"
@@ -24,9 +24,12 @@ _name: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class Form:
-    """Gives the file to the upload and keeps `fields` by their names. Raises a `Problem` when it is no such form."""
+    """Parts the file from the `fields` beside it. Raises a `Problem` when it is no such form.
 
-    def __init__(self, content_type: str, upload: "Upload") -> None:
+    `reader_of` makes the file's reader; it is known before the file's first byte is given.
+    """
+
+    def __init__(self, content_type: str) -> None:
         _, parameters = parse_options_header(content_type)
         boundary = parameters.get(b"boundary", b"")
         if not boundary:
@@ -47,29 +50,30 @@ class Form:
         except FormParserError as error:
             raise field_problem(BAD_HEADER, "header:Content-Type", f"The boundary cannot be used: {error}.") from None
         self.fields: dict[str, str] = {}
-        self._upload = upload
+        self.reader_of: ReaderOf | None = None
         self._headers: dict[str, str] = {}
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._part = ""
         self._data = bytearray()
-        self._has_file = False
+        self._file = bytearray()
         self._ended = False
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of the form. Raises a `Problem`."""
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes of the form, and give those of the file among them. Raises a `Problem`."""
         try:
             self._parser.write(data)
         except FormParserError as error:
             raise Problem(INVALID_REQUEST, f"The form cannot be read: {error}.") from None
-        if self._part == FILE:
-            self._hand_over()
+        of_file = bytes(self._file)
+        self._file.clear()
+        return of_file
 
     def end(self) -> None:
         """After the last byte. Raises a `Problem` when the form is not whole or has no file."""
         if not self._ended:
             raise Problem(INVALID_REQUEST, "The form breaks off: its closing boundary is missing.")
-        if not self._has_file:
+        if self.reader_of is None:
             raise field_problem(INVALID_REQUEST, f"form:{FILE}", "The form has no file.")
 
     def _begin_part(self) -> None:
@@ -111,7 +115,7 @@ class Form:
             self._part = name
 
     def _begin_file(self, file_name: str) -> None:
-        if self._has_file:
+        if self.reader_of is not None:
             raise field_problem(INVALID_REQUEST, f"form:{FILE}", "There is more than one file; send each by itself.")
         kind = self._headers.get("content-type", "").partition(";")[0].strip().lower()
         reader = reader_of(kind, file_name)
@@ -120,13 +124,15 @@ class Form:
                 UNSUPPORTED_MEDIA_TYPE,
                 f"Send the file as {TAKEN}, or name it .jsonl, .csv or .parquet; {kind[:100]!r} was sent.",
             )
-        self._upload.begin(reader)
-        self._has_file = True
+        self.reader_of = reader
         self._part = FILE
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part == FILE:
+            self._file += data[start:end]
+            return
         self._data += data[start:end]
-        if self._part != FILE and len(self._data) > MOST_FIELD_BYTES:
+        if len(self._data) > MOST_FIELD_BYTES:
             raise field_problem(
                 INVALID_REQUEST,
                 f"form:{self._part}",
@@ -134,21 +140,15 @@ class Form:
             )
 
     def _end_part(self) -> None:
-        if self._part == FILE:
-            self._hand_over()
-        elif self._data:
+        if self._data:
             try:
                 self.fields[self._part] = _name.validate_python(self._data.decode())
             except UnicodeDecodeError:
                 raise field_problem(INVALID_REQUEST, f"form:{self._part}", "The field is not UTF-8.") from None
             except ValidationError as error:
-                message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-                raise field_problem(INVALID_REQUEST, f"form:{self._part}", message) from None
+                (first, *_) = field_errors(error.errors())
+                raise field_problem(INVALID_REQUEST, f"form:{self._part}", first.message) from None
         self._part = ""
-
-    def _hand_over(self) -> None:
-        self._upload.absorb(bytes(self._data))
-        self._data.clear()
 
     def _end_form(self) -> None:
         self._ended = True

@@ -1,45 +1,42 @@
 """JSON Lines, one JSON object a line, read as it arrives in memory bounded by one piece of the body and one line."""
 
-from typing import TYPE_CHECKING, ClassVar
+from codecs import BOM_UTF8
+from typing import ClassVar, Literal
 
-from service.http.bodies import BYTE_ORDER_MARK
-
-if TYPE_CHECKING:
-    from service.uploads.upload import Upload
+from service.uploads.readers.reader import Found, Limits, Record, too_long
 
 
 class JsonLines:
-    """Gives an upload line after line; lines without anything are passed over."""
+    """Gives line after line; empty lines are passed over."""
 
     unpacks: ClassVar[bool] = False
+    counts: ClassVar[Literal["line", "row"]] = "line"
 
-    def __init__(self, upload: "Upload") -> None:
-        self._upload = upload
+    def __init__(self, limits: Limits) -> None:
+        self._most_bytes = limits.record_bytes
         self._number = 0
         self._rest = b""
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises a `Problem` for a line that does not end within the limit."""
+    def feed(self, data: bytes) -> Found:
+        """Take the next bytes. A line that does not end within the limit is the last fault."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(line)
-        if len(self._rest) > self._upload.settings.max_body_bytes:
-            self._upload.too_long(self._number + 1, len(self._rest))
-            self._upload.refuse()
+            yield from self._read(line)
+        if len(self._rest) > self._most_bytes:
+            yield too_long(self._number + 1, self.counts, len(self._rest), self._most_bytes, last=True)
 
-    def read_on(self) -> bool:
-        """Take the last line, which needs no end."""
-        self._take(self._rest)
-        return False
+    def finish(self) -> Found:
+        """Read the last line, which needs no end."""
+        yield from self._read(self._rest)
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _take(self, line: bytes) -> None:
+    def _read(self, line: bytes) -> Found:
         self._number += 1
         if self._number == 1:
-            line = line.removeprefix(BYTE_ORDER_MARK)
-        if len(line) > self._upload.settings.max_body_bytes:
-            self._upload.too_long(self._number, len(line))
+            line = line.removeprefix(BOM_UTF8)
+        if len(line) > self._most_bytes:
+            yield too_long(self._number, self.counts, len(line), self._most_bytes)
         elif line.strip():
-            self._upload.take_json(self._number, line)
+            yield Record(self._number, line)

@@ -9,6 +9,7 @@ import pytest
 from models.settings import Settings
 from service.http.problems import Problem
 from service.uploads.readers.forms import Form
+from service.uploads.receive import feed_form
 from service.uploads.upload import Upload
 
 LINES = b'{"text": "one\\r\\n"}\n{"text": "two"}\r\n--not the boundary\r\n'
@@ -24,9 +25,9 @@ def form_of(parts: Sequence[Part]) -> tuple[bytes, str]:
 def received(body: bytes, kind: str, piece: int = 1 << 20) -> tuple[bytes, dict[str, str], int]:
     """The digest of the file, the fields and the file's length."""
     with Upload(Settings(_env_file=None), "north", "ds_1") as upload:  # type: ignore[call-arg]
-        form = Form(kind, upload)
+        form = Form(kind)
         for start in range(0, len(body), piece):
-            form.feed(body[start : start + piece])
+            feed_form(form, upload, body[start : start + piece])
         form.end()
         return bytes.fromhex(upload.sha256), form.fields, upload.length
 
@@ -67,8 +68,8 @@ def test_the_format_is_that_of_the_type_and_where_it_says_nothing_of_the_ending(
 ) -> None:
     sent, type_of_form = form_of([("file", (name, body, kind))])
     with Upload(Settings(_env_file=None), "north", "ds_1") as upload:  # type: ignore[call-arg]
-        form = Form(type_of_form, upload)
-        form.feed(sent)
+        form = Form(type_of_form)
+        feed_form(form, upload, sent)
         form.end()
         while upload.read_on():
             pass
