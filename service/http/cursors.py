@@ -8,8 +8,10 @@ from typing import Any
 
 from service.http.problems import BAD_CURSOR, Problem
 
+Value = datetime | float | str | int | None
 
-def write_cursor(order: str, *values: datetime | float | str | int | None) -> str:
+
+def write_cursor(order: str, *values: Value) -> str:
     """A cursor for a list in this order after the row with these values."""
     plain = [value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps([order, *plain]).encode()).decode().rstrip("=")
@@ -27,14 +29,6 @@ def read_cursor(cursor: str, order: str, *kinds: type) -> list[Any]:
         return [_value(value, kind) for value, kind in zip(found[1:], kinds, strict=True)]
     except (ValueError, binascii.Error, UnicodeError, RecursionError):
         raise Problem(BAD_CURSOR) from None
-
-
-def read_position(cursor: str | None, order: str) -> tuple[datetime, str] | None:
-    """Where a page of a list by time begins; None at the beginning. Raises a `Problem` for any other string."""
-    if cursor is None:
-        return None
-    created_at, last = read_cursor(cursor, order, datetime, str)
-    return created_at, last
 
 
 def _value(value: Any, kind: type) -> Any:

@@ -1,8 +1,7 @@
-"""How answers look in the OpenAPI document and on the wire: problems, locations, lists."""
+"""How answers look in the OpenAPI document and on the wire: problems, headers, accepted jobs."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from models.schemas.problems import ProblemDetails
@@ -23,9 +22,6 @@ Responses = dict[int | str, dict[str, Any]]
 ALWAYS = (UNAUTHENTICATED, NOT_LOCAL, INVALID_REQUEST, INTERNAL_ERROR, DATABASE_UNAVAILABLE)
 FAILED_WORK = (*CLASSES["Documents"], *CLASSES["Models"], *CLASSES["Work"])
 """What a document that could not be measured may answer with."""
-
-Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page has, at most.")]
-Cursor = Annotated[str | None, Query(max_length=2_000, description="`next` of the page before.")]
 
 
 class ProblemResponse(JSONResponse):

@@ -1,10 +1,12 @@
 """One conversation or text: measure it, find it again, forget it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
 from models.queries.reading.analyses import AnalysisPosition, list_analyses
@@ -18,10 +20,11 @@ from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import Here
 from service.http.bodies import JsonRoute
-from service.http.cursors import read_cursor, write_cursor
+from service.http.cursors import Value
 from service.http.filters import OPEN_ENDED, AnalysisQuery
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import FAILED_WORK, Cursor, Limit, header_docs, problems
+from service.http.openapi import FAILED_WORK, header_docs, problems
+from service.http.paging import Cursor, Limit, ListOrder, read_page
 from service.http.problems import (
     BAD_CURSOR,
     BAD_HEADER,
@@ -123,22 +126,23 @@ async def get_analyses(
     if metric is not None and metric not in METRIC_NAMES:
         known = f"Sort by `-created_at` or a metric ({', '.join(METRIC_NAMES)}), with `-` for the largest first."
         raise field_problem(INVALID_REQUEST, "query:sort", known)
-    after = AnalysisPosition(*read_cursor(cursor, sort, datetime, str, float)) if cursor else None
-    rows = await here.database.run(
-        list_analyses,
-        tenant,
-        query.filter,
-        metric=metric,
-        descending=sort.startswith("-"),
-        after=after,
-        limit=limit + 1,
-    )
-    shown = rows[:limit]
-    following = None
-    if len(rows) > limit:
-        value = shown[-1]._mapping[metric] if metric is not None else None
-        following = write_cursor(sort, shown[-1].created_at, shown[-1].id, value)
-    return Page(items=[analysis_entry(row) for row in shown], next=following)
+
+    def values(row: Row[Any]) -> tuple[Value, ...]:
+        return row.created_at, row.id, None if metric is None else row._mapping[metric]
+
+    async def read(after: AnalysisPosition | None, limit: int) -> Sequence[Row[Any]]:
+        return await here.database.run(
+            list_analyses,
+            tenant,
+            query.filter,
+            metric=metric,
+            descending=sort.startswith("-"),
+            after=after,
+            limit=limit,
+        )
+
+    order = ListOrder(sort, (datetime, str, float), values, AnalysisPosition)
+    return await read_page(order, cursor, limit, read, analysis_entry)
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))

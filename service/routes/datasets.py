@@ -1,12 +1,15 @@
 """Data sets: many documents at once, streamed in."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Row
 
 from models.errors import found
 from models.identifiers import new_identifier
 from models.queries.reading.datasets import find_dataset, list_datasets
+from models.queries.reading.jobs import Position
 from models.queries.writing.datasets import NewDataset, store_dataset
 from models.queries.writing.deletion import delete_dataset
 from models.schemas.datasets import Dataset
@@ -14,9 +17,9 @@ from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import Here
-from service.http.cursors import read_position, write_cursor
 from service.http.headers import IdempotencyKeyHeader, read_idempotency_key
-from service.http.openapi import Cursor, Limit, header_docs, problems
+from service.http.openapi import header_docs, problems
+from service.http.paging import Cursor, Limit, newest_first, read_page
 from service.http.problems import (
     BAD_CURSOR,
     BAD_DATASET,
@@ -119,11 +122,11 @@ async def create_dataset(
 @router.get("", responses=problems(BAD_CURSOR))
 async def get_datasets(here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None) -> Page[Dataset]:
     """Data sets, newest first."""
-    after = read_position(cursor, "datasets")
-    rows = await here.database.run(list_datasets, tenant, after=after, limit=limit + 1)
-    shown = rows[:limit]
-    following = write_cursor("datasets", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
-    return Page(items=[dataset_view(row) for row in shown], next=following)
+
+    async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
+        return await here.database.run(list_datasets, tenant, after=after, limit=limit)
+
+    return await read_page(newest_first("datasets"), cursor, limit, read, dataset_view)
 
 
 @router.get("/{dataset_id}", responses=problems(NOT_FOUND))

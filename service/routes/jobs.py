@@ -1,15 +1,16 @@
 """Jobs: how far each is, its events as they come, what failed; cancelling and forgetting."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy import Row
 
 from models.errors import found
-from models.queries.reading.jobs import find_job, list_failures, list_jobs
+from models.queries.reading.jobs import Position, find_job, list_failures, list_jobs
 from models.queries.writing.cancellation import cancel_and_find_job
 from models.queries.writing.deletion import delete_job
 from models.schemas.jobs import Failure, Job, JobKind
@@ -19,9 +20,9 @@ from models.states import UNFINISHED, JobState
 from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
-from service.http.cursors import read_cursor, read_position, write_cursor
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import Cursor, Limit, header_docs, problems
+from service.http.openapi import header_docs, problems
+from service.http.paging import Cursor, Limit, by_number, newest_first, read_page
 from service.http.problems import BAD_CURSOR, NOT_FOUND
 from service.jobs.responses import present_job, wait_for_job
 from service.views.resources import failure_view, job_view
@@ -42,11 +43,11 @@ async def get_jobs(
     cursor: Cursor = None,
 ) -> Page[Job]:
     """Jobs, newest first."""
-    after = read_position(cursor, "jobs")
-    rows = await here.database.read(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit + 1)
-    shown = rows[:limit]
-    following = write_cursor("jobs", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
-    return Page(items=[job_view(row) for row in shown], next=following)
+
+    async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
+        return await here.database.read(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit)
+
+    return await read_page(newest_first("jobs"), cursor, limit, read, job_view)
 
 
 @router.get(
@@ -113,12 +114,12 @@ async def get_job_failures(
     job_id: Storable, here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Failure]:
     """The documents of a job that could not be measured, each with its reason."""
-    after = read_cursor(cursor, "failures", int)[0] if cursor else None
-    failed = await here.database.read(list_failures, tenant, job_id, after=after, limit=limit + 1)
-    rows = found(failed, "job", job_id)
-    shown = rows[:limit]
-    following = write_cursor("failures", shown[-1].id) if len(rows) > limit else None
-    return Page(items=[failure_view(row) for row in shown], next=following)
+
+    async def read(after: int | None, limit: int) -> Sequence[Row[Any]]:
+        failed = await here.database.read(list_failures, tenant, job_id, after=after, limit=limit)
+        return found(failed, "job", job_id)
+
+    return await read_page(by_number("failures", "id"), cursor, limit, read, failure_view)
 
 
 @router.post("/{job_id}/cancel", responses=problems(NOT_FOUND))

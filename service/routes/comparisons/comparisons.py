@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row
 
 from models.errors import found
 from models.queries.reading.comparisons import comparison_files, find_comparison, list_comparisons
+from models.queries.reading.jobs import Position
 from models.queries.reading.model_status import model_rows
 from models.queries.writing.deletion import delete_comparison
 from models.queries.writing.submission import GroupDocuments, SubmissionOptions, submit_comparison
@@ -18,9 +19,9 @@ from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
-from service.http.cursors import read_position, write_cursor
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import Cursor, Limit, problems
+from service.http.openapi import problems
+from service.http.paging import Cursor, Limit, newest_first, read_page
 from service.http.problems import (
     BAD_CURSOR,
     DATASET_UNKNOWN,
@@ -104,11 +105,11 @@ async def get_comparisons(
     here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ComparisonEntry]:
     """Comparisons without their results, newest first."""
-    after = read_position(cursor, "comparisons")
-    rows = await here.database.run(list_comparisons, tenant, after=after, limit=limit + 1)
-    shown = rows[:limit]
-    following = write_cursor("comparisons", shown[-1].created_at, shown[-1].id) if len(rows) > limit else None
-    return Page(items=[comparison_entry(row) for row in shown], next=following)
+
+    async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
+        return await here.database.run(list_comparisons, tenant, after=after, limit=limit)
+
+    return await read_page(newest_first("comparisons"), cursor, limit, read, comparison_entry)
 
 
 @router.get("/{comparison_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))

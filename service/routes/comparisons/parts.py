@@ -14,8 +14,8 @@ from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import Here
 from service.http.bodies import JsonRoute
-from service.http.cursors import read_cursor, write_cursor
-from service.http.openapi import Cursor, problems
+from service.http.openapi import problems
+from service.http.paging import Cursor, by_number, read_page
 from service.http.problems import BAD_CURSOR, NO_RESULT_YET, NOT_FOUND
 from service.routes.comparisons.files import succeeded
 
@@ -33,12 +33,12 @@ async def get_points(
     cursor: Cursor = None,
 ) -> Page[Point]:
     """The points of one map, in the map's own order; an empty page where there is no such map."""
-    order = f"points {comparison_id} {space} {layer}"
-    (after,) = (0,) if cursor is None else read_cursor(cursor, order, int)
-    rows = await here.database.read(_points, tenant, comparison_id, space, layer, after, limit + 1)
-    shown = rows[:limit]
-    following = write_cursor(order, shown[-1].place) if len(rows) > limit else None
-    return Page(items=[Point(**row.point) for row in shown], next=following)
+    order = by_number(f"points {comparison_id} {space} {layer}", "place")
+
+    async def read(after: int | None, limit: int) -> Sequence[Row[Any]]:
+        return await here.database.read(_points, tenant, comparison_id, space, layer, after or 0, limit)
+
+    return await read_page(order, cursor, limit, read, lambda row: Point(**row.point))
 
 
 def _points(

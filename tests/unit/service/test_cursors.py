@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.cursors import read_cursor, read_position, write_cursor
+from service.http.cursors import read_cursor, write_cursor
+from service.http.paging import newest_first
 from service.http.problems import Problem
 
 
@@ -27,8 +28,8 @@ def test_what_was_written_is_read(time: datetime, name: str, value: float | None
 
 def test_times_are_compared_in_utc() -> None:
     elsewhere = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    assert read_position(write_cursor("jobs", elsewhere, "a"), "jobs") == (elsewhere, "a")
-    assert read_position(None, "jobs") is None
+    assert newest_first("jobs").after(write_cursor("jobs", elsewhere, "a")) == (elsewhere, "a")
+    assert newest_first("jobs").after(None) is None
 
 
 def encoded(content: object) -> str:
@@ -57,11 +58,11 @@ def encoded(content: object) -> str:
 )
 def test_no_other_string_is_a_cursor(cursor: str) -> None:
     with pytest.raises(Problem) as caught:
-        read_position(cursor, "jobs")
+        newest_first("jobs").after(cursor)
     assert caught.value.kind.name == "bad-cursor"
 
 
 @given(st.text())
 def test_no_string_at_all_breaks_the_reader(cursor: str) -> None:
     with pytest.raises(Problem):
-        read_position(cursor, "jobs")
+        newest_first("jobs").after(cursor)
