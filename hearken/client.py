@@ -23,8 +23,8 @@ from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job
 from models.schemas.problems import ProblemDetails
-from models.schemas.registry import ServedModel, ServedModels
 from models.schemas.search import SearchAnswer
+from models.schemas.served_models import ServedModel, ServedModels
 from models.schemas.tokens import AttentionWeights
 from models.states import FINISHED, JobState
 

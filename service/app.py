@@ -17,9 +17,9 @@ from service.context import Context
 from service.database import Database
 from service.http.metrics import Measures, Observed
 from service.http.openapi import PROBLEM_SCHEMA
-from service.routes import analyses, batches, datasets, details, exports, health, jobs, registry, search
+from service.routes import analyses, analysis_details, batches, datasets, exports, health, jobs, models, search
 from service.routes.comparisons import comparisons, files, parts, placing
-from service.routes.pages import pages, reference, sign_in
+from service.routes.pages import docs, front, sign_in
 from service.signals.job_notifications import Watcher
 from service.signals.shutdown import told_to_stop
 from service.signals.wakeups import WakeupSender
@@ -32,7 +32,7 @@ DESCRIPTION = (
 )
 ROUTERS = (
     analyses,
-    details,
+    analysis_details,
     exports,
     datasets,
     batches,
@@ -42,11 +42,11 @@ ROUTERS = (
     placing,
     jobs,
     search,
-    registry,
+    models,
     health,
-    pages,
+    front,
     sign_in,
-    reference,
+    docs,
 )
 
 
@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url=None,  # `service.routes.pages.reference` serves it without another host
+        docs_url=None,  # `service.routes.pages.docs` serves it without another host
         redoc_url=None,
     )
     app.state.measures = Measures()

@@ -6,13 +6,22 @@ from fastapi.responses import JSONResponse
 
 from models.schemas.problems import ProblemDetails
 from service.http.problems import (
+    BAD_HEADER,
+    BODY_TOO_LARGE,
     CLASSES,
     DATABASE_UNAVAILABLE,
+    IDEMPOTENCY_KEY_FORGOTTEN,
+    IDEMPOTENCY_KEY_IN_PROGRESS,
+    IDEMPOTENCY_KEY_REUSED,
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    MALFORMED_JSON,
     MEDIA_TYPE,
+    MODEL_UNKNOWN,
     NOT_LOCAL,
+    QUEUE_FULL,
     UNAUTHENTICATED,
+    UNSUPPORTED_MEDIA_TYPE,
     Problem,
     ProblemType,
 )
@@ -22,6 +31,20 @@ Responses = dict[int | str, dict[str, Any]]
 ALWAYS = (UNAUTHENTICATED, NOT_LOCAL, INVALID_REQUEST, INTERNAL_ERROR, DATABASE_UNAVAILABLE)
 FAILED_WORK = (*CLASSES["Documents"], *CLASSES["Models"], *CLASSES["Work"])
 """What a document that could not be measured may answer with."""
+
+
+CREATING = (
+    MALFORMED_JSON,
+    BAD_HEADER,
+    UNSUPPORTED_MEDIA_TYPE,
+    BODY_TOO_LARGE,
+    MODEL_UNKNOWN,
+    QUEUE_FULL,
+    IDEMPOTENCY_KEY_REUSED,
+    IDEMPOTENCY_KEY_IN_PROGRESS,
+    IDEMPOTENCY_KEY_FORGOTTEN,
+)
+"""Problems of every request that makes something."""
 
 
 class ProblemResponse(JSONResponse):
@@ -64,5 +87,15 @@ def header_docs(**headers: str) -> dict[str, Any]:
         name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
     }
 
+
+ACCEPTED = {
+    "description": "The job, as it is now.",
+    "headers": header_docs(
+        Location="Where the job is.",
+        Retry_After="Seconds until it is worth asking.",
+        Preference_Applied="Which part of `Prefer` was followed.",
+    ),
+}
+"""A job that was accepted, for a route's `responses`."""
 
 PROBLEM_SCHEMA = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")

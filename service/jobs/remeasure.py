@@ -1,29 +1,28 @@
-"""What an analysis does not store, measured anew by a worker for one request."""
+"""Details that an analysis does not store, measured again by a worker for one request."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.errors import found
 from models.queries.reading.analysis_source import measured_as
-from models.schemas.tokens import AttentionWeights, TokensDetail
 from service.context import Context
 from service.http.problems import INVALID_REQUEST, MODEL_CHANGED, Problem, field_problem
 from service.jobs.inquiries import answer_of
-from service.views.arrow import token_stream
-from service.views.turns import with_nulls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
 
-BY_LAYER = ("distance", "entropy", "received", "received_lift")
 
-
-async def recall(
+async def measure_again(
     here: Context, tenant: str, analysis_id: str, kind: str, **wanted: int
 ) -> tuple["Arrays", dict[str, str]]:
-    """(arrays, what they are of) from a worker. Raises NotFound or a `Problem`."""
+    """What a worker measures for this request: the arrays by name, and the analysis, model and place that they are of.
+
+    `kind` is that of the inquiry: `tokens`, `flow_heads`, or `attention`, for which `wanted` gives layer, head and
+    window. Raises `NotFound`, or a `Problem`.
+    """
     from models.arrays import unpack
 
     row = found(await here.database.run(measured_as, tenant, analysis_id), "analysis", analysis_id)
@@ -42,44 +41,3 @@ async def recall(
         **{name: str(number) for name, number in wanted.items()},
     }
     return unpack(answer.response, answer.body), about
-
-
-def _plain(arrays: "Arrays") -> dict[str, Any]:
-    """What each token is."""
-    from models.arrays import unpack_texts
-
-    return {
-        "id": arrays["id"].tolist(),
-        "text": unpack_texts(arrays),
-        "turn": [None if turn < 0 else turn for turn in arrays["turn"].tolist()],
-        "scaffold": arrays["scaffold"].tolist(),
-    }
-
-
-def tokens_view(arrays: "Arrays") -> TokensDetail:
-    """The arrays of the kind `tokens`."""
-    values = {name: with_nulls(arrays[name]) for name in BY_LAYER}
-    return TokensDetail(window=arrays["window"].tolist(), **_plain(arrays), **values)
-
-
-def tokens_arrow(arrays: "Arrays", about: Mapping[str, str]) -> bytes:
-    """The same as an Arrow stream: the values of a token's L layers as one list."""
-    from models.arrays import unpack_texts
-
-    turned = {**arrays, **{name: arrays[name].T for name in BY_LAYER}}
-    return token_stream(turned, unpack_texts(arrays), BY_LAYER, about)
-
-
-def weights_view(arrays: "Arrays", about: Mapping[str, str]) -> AttentionWeights:
-    """The arrays of the kind `attention`."""
-    place = {name: int(about[name]) for name in ("layer", "head", "window")}
-    return AttentionWeights(
-        analysis_id=about["analysis_id"], **place, **_plain(arrays), weights=arrays["weights"].tolist()
-    )
-
-
-def weights_arrow(arrays: "Arrays", about: Mapping[str, str]) -> bytes:
-    """The same as an Arrow stream: a token's row of weights as one list."""
-    from models.arrays import unpack_texts
-
-    return token_stream(arrays, unpack_texts(arrays), ("weights",), about)

@@ -23,23 +23,14 @@ from service.http.bodies import JsonRoute
 from service.http.cursors import Value
 from service.http.filters import OPEN_ENDED, AnalysisQuery
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import FAILED_WORK, header_docs, problems
+from service.http.openapi import CREATING, FAILED_WORK, header_docs, problems
 from service.http.paging import Cursor, Limit, ListOrder, read_page
 from service.http.problems import (
     BAD_CURSOR,
-    BAD_HEADER,
-    BODY_TOO_LARGE,
     DOCUMENT_TOO_LARGE,
-    IDEMPOTENCY_KEY_FORGOTTEN,
-    IDEMPOTENCY_KEY_IN_PROGRESS,
-    IDEMPOTENCY_KEY_REUSED,
     INVALID_REQUEST,
-    MALFORMED_JSON,
-    MODEL_UNKNOWN,
     NOT_FOUND,
-    QUEUE_FULL,
     STILL_IN_USE,
-    UNSUPPORTED_MEDIA_TYPE,
     field_problem,
 )
 from service.jobs.responses import answer_by_analysis
@@ -47,19 +38,6 @@ from service.jobs.submission import document_within_limits, submission_options
 from service.views.resources import analysis_entry
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
-
-CREATING = (
-    MALFORMED_JSON,
-    BAD_HEADER,
-    UNSUPPORTED_MEDIA_TYPE,
-    BODY_TOO_LARGE,
-    MODEL_UNKNOWN,
-    QUEUE_FULL,
-    IDEMPOTENCY_KEY_REUSED,
-    IDEMPOTENCY_KEY_IN_PROGRESS,
-    IDEMPOTENCY_KEY_FORGOTTEN,
-)
-"""Problems of every request that makes something."""
 
 _PREFERRED = header_docs(Preference_Applied="Which part of `Prefer` was followed.")
 _DONE = {

@@ -11,22 +11,12 @@ from service.auth.tenant import Secured
 from service.context import Here
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import header_docs, problems
+from service.http.openapi import ACCEPTED, CREATING, problems
 from service.http.problems import DATASET_UNKNOWN, JOB_CANCELLED, NO_DOCUMENTS
 from service.jobs.responses import answer_by_job
 from service.jobs.submission import submission_options
-from service.routes.analyses import CREATING
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=JsonRoute, dependencies=[Secured])
-
-ACCEPTED = {
-    "description": "The job, as it is now.",
-    "headers": header_docs(
-        Location="Where the job is.",
-        Retry_After="Seconds until it is worth asking.",
-        Preference_Applied="Which part of `Prefer` was followed.",
-    ),
-}
 
 
 @router.post(

@@ -12,7 +12,7 @@ from service.context import Context, Here
 from service.http.metrics import Measures
 from service.http.openapi import problems
 from service.http.problems import NOT_READY, Problem
-from service.routes.broker_health import broker_answers
+from service.signals.broker_health import broker_answers
 
 router = APIRouter(tags=["health"])
 

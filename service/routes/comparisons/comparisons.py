@@ -20,7 +20,7 @@ from service.auth.tenant import Secured, Tenant
 from service.context import Context, Here
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import problems
+from service.http.openapi import ACCEPTED, CREATING, problems
 from service.http.paging import Cursor, Limit, newest_first, read_page
 from service.http.problems import (
     BAD_CURSOR,
@@ -34,8 +34,6 @@ from service.http.problems import (
 )
 from service.jobs.responses import answer_by_job
 from service.jobs.submission import submission_options
-from service.routes.analyses import CREATING
-from service.routes.batches import ACCEPTED
 from service.views.resources import comparison_entry, comparison_view
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=JsonRoute, dependencies=[Secured])

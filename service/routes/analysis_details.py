@@ -13,9 +13,10 @@ from service.context import Here
 from service.http.bodies import JsonRoute
 from service.http.openapi import FAILED_WORK, problems
 from service.http.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
-from service.jobs.remeasure import recall, tokens_arrow, tokens_view, weights_arrow, weights_view
+from service.jobs.remeasure import measure_again
 from service.jobs.responses import present_analysis
 from service.views.arrow import JSON, MEDIA_TYPE, arrow_preferred
+from service.views.tokens import tokens_arrow, tokens_view, weights_arrow, weights_view
 from service.views.turns import with_nulls
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
@@ -24,7 +25,7 @@ INCLUDABLE = ("heads", "flow", "flow_heads", "turns", "tokens")
 _KNOWN_PARTS = ", ".join(f"`{part}`" for part in INCLUDABLE)
 _VARYING = {"Vary": "Accept"}
 _ARROW = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
-_RECALLED = problems(NOT_FOUND, MODEL_CHANGED, MODEL_BUSY, *FAILED_WORK)
+_MEASURED_AGAIN = problems(NOT_FOUND, MODEL_CHANGED, MODEL_BUSY, *FAILED_WORK)
 
 AcceptHeader = Annotated[str | None, Header(description=f"`{MEDIA_TYPE}` for Arrow in place of JSON.")]
 
@@ -41,7 +42,7 @@ def _parts(
     return parts
 
 
-@router.get("/{analysis_id}", response_model=Analysis, responses={**_RECALLED, 200: _ARROW})
+@router.get("/{analysis_id}", response_model=Analysis, responses={**_MEASURED_AGAIN, 200: _ARROW})
 async def get_analysis(
     analysis_id: Storable,
     here: Here,
@@ -56,22 +57,22 @@ async def get_analysis(
     tokens alone.
     """
     if "tokens" in parts and arrow_preferred(accept):
-        stream = await to_thread(tokens_arrow, *await recall(here, tenant, analysis_id, "tokens"))
+        stream = await to_thread(tokens_arrow, *await measure_again(here, tenant, analysis_id, "tokens"))
         return Response(stream, media_type=MEDIA_TYPE, headers=_VARYING)
     stored = parts | {"flow"} if "flow_heads" in parts else parts
     found = await present_analysis(here, tenant, analysis_id, parts=stored, layer=layer)
     if "tokens" in parts:
-        arrays, _ = await recall(here, tenant, analysis_id, "tokens")
+        arrays, _ = await measure_again(here, tenant, analysis_id, "tokens")
         found.tokens_detail = await to_thread(tokens_view, arrays)
     if "flow_heads" in parts and found.flow is not None:
-        arrays, _ = await recall(here, tenant, analysis_id, "flow_heads")
+        arrays, _ = await measure_again(here, tenant, analysis_id, "flow_heads")
         of = slice(None) if layer is None else slice(layer, layer + 1)
         found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"][of])
     body = await to_thread(found.model_dump_json, exclude_unset=True)
     return Response(body, media_type=JSON, headers=_VARYING)
 
 
-@router.get("/{analysis_id}/attention", response_model=AttentionWeights, responses={**_RECALLED, 200: _ARROW})
+@router.get("/{analysis_id}/attention", response_model=AttentionWeights, responses={**_MEASURED_AGAIN, 200: _ARROW})
 async def get_attention(
     analysis_id: Storable,
     here: Here,
@@ -82,8 +83,8 @@ async def get_attention(
     accept: AcceptHeader = None,
 ) -> Response:
     """The weights of one layer and head over one window of at most 1,024 tokens, measured anew by a worker."""
-    recalled = await recall(here, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
+    measured = await measure_again(here, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
     if arrow_preferred(accept):
-        return Response(await to_thread(weights_arrow, *recalled), media_type=MEDIA_TYPE, headers=_VARYING)
-    view = await to_thread(weights_view, *recalled)
+        return Response(await to_thread(weights_arrow, *measured), media_type=MEDIA_TYPE, headers=_VARYING)
+    view = await to_thread(weights_view, *measured)
     return Response(await to_thread(view.model_dump_json), media_type=JSON, headers=_VARYING)

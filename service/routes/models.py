@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from models.queries.reading.model_status import models_and_workers
-from models.schemas.registry import ServedModel, ServedModels
+from models.schemas.served_models import ServedModel, ServedModels
 from models.settings import ModelEntry
 from models.states import ModelState
 from service.auth.tenant import Secured, Tenant
