@@ -13,7 +13,7 @@ from models.settings import Settings, load_models_file
 from models.settings import settings as settings_of_environment
 from service import exception_handlers
 from service.auth.tenant import refuse_open_to_the_network
-from service.context import Context
+from service.context import AppContext
 from service.database import Database
 from service.http.metrics import Measures, Observed
 from service.http.openapi import PROBLEM_SCHEMA
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         database = Database(chosen.database_url)
         watcher = Watcher(chosen.database_url)
         wakeups = WakeupSender(database, send_wakeup)
-        app.state.context = Context(chosen, entries, database, watcher, wakeups)
+        app.state.context = AppContext(chosen, entries, database, watcher, wakeups)
         loop = asyncio.get_running_loop()
         watcher.start()
         wakeups.start()

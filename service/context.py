@@ -18,7 +18,7 @@ UNPACKED_AT_ONCE = 2
 
 
 @dataclass(slots=True)
-class Context:
+class AppContext:
     """The parts of one running service."""
 
     settings: Settings
@@ -43,9 +43,9 @@ class Context:
         return ModelRef(entry.id, entry.dtype, entry.max_tokens)
 
 
-def _context(request: Request) -> Context:
-    return cast(Context, request.app.state.context)
+def _context(request: Request) -> AppContext:
+    return cast(AppContext, request.app.state.context)
 
 
-Here = Annotated[Context, Depends(_context)]
+AppContextDep = Annotated[AppContext, Depends(_context)]
 """The parts of the service, in a route's parameters."""

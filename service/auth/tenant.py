@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from models.queries.access.keys import ensure_local_tenant, tenant_of_key
 from models.queries.access.sign_ins import tenant_of_sign_in
 from models.tables import LOCAL_TENANT
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.problems import NOT_LOCAL, UNAUTHENTICATED, Problem
 
 LONGEST_KEY = 200
@@ -43,31 +43,31 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def _tenant(request: Request, here: Here) -> str:
-    if here.settings.auth == "open":
+async def _tenant(request: Request, context: AppContextDep) -> str:
+    if context.settings.auth == "open":
         _refuse_strangers(request)
-        return await _local_tenant(here)
+        return await _local_tenant(context)
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     secret = secret.strip()
     if scheme.lower() == "bearer" and secret:
-        found = await here.database.run(tenant_of_key, secret) if could_be_secret(secret) else None
+        found = await context.database.run(tenant_of_key, secret) if could_be_secret(secret) else None
         if found is None:
             raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
         return found
     # A cookie comes along whoever made the browser send it, so it opens only what changes nothing.
     if request.method in ("GET", "HEAD"):
-        found = await signed_in_tenant(request, here)
+        found = await signed_in_tenant(request, context)
         if found is not None:
             return found
     raise Problem(UNAUTHENTICATED, headers=CHALLENGE)
 
 
-async def signed_in_tenant(request: Request, here: Context) -> str | None:
+async def signed_in_tenant(request: Request, context: AppContext) -> str | None:
     """Whose browser sent this, by its cookie; None where it is not signed in."""
     cookie = request.cookies.get(COOKIE, "")
     if not (cookie and could_be_secret(cookie)):
         return None
-    return await here.database.run(tenant_of_sign_in, cookie)
+    return await context.database.run(tenant_of_sign_in, cookie)
 
 
 def from_another_site(request: Request) -> bool:
@@ -80,10 +80,10 @@ def could_be_secret(sent: str) -> bool:
     return len(sent) <= LONGEST_KEY and sent.isascii()
 
 
-async def _local_tenant(here: Context) -> str:
-    if not here.local_tenant_known:
-        await here.database.run(ensure_local_tenant)
-        here.local_tenant_known = True
+async def _local_tenant(context: AppContext) -> str:
+    if not context.local_tenant_known:
+        await context.database.run(ensure_local_tenant)
+        context.local_tenant_known = True
     return LOCAL_TENANT
 
 

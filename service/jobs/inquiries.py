@@ -8,24 +8,26 @@ from sqlalchemy import Row
 
 from models.queries.queue.inquiries import ask, end_inquiry, read_inquiry
 from models.states import InquiryState
-from service.context import Context
+from service.context import AppContext
 from service.http.problems import MODEL_BUSY, Problem, failure
 
 RETRY_AFTER = {"Retry-After": "5"}
 
 
-async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]) -> Row[Any]:
+async def answer_of(
+    context: AppContext, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]
+) -> Row[Any]:
     """A worker's answer (see `models.queries.queue.inquiries`), its response and body.
 
     Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
     """
-    patience = here.settings.inquiry_seconds
-    inquiry_id, wakeups = await here.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))
-    here.wakeups.send(wakeups)
+    patience = context.settings.inquiry_seconds
+    inquiry_id, wakeups = await context.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))
+    context.wakeups.send(wakeups)
     try:
-        async with aclosing(here.watcher.changes(inquiry_id, patience)) as changes:
+        async with aclosing(context.watcher.changes(inquiry_id, patience)) as changes:
             async for _ in changes:
-                row = await here.database.run(read_inquiry, inquiry_id)
+                row = await context.database.run(read_inquiry, inquiry_id)
                 if row is None:
                     break
                 if row.state == InquiryState.DONE:
@@ -33,6 +35,6 @@ async def answer_of(here: Context, tenant: str, model_id: str | None, kind: str,
                 if row.state == InquiryState.FAILED:
                     raise failure(row.reason, row.message)
     finally:
-        await here.database.run(end_inquiry, inquiry_id)
+        await context.database.run(end_inquiry, inquiry_id)
     of_what = "comparisons" if model_id is None else model_id
     raise Problem(MODEL_BUSY, f"No worker answered for {of_what} within {patience:g} seconds.", headers=RETRY_AFTER)

@@ -13,7 +13,7 @@ from models.queries.writing.submission import SubmissionOptions
 from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from models.states import UNFINISHED, JobState
-from service.context import Context
+from service.context import AppContext
 from service.http.headers import Preference
 from service.http.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES, Problem, failure, field_problem
 from service.views.resources import analysis_view, job_view
@@ -22,29 +22,29 @@ MOST_FLOW = 2**22 + 2**11
 """Numbers of a flow in one answer: one layer of the most turns for which it is kept."""
 
 
-async def wait_for_job(here: Context, tenant: str, job_id: str, seconds: float) -> None:
+async def wait_for_job(context: AppContext, tenant: str, job_id: str, seconds: float) -> None:
     """Wait until the job is finished or deleted, at most so long."""
-    async with aclosing(here.watcher.changes(job_id, seconds)) as changes:
+    async with aclosing(context.watcher.changes(job_id, seconds)) as changes:
         async for _ in changes:
-            row = await here.database.run(job_state, tenant, job_id)
+            row = await context.database.run(job_state, tenant, job_id)
             if row is None or row.state not in UNFINISHED:
                 return
 
 
-async def present_job(here: Context, tenant: str, job_id: str) -> Job:
+async def present_job(context: AppContext, tenant: str, job_id: str) -> Job:
     """The job as it is now. Raises `NotFound`."""
-    return job_view(found(await here.database.run(find_job, tenant, job_id), "job", job_id))
+    return job_view(found(await context.database.run(find_job, tenant, job_id), "job", job_id))
 
 
 async def present_analysis(
-    here: Context, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset(), layer: int | None = None
+    context: AppContext, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset(), layer: int | None = None
 ) -> Analysis:
     """The analysis with its layers, and with `parts` of what else is stored; the flow of all layers or of one.
 
     Raises `NotFound`, or a `Problem` where there is no such layer or the flow is too large for one answer.
     """
     stored = found(
-        await here.database.read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW),
+        await context.database.read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW),
         "analysis",
         analysis_id,
     )
@@ -73,15 +73,15 @@ def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
 
 
 async def answer_by_analysis(
-    here: Context, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
+    context: AppContext, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
 ) -> Analysis | Job:
     """The analysis that the job made (201), or the job where it is not done in time (202).
 
     Raises the problem of work that failed, was cancelled or was deleted.
     """
     response.headers.update(preference.headers)
-    await wait_for_job(here, submission.tenant_id, job_id, preference.seconds)
-    row, stored = await here.database.read(job_with_analysis, submission.tenant_id, job_id)
+    await wait_for_job(context, submission.tenant_id, job_id, preference.seconds)
+    row, stored = await context.database.read(job_with_analysis, submission.tenant_id, job_id)
     if row is None:
         raise _deleted(submission)
     if row.state in UNFINISHED:
@@ -101,15 +101,15 @@ async def answer_by_analysis(
 
 
 async def answer_by_job(
-    here: Context, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
+    context: AppContext, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
 ) -> Job:
     """The job (202), once it is finished or the time that the client waits has passed.
 
     Raises the problem of a job that was deleted.
     """
     response.headers.update(preference.headers)
-    await wait_for_job(here, submission.tenant_id, job_id, preference.seconds)
-    row = await here.database.run(find_job, submission.tenant_id, job_id)
+    await wait_for_job(context, submission.tenant_id, job_id, preference.seconds)
+    row = await context.database.run(find_job, submission.tenant_id, job_id)
     if row is None:
         raise _deleted(submission)
     return _accepted(job_view(row), response)

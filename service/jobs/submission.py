@@ -8,14 +8,14 @@ from models.queries.writing.submission import SubmissionOptions
 from models.schemas.documents import Content, characters_of, turns_of
 from models.settings import Settings
 from service.auth.tenant import Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.headers import CancelAfterHeader, IdempotencyKeyHeader, read_cancel_after, read_idempotency_key
 from service.http.problems import DOCUMENT_TOO_LARGE, Problem
 
 
 async def submission_options(
     request: Request,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     idempotency_key: IdempotencyKeyHeader = None,
     cancel_after: CancelAfterHeader = None,
@@ -24,10 +24,10 @@ async def submission_options(
     digest = hashlib.sha256(await request.body()).digest()
     return SubmissionOptions(
         tenant_id=tenant,
-        max_queued=here.settings.max_queued_documents,
+        max_queued=context.settings.max_queued_documents,
         cancel_after=read_cancel_after(cancel_after),
         idempotency=read_idempotency_key(
-            idempotency_key, here.settings.idempotency_hours, request.method, path_of(request), digest
+            idempotency_key, context.settings.idempotency_hours, request.method, path_of(request), digest
         ),
     )
 

@@ -18,7 +18,7 @@ from models.schemas.jobs import Job
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.cursors import Value
 from service.http.filters import OPEN_ENDED, AnalysisQuery
@@ -65,7 +65,7 @@ _ACCEPTED = {
 async def create_analysis(
     body: AnalysisRequest,
     response: Response,
-    here: Here,
+    context: AppContextDep,
     submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Analysis | Job:
@@ -74,14 +74,14 @@ async def create_analysis(
     A document that cannot be measured answers with its own problem.
     """
     content = await asyncio.to_thread(body.content)
-    document_within_limits(here.settings, content)
+    document_within_limits(context.settings, content)
     sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels)
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
-    served = here.served(body.model)
-    submitted = await here.database.run(submit_analysis, submission, sent, served, body.options(), kept)
-    here.wakeups.send(submitted.wakeups)
-    preference = read_preference(prefer, here.settings.wait_seconds)
-    return await answer_by_analysis(here, submission, submitted.job_id, preference, response)
+    served = context.served(body.model)
+    submitted = await context.database.run(submit_analysis, submission, sent, served, body.options(), kept)
+    context.wakeups.send(submitted.wakeups)
+    preference = read_preference(prefer, context.settings.wait_seconds)
+    return await answer_by_analysis(context, submission, submitted.job_id, preference, response)
 
 
 class ListQuery(AnalysisQuery):
@@ -92,7 +92,7 @@ class ListQuery(AnalysisQuery):
 
 @router.get("", responses=problems(BAD_CURSOR), openapi_extra={"parameters": OPEN_ENDED})
 async def get_analyses(
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     query: Annotated[ListQuery, Depends()],
     sort: Annotated[str, Query(description="`-created_at`, a metric, or `-` and a metric.")] = "-created_at",
@@ -109,7 +109,7 @@ async def get_analyses(
         return row.created_at, row.id, None if metric is None else row._mapping[metric]
 
     async def read(after: AnalysisPosition | None, limit: int) -> Sequence[Row[Any]]:
-        return await here.database.run(
+        return await context.database.run(
             list_analyses,
             tenant,
             query.filter,
@@ -124,6 +124,6 @@ async def get_analyses(
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))
-async def remove_analysis(analysis_id: Storable, here: Here, tenant: Tenant) -> None:
+async def remove_analysis(analysis_id: Storable, context: AppContextDep, tenant: Tenant) -> None:
     """Forget one analysis; the last one that uses a measurement takes it along."""
-    await here.database.run(delete_analysis, tenant, analysis_id)
+    await context.database.run(delete_analysis, tenant, analysis_id)

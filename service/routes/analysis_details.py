@@ -9,7 +9,7 @@ from models.schemas.analyses import Analysis
 from models.schemas.strings import Storable
 from models.schemas.tokens import AttentionWeights
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.openapi import FAILED_WORK, problems
 from service.http.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
@@ -45,7 +45,7 @@ def _parts(
 @router.get("/{analysis_id}", response_model=Analysis, responses={**_MEASURED_AGAIN, 200: _ARROW})
 async def get_analysis(
     analysis_id: Storable,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     parts: Annotated[frozenset[str], Depends(_parts)],
     layer: Annotated[int | None, Query(ge=0, description="The flow of this layer alone.")] = None,
@@ -57,15 +57,15 @@ async def get_analysis(
     tokens alone.
     """
     if "tokens" in parts and arrow_preferred(accept):
-        stream = await to_thread(tokens_arrow, *await measure_again(here, tenant, analysis_id, "tokens"))
+        stream = await to_thread(tokens_arrow, *await measure_again(context, tenant, analysis_id, "tokens"))
         return Response(stream, media_type=MEDIA_TYPE, headers=_VARYING)
     stored = parts | {"flow"} if "flow_heads" in parts else parts
-    found = await present_analysis(here, tenant, analysis_id, parts=stored, layer=layer)
+    found = await present_analysis(context, tenant, analysis_id, parts=stored, layer=layer)
     if "tokens" in parts:
-        arrays, _ = await measure_again(here, tenant, analysis_id, "tokens")
+        arrays, _ = await measure_again(context, tenant, analysis_id, "tokens")
         found.tokens_detail = await to_thread(tokens_view, arrays)
     if "flow_heads" in parts and found.flow is not None:
-        arrays, _ = await measure_again(here, tenant, analysis_id, "flow_heads")
+        arrays, _ = await measure_again(context, tenant, analysis_id, "flow_heads")
         of = slice(None) if layer is None else slice(layer, layer + 1)
         found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"][of])
     body = await to_thread(found.model_dump_json, exclude_unset=True)
@@ -75,7 +75,7 @@ async def get_analysis(
 @router.get("/{analysis_id}/attention", response_model=AttentionWeights, responses={**_MEASURED_AGAIN, 200: _ARROW})
 async def get_attention(
     analysis_id: Storable,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     layer: Annotated[int, Query(ge=0, description="Counts attending layers from 0.")],
     head: Annotated[int, Query(ge=0)],
@@ -83,7 +83,7 @@ async def get_attention(
     accept: AcceptHeader = None,
 ) -> Response:
     """The weights of one layer and head over one window of at most 1,024 tokens, measured anew by a worker."""
-    measured = await measure_again(here, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
+    measured = await measure_again(context, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
     if arrow_preferred(accept):
         return Response(await to_thread(weights_arrow, *measured), media_type=MEDIA_TYPE, headers=_VARYING)
     view = await to_thread(weights_view, *measured)

@@ -8,7 +8,7 @@ from models.queries.writing.submission import SubmissionOptions, submit_batch
 from models.schemas.batches import BatchRequest
 from models.schemas.jobs import Job
 from service.auth.tenant import Secured
-from service.context import Here
+from service.context import AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import ACCEPTED, CREATING, problems
@@ -25,15 +25,15 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=JsonRoute
 async def create_batch(
     body: BatchRequest,
     response: Response,
-    here: Here,
+    context: AppContextDep,
     submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Job:
     """Measure every document of a data set, or of one domain of it. Answers at once unless `Prefer: wait=N` asks."""
-    served = here.served(body.model)
+    served = context.served(body.model)
     request = body.model_dump(mode="json") | {"model": served.id}
-    submitted = await here.database.run(
+    submitted = await context.database.run(
         submit_batch, submission, body.dataset_id, body.domain, served, body.options(), request
     )
-    here.wakeups.send(submitted.wakeups)
-    return await answer_by_job(here, submission, submitted.job_id, read_preference(prefer, 0.0), response)
+    context.wakeups.send(submitted.wakeups)
+    return await answer_by_job(context, submission, submitted.job_id, read_preference(prefer, 0.0), response)

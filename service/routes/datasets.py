@@ -16,7 +16,7 @@ from models.schemas.datasets import Dataset
 from models.schemas.listing import Page
 from models.schemas.strings import Name, Storable
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.headers import IdempotencyKeyHeader, read_idempotency_key
 from service.http.openapi import header_docs, problems
 from service.http.paging import Cursor, Limit, newest_first, read_page
@@ -93,7 +93,7 @@ _BODY = {
 async def create_dataset(
     request: Request,
     response: Response,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     name: Annotated[Name | None, Query(description="What to call it; by default its domain or its id.")] = None,
     domain: Annotated[Name | None, Query(description="The domain of lines that name none.")] = None,
@@ -101,11 +101,11 @@ async def create_dataset(
 ) -> Dataset:
     """Store a data set of JSON Lines, CSV or Parquet: all of it or, where a line or row is bad, nothing."""
     dataset_id = new_identifier("ds")
-    with Upload(here.settings, tenant, dataset_id) as upload:
-        given, digest = await receive(request, here, upload, {"name": name, "domain": domain})
+    with Upload(context.settings, tenant, dataset_id) as upload:
+        given, digest = await receive(request, context, upload, {"name": name, "domain": domain})
         upload.domain = given.get("domain")
         key = read_idempotency_key(
-            idempotency_key, here.settings.idempotency_hours, request.method, path_of(request), digest
+            idempotency_key, context.settings.idempotency_hours, request.method, path_of(request), digest
         )
         new = NewDataset(
             dataset_id,
@@ -114,28 +114,30 @@ async def create_dataset(
             upload.length,
             dict(sorted(upload.passed_over.items())),
         )
-        row = await here.database.run(store_dataset, tenant, new, upload.blocks, key)
+        row = await context.database.run(store_dataset, tenant, new, upload.blocks, key)
     response.headers["Location"] = f"/v1/datasets/{row.id}"
     return dataset_view(row)
 
 
 @router.get("", responses=problems(BAD_CURSOR))
-async def get_datasets(here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None) -> Page[Dataset]:
+async def get_datasets(
+    context: AppContextDep, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Dataset]:
     """Data sets, newest first."""
 
     async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
-        return await here.database.run(list_datasets, tenant, after=after, limit=limit)
+        return await context.database.run(list_datasets, tenant, after=after, limit=limit)
 
     return await read_page(newest_first("datasets"), cursor, limit, read, dataset_view)
 
 
 @router.get("/{dataset_id}", responses=problems(NOT_FOUND))
-async def get_dataset(dataset_id: Storable, here: Here, tenant: Tenant) -> Dataset:
+async def get_dataset(dataset_id: Storable, context: AppContextDep, tenant: Tenant) -> Dataset:
     """One data set."""
-    return dataset_view(found(await here.database.run(find_dataset, tenant, dataset_id), "data set", dataset_id))
+    return dataset_view(found(await context.database.run(find_dataset, tenant, dataset_id), "data set", dataset_id))
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))
-async def remove_dataset(dataset_id: Storable, here: Here, tenant: Tenant) -> None:
+async def remove_dataset(dataset_id: Storable, context: AppContextDep, tenant: Tenant) -> None:
     """Forget a data set, its documents and every analysis of them; results of comparisons stay."""
-    await here.database.run(delete_dataset, tenant, dataset_id)
+    await context.database.run(delete_dataset, tenant, dataset_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, list_analyses, list_analyses_with_layers
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.filters import OPEN_ENDED, AnalysisQuery
 from service.http.openapi import header_docs, problems
@@ -42,7 +42,7 @@ class ExportQuery(AnalysisQuery):
 )
 async def export_analyses(
     extension: Literal["parquet", "csv", "jsonl"],
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     query: Annotated[ExportQuery, Depends()],
     include: Annotated[
@@ -54,7 +54,7 @@ async def export_analyses(
     A file that breaks off was not written to its end: the connection is then closed without the last chunk.
     """
     layers = include == "layers"
-    pages = _pages(here, tenant, query.filter, layers)
+    pages = _pages(context, tenant, query.filter, layers)
     nothing: list[Line] = []
     first = await anext(pages, nothing)  # here, so that a database that is away is a problem and no broken file
     export = EXPORTS[extension](layers)
@@ -74,12 +74,14 @@ async def _written(export: Export, first: list[Line], pages: AsyncGenerator[list
         yield await to_thread(export.end)
 
 
-async def _pages(here: Context, tenant: str, wanted: AnalysisFilter, layers: bool) -> AsyncGenerator[list[Line], None]:
+async def _pages(
+    context: AppContext, tenant: str, wanted: AnalysisFilter, layers: bool
+) -> AsyncGenerator[list[Line], None]:
     """The rows of the file, each page in a transaction of its own: no connection is held for a slow reader."""
     after: AnalysisPosition | None = None
     while True:
         read = _page_of_layers if layers else _page
-        last, lines = await here.database.read(read, tenant, wanted, after)
+        last, lines = await context.database.read(read, tenant, wanted, after)
         if last is None:
             return
         yield lines

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.queries.reading.model_status import live_workers, schema_revision
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.metrics import Measures
 from service.http.openapi import problems
 from service.http.problems import NOT_READY, Problem
@@ -24,15 +24,15 @@ async def get_health() -> dict[str, str]:
 
 
 @router.get("/readyz", responses=problems(NOT_READY))
-async def get_readiness(here: Here) -> dict[str, Any]:
+async def get_readiness(context: AppContextDep) -> dict[str, Any]:
     """Ready: the database is there and migrated, the broker answers, each model has a live worker."""
-    database, workers = await _database(here)
-    broker = await asyncio.to_thread(broker_answers, here.settings.broker_url)
-    missing = [entry.id for entry in here.entries if not workers.get(entry.id)]
+    database, workers = await _database(context)
+    broker = await asyncio.to_thread(broker_answers, context.settings.broker_url)
+    missing = [entry.id for entry in context.entries if not workers.get(entry.id)]
     checks = {
         "database": database,
         "broker": "ok" if broker else "does not answer",
-        "workers": {entry.id: workers.get(entry.id, 0) for entry in here.entries},
+        "workers": {entry.id: workers.get(entry.id, 0) for entry in context.entries},
     }
     if database != "ok" or not broker or missing:
         faults = [f"the database {database}"] if database != "ok" else []
@@ -42,12 +42,12 @@ async def get_readiness(here: Here) -> dict[str, Any]:
     return {"status": "ready", "checks": checks}
 
 
-async def _database(here: Context) -> tuple[str, dict[str, int]]:
+async def _database(context: AppContext) -> tuple[str, dict[str, int]]:
     """How the database is, and the live workers of each model that it knows of."""
     try:
-        if await here.database.run(schema_revision) is None:
+        if await context.database.run(schema_revision) is None:
             return "is not migrated", {}
-        return "ok", dict(await here.database.run(live_workers, here.settings.worker_alive_seconds))
+        return "ok", dict(await context.database.run(live_workers, context.settings.worker_alive_seconds))
     except SQLAlchemyError:
         return "cannot be reached", {}
 
@@ -57,11 +57,11 @@ async def _database(here: Context) -> tuple[str, dict[str, int]]:
     response_class=Response,
     responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
 )
-async def get_metrics(request: Request, here: Here) -> Response:
+async def get_metrics(request: Request, context: AppContextDep) -> Response:
     """Counters of this process for Prometheus, and the live workers."""
     measures: Measures = request.app.state.measures
-    measures.waiting.set(here.watcher.waiting)
-    _, workers = await _database(here)
-    for entry in here.entries:
+    measures.waiting.set(context.watcher.waiting)
+    _, workers = await _database(context)
+    for entry in context.entries:
         measures.workers.labels(entry.id).set(workers.get(entry.id, 0))
     return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)

@@ -18,7 +18,7 @@ from models.schemas.listing import Page
 from models.schemas.strings import Storable
 from models.states import UNFINISHED, JobState
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import header_docs, problems
@@ -35,7 +35,7 @@ STREAM_SECONDS = 3600.0  # then the client connects again, as event sources do b
 
 @router.get("", responses=problems(BAD_CURSOR))
 async def get_jobs(
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     kind: Annotated[JobKind | None, Query()] = None,
     state: Annotated[JobState | None, Query()] = None,
@@ -45,7 +45,7 @@ async def get_jobs(
     """Jobs, newest first."""
 
     async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
-        return await here.database.read(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit)
+        return await context.database.read(list_jobs, tenant, kind=kind, state=state, after=after, limit=limit)
 
     return await read_page(newest_first("jobs"), cursor, limit, read, job_view)
 
@@ -57,12 +57,14 @@ async def get_jobs(
         **problems(NOT_FOUND),
     },
 )
-async def get_job(job_id: Storable, response: Response, here: Here, tenant: Tenant, prefer: PreferHeader = None) -> Job:
+async def get_job(
+    job_id: Storable, response: Response, context: AppContextDep, tenant: Tenant, prefer: PreferHeader = None
+) -> Job:
     """One job. With `Prefer: wait=N` the answer waits until the job is finished, N seconds at most."""
     preference = read_preference(prefer, 0.0)
     response.headers.update(preference.headers)
-    await wait_for_job(here, tenant, job_id, preference.seconds)
-    job = await present_job(here, tenant, job_id)
+    await wait_for_job(context, tenant, job_id, preference.seconds)
+    job = await present_job(context, tenant, job_id)
     if job.state in UNFINISHED:
         response.headers["Retry-After"] = "1"
     return job
@@ -79,21 +81,21 @@ async def get_job(job_id: Storable, response: Response, here: Here, tenant: Tena
         **problems(NOT_FOUND),
     },
 )
-async def get_job_events(job_id: Storable, here: Here, tenant: Tenant) -> Response:
+async def get_job_events(job_id: Storable, context: AppContextDep, tenant: Tenant) -> Response:
     """The job as a stream of events (server-sent), at most two a second, until it is finished."""
-    await present_job(here, tenant, job_id)
+    await present_job(context, tenant, job_id)
     return StreamingResponse(
-        _events(here, tenant, job_id),
+        _events(context, tenant, job_id),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(here: Context, tenant: str, job_id: str) -> AsyncIterator[str]:
+async def _events(context: AppContext, tenant: str, job_id: str) -> AsyncIterator[str]:
     told = ""
-    async with aclosing(here.watcher.changes(job_id, STREAM_SECONDS, pause=EVENT_SECONDS)) as changes:
+    async with aclosing(context.watcher.changes(job_id, STREAM_SECONDS, pause=EVENT_SECONDS)) as changes:
         async for _ in changes:
-            row = await here.database.run(find_job, tenant, job_id)
+            row = await context.database.run(find_job, tenant, job_id)
             if row is None:
                 yield "event: deleted\ndata: {}\n\n"
                 return
@@ -111,24 +113,24 @@ async def _events(here: Context, tenant: str, job_id: str) -> AsyncIterator[str]
 
 @router.get("/{job_id}/failures", responses=problems(NOT_FOUND, BAD_CURSOR))
 async def get_job_failures(
-    job_id: Storable, here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+    job_id: Storable, context: AppContextDep, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Failure]:
     """The documents of a job that could not be measured, each with its reason."""
 
     async def read(after: int | None, limit: int) -> Sequence[Row[Any]]:
-        failed = await here.database.read(list_failures, tenant, job_id, after=after, limit=limit)
+        failed = await context.database.read(list_failures, tenant, job_id, after=after, limit=limit)
         return found(failed, "job", job_id)
 
     return await read_page(by_number("failures", "id"), cursor, limit, read, failure_view)
 
 
 @router.post("/{job_id}/cancel", responses=problems(NOT_FOUND))
-async def cancel_job(job_id: Storable, here: Here, tenant: Tenant) -> Job:
+async def cancel_job(job_id: Storable, context: AppContextDep, tenant: Tenant) -> Job:
     """Cancel a job: what waits is dropped at once, what runs is broken off between two passes. A finished job stays."""
-    return job_view(found(await here.database.run(cancel_and_find_job, tenant, job_id), "job", job_id))
+    return job_view(found(await context.database.run(cancel_and_find_job, tenant, job_id), "job", job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(NOT_FOUND))
-async def remove_job(job_id: Storable, here: Here, tenant: Tenant) -> None:
+async def remove_job(job_id: Storable, context: AppContextDep, tenant: Tenant) -> None:
     """Forget a job in whatever state, with its analyses and, where it is one, its comparison."""
-    await here.database.run(delete_job, tenant, job_id)
+    await context.database.run(delete_job, tenant, job_id)

@@ -9,7 +9,7 @@ from models.schemas.served_models import ServedModel, ServedModels
 from models.settings import ModelEntry
 from models.states import ModelState
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.openapi import problems
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Secured])
@@ -21,15 +21,15 @@ FACTS = (
 
 
 @router.get("", responses=problems())
-async def get_models(here: Here, tenant: Tenant) -> ServedModels:
+async def get_models(context: AppContextDep, tenant: Tenant) -> ServedModels:
     """Every model that can be named here, the default first."""
     del tenant  # known, and all tenants see the same models
-    rows, workers = await here.database.read(models_and_workers, here.settings.worker_alive_seconds)
-    first = here.entries[0].id
+    rows, workers = await context.database.read(models_and_workers, context.settings.worker_alive_seconds)
+    first = context.entries[0].id
     return ServedModels(
         items=[
             _served(entry, rows.get(entry.id), workers.get(entry.id, 0), default=entry.id == first)
-            for entry in here.entries
+            for entry in context.entries
         ]
     )
 

@@ -10,7 +10,7 @@ from attention.definitions import PROFILE
 from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
 from models.schemas.search import ProfileSpace, SearchAnswer, SearchRequest
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.problems import (
@@ -48,14 +48,14 @@ router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute, 
         *CLASSES["Models"],
     ),
 )
-async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswer:
+async def search(body: SearchRequest, context: AppContextDep, tenant: Tenant) -> SearchAnswer:
     """What was measured and is nearest by its embedding or its attention profile.
 
     A text or conversation is read by a worker first.
     """
     if body.space == "profile" and body.scope == "turns":
         raise field_problem(INVALID_REQUEST, "/scope", "Profiles are of documents; turns have an embedding only.")
-    point = await _query_point(here, tenant, body)
+    point = await _query_point(context, tenant, body)
     candidates = Candidates(
         tenant_id=tenant,
         domain=body.filter.domain,
@@ -64,7 +64,7 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
         job_id=body.job_id,
         without_analysis=body.analysis_id,
     )
-    rows, exact, missing = await here.database.read(_nearest, candidates, point, body)
+    rows, exact, missing = await context.database.read(_nearest, candidates, point, body)
     profile = None
     if body.space == "profile":
         dimension = None if point.index is None else point.index.dimension
@@ -72,12 +72,12 @@ async def search(body: SearchRequest, here: Here, tenant: Tenant) -> SearchAnswe
     return SearchAnswer(items=[hit_view(row) for row in rows], exact=exact, model=point.model_id, profile=profile)
 
 
-async def _query_point(here: Context, tenant: str, body: SearchRequest) -> QueryPoint:
+async def _query_point(context: AppContext, tenant: str, body: SearchRequest) -> QueryPoint:
     if body.space == "embedding":
-        return await embedding_point(here, tenant, body)
+        return await embedding_point(context, tenant, body)
     from service.search.profile_point import profile_point  # here, because it loads numpy, which nothing else needs
 
-    return await profile_point(here, tenant, body)
+    return await profile_point(context, tenant, body)
 
 
 def _nearest(

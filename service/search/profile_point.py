@@ -8,27 +8,27 @@ import numpy as np
 from models.queries.reading.model_status import present_version
 from models.queries.search.profiles import StoredScale, find_scale, profile_of_analysis
 from models.schemas.search import SearchRequest
-from service.context import Context
+from service.context import AppContext
 from service.http.problems import ANALYSIS_UNKNOWN, field_problem
 from service.search.query_point import QueryPoint, model_of, read_by_worker, unit_vector, wrong_dimension
 
 
-async def profile_point(here: Context, tenant: str, body: SearchRequest) -> QueryPoint:
+async def profile_point(context: AppContext, tenant: str, body: SearchRequest) -> QueryPoint:
     """The profile of the request's input. Raises a `Problem` where it has none, or no worker reads it in time."""
     if body.analysis_id is not None:
-        return await _of_analysis(here, tenant, body, body.analysis_id)
-    model_id = here.served(body.model).id
+        return await _of_analysis(context, tenant, body, body.analysis_id)
+    model_id = context.served(body.model).id
     if body.vector is not None:
-        return await _of_vector(here, model_id, body.vector)
-    version_key, point = await read_by_worker(here, tenant, body, model_id)
-    return _among_profiles(model_id, version_key, await here.database.run(find_scale, version_key), point)
+        return await _of_vector(context, model_id, body.vector)
+    version_key, point = await read_by_worker(context, tenant, body, model_id)
+    return _among_profiles(model_id, version_key, await context.database.run(find_scale, version_key), point)
 
 
-async def _of_vector(here: Context, model_id: str, sent: Sequence[float | None]) -> QueryPoint:
-    version = await here.database.run(present_version, model_id)
+async def _of_vector(context: AppContext, model_id: str, sent: Sequence[float | None]) -> QueryPoint:
+    version = await context.database.run(present_version, model_id)
     if version is None:
         return QueryPoint(model_id, None)
-    stored = await here.database.run(find_scale, version.key)
+    stored = await context.database.run(find_scale, version.key)
     if stored is None:
         return QueryPoint(model_id, version.key)
     numbers = len(stored.scale.means)
@@ -40,12 +40,12 @@ async def _of_vector(here: Context, model_id: str, sent: Sequence[float | None])
     return _among_profiles(model_id, version.key, stored, unit_vector(point, "/vector"))
 
 
-async def _of_analysis(here: Context, tenant: str, body: SearchRequest, analysis_id: str) -> QueryPoint:
-    found = await here.database.run(profile_of_analysis, tenant, analysis_id)
+async def _of_analysis(context: AppContext, tenant: str, body: SearchRequest, analysis_id: str) -> QueryPoint:
+    found = await context.database.run(profile_of_analysis, tenant, analysis_id)
     if found is None:
         raise field_problem(ANALYSIS_UNKNOWN, "/analysis_id", f"There is no analysis {analysis_id}.")
     version_key, stored, vector = found
-    model_id = await model_of(here, body, version_key)
+    model_id = await model_of(context, body, version_key)
     point = vector if stored is None else unit_vector(vector, "/analysis_id")
     return _among_profiles(model_id, version_key, stored, point)
 

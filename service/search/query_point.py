@@ -8,7 +8,7 @@ from models.queries.reading.model_status import model_of_version
 from models.queries.search.vectors import VectorIndex
 from models.schemas.documents import content_of_turns
 from models.schemas.search import SearchRequest
-from service.context import Context
+from service.context import AppContext
 from service.http.problems import INVALID_REQUEST, WRONG_DIMENSION, Problem, field_problem
 from service.jobs.inquiries import answer_of
 from service.jobs.submission import document_within_limits
@@ -29,17 +29,19 @@ class QueryPoint:
     profile_numbers: int | None = None
 
 
-async def read_by_worker(here: Context, tenant: str, body: SearchRequest, model_id: str) -> tuple[int, list[float]]:
+async def read_by_worker(
+    context: AppContext, tenant: str, body: SearchRequest, model_id: str
+) -> tuple[int, list[float]]:
     """The version key and the point of the request's text or conversation, as a worker reads it. Raises a `Problem`."""
     content = content_of_turns(body.conversation.turns) if body.conversation else {"text": body.text}
-    document_within_limits(here.settings, content)
-    read = await answer_of(here, tenant, model_id, "embedding", {"content": content, "space": body.space})
+    document_within_limits(context.settings, content)
+    read = await answer_of(context, tenant, model_id, "embedding", {"content": content, "space": body.space})
     return read.response["version_key"], read.response[body.space]
 
 
-async def model_of(here: Context, body: SearchRequest, version_key: int) -> str:
+async def model_of(context: AppContext, body: SearchRequest, version_key: int) -> str:
     """The model that an analysis was made with. Raises a `Problem` where the request names another."""
-    model_id = await here.database.run(model_of_version, version_key)
+    model_id = await context.database.run(model_of_version, version_key)
     if body.model is not None and body.model != model_id:
         message = f"The analysis was made with {model_id}; vectors of two models cannot be compared."
         raise field_problem(INVALID_REQUEST, "/model", message)

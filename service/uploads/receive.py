@@ -9,7 +9,7 @@ from functools import partial
 
 from fastapi import Request
 
-from service.context import Context
+from service.context import AppContext
 from service.http.bodies import declared_length, media_type, pour, refuse_encoded_body, refuse_large_body
 from service.http.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, Problem, field_problem
 from service.uploads.readers.formats import FORM, TAKEN, reader_of
@@ -18,13 +18,13 @@ from service.uploads.upload import Upload
 
 
 async def receive(
-    request: Request, here: Context, upload: Upload, asked: Mapping[str, str | None]
+    request: Request, context: AppContext, upload: Upload, asked: Mapping[str, str | None]
 ) -> tuple[dict[str, str], bytes]:
     """Read all of a body: ({name, domain} as `asked` in the address or as a form says, the digest of what was sent).
 
     Raises a `Problem` for a body that is too large, of another type, has bad documents or none.
     """
-    limit = here.settings.max_upload_bytes
+    limit = context.settings.max_upload_bytes
     refuse_encoded_body(request)
     refuse_large_body(declared_length(request), limit)
     given = {name: value for name, value in asked.items() if value is not None}
@@ -43,7 +43,7 @@ async def receive(
         upload.begin(reader)
         await pour(request.stream(), limit, upload.absorb)
         fields = b""
-    async with here.unpacking if upload.unpacks else nullcontext():
+    async with context.unpacking if upload.unpacks else nullcontext():
         while await to_thread(upload.read_on):
             pass
     digest = bytes.fromhex(upload.sha256)

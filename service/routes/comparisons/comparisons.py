@@ -17,7 +17,7 @@ from models.schemas.jobs import Job
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.headers import PreferHeader, read_preference
 from service.http.openapi import ACCEPTED, CREATING, problems
@@ -50,7 +50,7 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=J
 async def create_comparison(
     body: ComparisonRequest,
     response: Response,
-    here: Here,
+    context: AppContextDep,
     submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Job:
@@ -60,24 +60,24 @@ async def create_comparison(
             name=group.name,
             dataset_id=group.dataset_id,
             domain=group.domain,
-            model=here.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
+            model=context.served(group.model or body.model, f"/groups/{index}/model" if group.model else "/model"),
             limit=group.limit,
         )
         for index, group in enumerate(body.groups)
     ]
-    settled = body.settled([group.model.id for group in groups], here.served(body.model).id)
-    await _models_fit(here, settled, groups)
+    settled = body.settled([group.model.id for group in groups], context.served(body.model).id)
+    await _models_fit(context, settled, groups)
     request = settled.model_dump(mode="json")
-    submitted = await here.database.run(
+    submitted = await context.database.run(
         submit_comparison, submission, groups, settled.options(), SMALLEST_GROUP, request, body.controls
     )
-    here.wakeups.send(submitted.wakeups)
-    return await answer_by_job(here, submission, submitted.job_id, read_preference(prefer, 0.0), response)
+    context.wakeups.send(submitted.wakeups)
+    return await answer_by_job(context, submission, submitted.job_id, read_preference(prefer, 0.0), response)
 
 
-async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
+async def _models_fit(context: AppContext, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
     """Raise a `Problem` where a model, as far as it is known, reads less than a window or lacks a layer to map."""
-    rows = await here.database.run(model_rows)
+    rows = await context.database.run(model_rows)
     for group in groups:
         facts = (rows[group.model.id].facts if group.model.id in rows else None) or {}
         known = [length for length in (group.model.max_tokens, facts.get("context")) if length]
@@ -100,20 +100,20 @@ async def _models_fit(here: Context, asked: ComparisonRequest, groups: list[Grou
 
 @router.get("", responses=problems(BAD_CURSOR))
 async def get_comparisons(
-    here: Here, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+    context: AppContextDep, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ComparisonEntry]:
     """Comparisons without their results, newest first."""
 
     async def read(after: Position | None, limit: int) -> Sequence[Row[Any]]:
-        return await here.database.run(list_comparisons, tenant, after=after, limit=limit)
+        return await context.database.run(list_comparisons, tenant, after=after, limit=limit)
 
     return await read_page(newest_first("comparisons"), cursor, limit, read, comparison_entry)
 
 
 @router.get("/{comparison_id}", response_model_exclude_unset=True, responses=problems(NOT_FOUND))
-async def get_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> Comparison:
+async def get_comparison(comparison_id: Storable, context: AppContextDep, tenant: Tenant) -> Comparison:
     """One comparison; with its result once it has succeeded."""
-    return comparison_view(*await here.database.read(_with_files, tenant, comparison_id))
+    return comparison_view(*await context.database.read(_with_files, tenant, comparison_id))
 
 
 def _with_files(connection: Connection, tenant: str, comparison_id: str) -> tuple[Row[Any], Sequence[str]]:
@@ -122,6 +122,6 @@ def _with_files(connection: Connection, tenant: str, comparison_id: str) -> tupl
 
 
 @router.delete("/{comparison_id}", status_code=204, responses=problems(NOT_FOUND))
-async def remove_comparison(comparison_id: Storable, here: Here, tenant: Tenant) -> None:
+async def remove_comparison(comparison_id: Storable, context: AppContextDep, tenant: Tenant) -> None:
     """Forget a comparison with its job, its analyses and its files."""
-    await here.database.run(delete_comparison, tenant, comparison_id)
+    await context.database.run(delete_comparison, tenant, comparison_id)

@@ -14,7 +14,7 @@ from models.schemas.comparisons import Figure, Figures
 from models.schemas.strings import Storable
 from models.states import JobState
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.problems import MODEL_BUSY, NO_RESULT_YET, NOT_FOUND, Problem
@@ -41,9 +41,9 @@ MADE = problems(NOT_FOUND, NO_RESULT_YET, MODEL_BUSY)
         **problems(NOT_FOUND, NO_RESULT_YET),
     },
 )
-async def get_report(comparison_id: Storable, here: Here, tenant: Tenant) -> Response:
+async def get_report(comparison_id: Storable, context: AppContextDep, tenant: Tenant) -> Response:
     """The report: one HTML page that works without a network."""
-    return await _file(here, tenant, comparison_id, "report.html")
+    return await _file(context, tenant, comparison_id, "report.html")
 
 
 @router.get(
@@ -51,9 +51,9 @@ async def get_report(comparison_id: Storable, here: Here, tenant: Tenant) -> Res
     response_class=Response,
     responses={200: {"description": "The report as Markdown.", "content": {"text/markdown": {}}}, **MADE},
 )
-async def get_report_text(comparison_id: Storable, here: Here, tenant: Tenant) -> Response:
+async def get_report_text(comparison_id: Storable, context: AppContextDep, tenant: Tenant) -> Response:
     """The report as Markdown, for a repository or a terminal."""
-    return await _file(here, tenant, comparison_id, "report.md", make=True)
+    return await _file(context, tenant, comparison_id, "report.md", make=True)
 
 
 @router.get(
@@ -68,17 +68,17 @@ async def get_report_text(comparison_id: Storable, here: Here, tenant: Tenant) -
     },
 )
 async def get_numbers(
-    comparison_id: Storable, extension: Literal["csv", "parquet"], here: Here, tenant: Tenant
+    comparison_id: Storable, extension: Literal["csv", "parquet"], context: AppContextDep, tenant: Tenant
 ) -> Response:
     """Every number of a comparison in one long table."""
-    return await _file(here, tenant, comparison_id, f"numbers.{extension}", make=True)
+    return await _file(context, tenant, comparison_id, f"numbers.{extension}", make=True)
 
 
 @router.get("/{comparison_id}/figures", responses=problems(NOT_FOUND, NO_RESULT_YET))
-async def get_figures(comparison_id: Storable, here: Here, tenant: Tenant) -> Figures:
+async def get_figures(comparison_id: Storable, context: AppContextDep, tenant: Tenant) -> Figures:
     """The figures of a comparison, and where each is in each form."""
     address = f"/v1/comparisons/{comparison_id}/figures"
-    names = await _figure_names(here, tenant, comparison_id)
+    names = await _figure_names(context, tenant, comparison_id)
     return Figures(
         items=[
             Figure(name=name, **{form: f"{address}/{name}.{form}" for form in ("svg", "png", "pdf")}) for name in names
@@ -98,19 +98,19 @@ async def get_figure(
     comparison_id: Storable,
     name: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")],
     extension: Literal["svg", "png", "pdf"],
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
 ) -> Response:
     """One figure of a comparison, drawn for print (PNG at 300 dots an inch)."""
-    if name not in await _figure_names(here, tenant, comparison_id):
+    if name not in await _figure_names(context, tenant, comparison_id):
         raise NotFound(
             f"The comparison {comparison_id} has no figure {name}; its `figures` lists those that there are."
         )
-    return await _file(here, tenant, comparison_id, f"{name}.{extension}", make=True)
+    return await _file(context, tenant, comparison_id, f"{name}.{extension}", make=True)
 
 
-async def _figure_names(here: Context, tenant: str, comparison_id: str) -> list[str]:
-    row = await here.database.run(succeeded, tenant, comparison_id)
+async def _figure_names(context: AppContext, tenant: str, comparison_id: str) -> list[str]:
+    row = await context.database.run(succeeded, tenant, comparison_id)
     return list(row.figures or ())
 
 
@@ -127,13 +127,13 @@ def succeeded(connection: Connection, tenant: str, comparison_id: str) -> Row[An
     return row
 
 
-async def _file(here: Context, tenant: str, comparison_id: str, name: str, *, make: bool = False) -> Response:
+async def _file(context: AppContext, tenant: str, comparison_id: str, name: str, *, make: bool = False) -> Response:
     """A kept file; with `make` a worker makes it first where there is none."""
-    file = await here.database.read(_kept_file, tenant, comparison_id, name)
+    file = await context.database.read(_kept_file, tenant, comparison_id, name)
     if file is None and make:
         asked = {"comparison_id": comparison_id, "name": name}
-        await answer_of(here, tenant, None, "comparison_file", asked)
-        file = await here.database.read(_kept_file, tenant, comparison_id, name)
+        await answer_of(context, tenant, None, "comparison_file", asked)
+        file = await context.database.read(_kept_file, tenant, comparison_id, name)
     if file is None:
         raise NotFound(f"The comparison {comparison_id} has no {name}.")
     kind, body = file

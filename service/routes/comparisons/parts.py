@@ -12,7 +12,7 @@ from models.schemas.comparisons import HeadTests, Point
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
-from service.context import Here
+from service.context import AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.paging import Cursor, by_number, read_page
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=J
 @router.get("/{comparison_id}/points", responses=problems(NOT_FOUND, NO_RESULT_YET, BAD_CURSOR))
 async def get_points(
     comparison_id: Storable,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     space: Literal["embedding", "profile"] = "embedding",
     layer: Annotated[int | None, Query(ge=0, le=10_000, description="Of the map of this layer.")] = None,
@@ -36,7 +36,7 @@ async def get_points(
     order = by_number(f"points {comparison_id} {space} {layer}", "place")
 
     async def read(after: int | None, limit: int) -> Sequence[Row[Any]]:
-        return await here.database.read(_points, tenant, comparison_id, space, layer, after or 0, limit)
+        return await context.database.read(_points, tenant, comparison_id, space, layer, after or 0, limit)
 
     return await read_page(order, cursor, limit, read, lambda row: Point(**row.point))
 
@@ -51,12 +51,12 @@ def _points(
 @router.get("/{comparison_id}/heads", responses=problems(NOT_FOUND, NO_RESULT_YET))
 async def get_heads(
     comparison_id: Storable,
-    here: Here,
+    context: AppContextDep,
     tenant: Tenant,
     metric: Annotated[Storable, Query(max_length=100, description="Which metric.", examples=["distance"])],
 ) -> HeadTests:
     """The tests of every head on one metric."""
-    tests = await here.database.read(_heads, tenant, comparison_id, metric)
+    tests = await context.database.read(_heads, tenant, comparison_id, metric)
     if tests is None:
         raise NotFound(f"The comparison {comparison_id} has no heads compared on {metric}.")
     return HeadTests(metric=metric, **tests)

@@ -12,7 +12,7 @@ from models.schemas.documents import Content, content_of_turns
 from models.schemas.placing import Placed, Placement, PlaceRequest
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
-from service.context import Context, Here
+from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.openapi import problems
 from service.http.problems import (
@@ -52,19 +52,19 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=J
         *CLASSES["Models"],
     ),
 )
-async def place(comparison_id: Storable, body: PlaceRequest, here: Here, tenant: Tenant) -> Placement:
+async def place(comparison_id: Storable, body: PlaceRequest, context: AppContextDep, tenant: Tenant) -> Placement:
     """Where a document stands on the map of embeddings. It is read in the comparison's windows and not kept."""
-    found = await here.database.read(_map_of, tenant, comparison_id)
+    found = await context.database.read(_map_of, tenant, comparison_id)
     if found is None or found.drawn is None or len(found.models) != 1:
         raise NotFound(f"The comparison {comparison_id} has no map of embeddings under one model.")
     (model_id,) = found.models
-    if model_id not in {entry.id for entry in here.entries}:
+    if model_id not in {entry.id for entry in context.entries}:
         raise Problem(MODEL_CHANGED, f"The map was made with {model_id}, which is not served any more.")
-    content = await _content(here, tenant, body)
+    content = await _content(context, tenant, body)
     asked = ComparisonRequest.model_validate(found.request).model_copy(update={"first_window": False})
     options = asked.options().model_dump(mode="json")
     asks = {"content": content, "options": options, "comparison_id": comparison_id}
-    read = await answer_of(here, tenant, model_id, "embedding", asks)
+    read = await answer_of(context, tenant, model_id, "embedding", asks)
     placed = read.response["placed"]
     if placed is None:
         raise Problem(MODEL_CHANGED, "No document of the map is left that was measured with what the model is now.")
@@ -76,12 +76,12 @@ def _map_of(connection: Connection, tenant: str, comparison_id: str) -> Row[Any]
     return embedding_map(connection, tenant, comparison_id)
 
 
-async def _content(here: Context, tenant: str, body: PlaceRequest) -> Content:
+async def _content(context: AppContext, tenant: str, body: PlaceRequest) -> Content:
     if body.analysis_id is not None:
-        content = await here.database.run(content_of_analysis, tenant, body.analysis_id)
+        content = await context.database.run(content_of_analysis, tenant, body.analysis_id)
         if content is None:
             raise field_problem(ANALYSIS_UNKNOWN, "/analysis_id", f"There is no analysis {body.analysis_id}.")
         return content
     sent = content_of_turns(body.conversation.turns) if body.conversation else {"text": body.text}
-    document_within_limits(here.settings, sent)
+    document_within_limits(context.settings, sent)
     return sent

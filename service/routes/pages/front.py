@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from service.context import Here
+from service.context import AppContextDep
 from service.http.problems import NOT_FOUND, PROBLEM_TYPES, Problem
 from service.pages.html import SECURITY_HEADERS, front_page, problem_page, problems_page
 
@@ -11,9 +11,9 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @router.get("/")
-async def get_front_page(request: Request, here: Here) -> HTMLResponse:
+async def get_front_page(request: Request, context: AppContextDep) -> HTMLResponse:
     """What this is and how to begin."""
-    page = front_page(here.entries, str(request.base_url), here.settings.auth == "keys")
+    page = front_page(context.entries, str(request.base_url), context.settings.auth == "keys")
     return HTMLResponse(page, headers=SECURITY_HEADERS)
 
 
