@@ -1,4 +1,4 @@
-"""The application: settings in, every route and every error's answer out."""
+"""The application, made from settings, with every route and error handler."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ from service import exception_handlers
 from service.auth.tenant import refuse_open_to_the_network
 from service.context import AppContext
 from service.database import Database
-from service.http.metrics import Measures, Observed
+from service.http.metrics import MetricsMiddleware, RequestMetrics
 from service.http.openapi import PROBLEM_SCHEMA
 from service.routes import analyses, analysis_details, batches, datasets, exports, health, jobs, models, search
 from service.routes.comparisons import comparisons, files, parts, placing
 from service.routes.pages import docs, front, sign_in
 from service.signals.job_notifications import Watcher
-from service.signals.shutdown import told_to_stop
+from service.signals.shutdown import call_on_shutdown
 from service.signals.wakeups import WakeupSender
 from workers.app import send_wakeup
 
@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         loop = asyncio.get_running_loop()
         watcher.start()
         wakeups.start()
-        with told_to_stop(lambda: loop.call_soon_threadsafe(watcher.stop_waiting)):
+        with call_on_shutdown(lambda: loop.call_soon_threadsafe(watcher.stop_waiting)):
             yield
         await watcher.close()
         await wakeups.close()
@@ -84,8 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # `service.routes.pages.docs` serves it without another host
         redoc_url=None,
     )
-    app.state.measures = Measures()
-    app.add_middleware(Observed, measures=app.state.measures)
+    app.state.metrics = RequestMetrics()
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     exception_handlers.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _describe_shapes(app: FastAPI) -> None:
-    """Put shapes that no route declares by type into the OpenAPI document: problems, and lines of data sets."""
+    """Add to the OpenAPI document the schemas that no route declares by type: problems, and lines of data sets."""
     generate = app.openapi
 
     def described() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.signals.job_notifications import Watcher
 from service.signals.wakeups import WakeupSender
 
 UNPACKED_AT_ONCE = 2
-"""Uploads that may be unpacked at once, since each may take a good deal of memory; others wait."""
+"""Uploads that may be unpacked at once, since each may take much memory; others wait."""
 
 
 @dataclass(slots=True)
@@ -48,4 +48,4 @@ def _context(request: Request) -> AppContext:
 
 
 AppContextDep = Annotated[AppContext, Depends(_context)]
-"""The parts of the service, in a route's parameters."""
+"""The type of a route's parameter that is given the `AppContext`."""

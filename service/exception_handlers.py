@@ -66,7 +66,7 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
-    """What the science refuses in the service itself: a transcript that does not follow its format."""
+    """An error of `attention`. The service meets one: a transcript that does not follow its format."""
     assert isinstance(error, HearkenError)
     problem = failure(error.code, str(error))
     if isinstance(error, BadTranscript):

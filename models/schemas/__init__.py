@@ -1,4 +1,4 @@
-"""What is said over HTTP: requests and answers as Pydantic models, one file a subject.
+"""Requests and answers of the HTTP API as Pydantic models, one file a subject.
 
 Their fields are the contract.
 """

@@ -1,1 +1,1 @@
-"""Whose request it is: a key, a browser's sign-in, or this machine's own."""
+"""Authentication: which tenant a request belongs to, by its key, a browser's sign-in, or as this machine's own."""

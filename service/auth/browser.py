@@ -1,4 +1,4 @@
-"""Signing in: what a browser's request tells, and where it may be sent on to."""
+"""Signing in by a browser: its form, its cookie, and the page that it returns to."""
 
 from urllib.parse import parse_qs, quote
 
@@ -13,18 +13,18 @@ LARGEST_FORM = 8192
 
 
 def is_navigation(request: Request) -> bool:
-    """Whether a person opened this address in a browser, who is better helped by a page than by a document."""
+    """Whether a person opened this address in a browser, and should see a page instead of a problem document."""
     return request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
 
 
 def login_address(request: Request) -> str:
-    """The page to sign in at, from which it goes on to what was asked for."""
+    """The address of the sign-in page, which then leads back to what was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return f"/login?next={quote(asked, safe='/')}"
 
 
 def own_path(sent: str) -> str:
-    """A path of this service to go on to; the front page where what was sent leads elsewhere."""
+    """The path to return to after signing in; the front page where the one sent leads to another site."""
     plain = sent.isascii() and sent.isprintable() and "\\" not in sent
     return sent if plain and sent.startswith("/") and not sent.startswith("//") else "/"
 
@@ -42,7 +42,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def keep_cookie(response: Response, request: Request, secret: str, hours: float) -> None:
-    """Have the browser keep the sign-in, out of reach of scripts and of other sites' requests."""
+    """Set the cookie of a sign-in, which neither scripts nor other sites' requests can use."""
     response.set_cookie(
         COOKIE,
         secret,

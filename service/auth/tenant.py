@@ -1,4 +1,4 @@
-"""Whose request it is. With AUTH=open it is this machine's own; with AUTH=keys a key or a browser's sign-in says so."""
+"""Which tenant a request belongs to: with AUTH=keys by a key or a browser's sign-in, with AUTH=open the local one."""
 
 import ipaddress
 from typing import Annotated
@@ -20,7 +20,7 @@ bearer = HTTPBearer(auto_error=False, description="A key such as `hk_...`; not n
 
 
 class OpenToTheNetworkError(Exception):
-    """Everybody on a network could use a service that asks for no key; the message says what to do."""
+    """Without keys anybody on the network could use the service; the message says what to do."""
 
 
 def refuse_open_to_the_network(host: str, auth: str) -> None:
@@ -54,7 +54,7 @@ async def _tenant(request: Request, context: AppContextDep) -> str:
         if found is None:
             raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
         return found
-    # A cookie comes along whoever made the browser send it, so it opens only what changes nothing.
+    # A browser sends its cookie with requests that other sites cause too, so a cookie allows reading only.
     if request.method in ("GET", "HEAD"):
         found = await signed_in_tenant(request, context)
         if found is not None:
@@ -63,7 +63,7 @@ async def _tenant(request: Request, context: AppContextDep) -> str:
 
 
 async def signed_in_tenant(request: Request, context: AppContext) -> str | None:
-    """Whose browser sent this, by its cookie; None where it is not signed in."""
+    """The tenant of the browser that sent this, by its cookie; None where it is not signed in."""
     cookie = request.cookies.get(COOKIE, "")
     if not (cookie and could_be_secret(cookie)):
         return None
@@ -76,7 +76,7 @@ def from_another_site(request: Request) -> bool:
 
 
 def could_be_secret(sent: str) -> bool:
-    """Whether it is worth looking up."""
+    """Whether this may be a key or a cookie's secret, and is worth a query."""
     return len(sent) <= LONGEST_KEY and sent.isascii()
 
 
@@ -88,7 +88,7 @@ async def _local_tenant(context: AppContext) -> str:
 
 
 def _refuse_strangers(request: Request) -> None:
-    """Without keys: nobody from elsewhere, and no page of another site that a browser here has open."""
+    """Raise a `Problem` for a request of another machine, or of another site's page in a browser on this one."""
     server = request.scope.get("server")
     if server is not None and server[1] is not None and not is_loopback(server[0]):
         raise Problem(NOT_LOCAL)
@@ -99,6 +99,6 @@ def _refuse_strangers(request: Request) -> None:
 
 
 Tenant = Annotated[str, Depends(_tenant)]
-"""The id of the tenant whose request it is, in a route's parameters."""
+"""The type of a route's parameter that is given the id of the request's tenant."""
 Secured = Depends(bearer)
 """Shows in the OpenAPI document that a route takes a key."""

@@ -1,4 +1,4 @@
-"""Bodies: how many bytes are read, of which type, and never more in memory than the limit."""
+"""Bodies of requests: their type, and never more of their bytes in memory than the limit."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from service.http.problems import BODY_TOO_LARGE, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, Problem
 
-POURED_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -30,7 +30,7 @@ def refuse_large_body(actual: int, limit: int, *, at_least: bool = False) -> Non
 
 
 def declared_length(request: Request) -> int:
-    """What `Content-Length` says; 0 where it says nothing sensible."""
+    """The number in `Content-Length`; 0 without a valid one."""
     value = request.headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else 0
 
@@ -41,23 +41,23 @@ def media_type(request: Request) -> str:
 
 
 def refuse_encoded_body(request: Request) -> None:
-    """Raise a `Problem` for a compressed body, whose true size nobody knows beforehand."""
+    """Raise a `Problem` for a compressed body, whose size is unknown until it is unpacked."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body is encoded as {encoding!r}; send it as it is.")
 
 
-async def pour(pieces: AsyncIterator[bytes], limit: int, into: Callable[[bytes], None]) -> None:
-    """Hand a body on, a megabyte at a time, each in a thread. Raises a `Problem` when it passes the limit."""
+async def read_in_pieces(pieces: AsyncIterator[bytes], limit: int, take: Callable[[bytes], None]) -> None:
+    """Give a body to `take`, a megabyte at a time and in a thread. Raises a `Problem` when it passes the limit."""
     received, gathered = 0, bytearray()
     async for piece in pieces:
         received += len(piece)
         refuse_large_body(received, limit, at_least=True)
         gathered += piece
-        if len(gathered) >= POURED_BYTES:
-            await asyncio.to_thread(into, bytes(gathered))
+        if len(gathered) >= PIECE_BYTES:
+            await asyncio.to_thread(take, bytes(gathered))
             gathered.clear()
-    await asyncio.to_thread(into, bytes(gathered))
+    await asyncio.to_thread(take, bytes(gathered))
 
 
 class LimitedRequest(Request):

@@ -1,4 +1,4 @@
-"""Cursors: where the next page of a list begins, opaque to clients."""
+"""Cursors: strings, opaque to clients, that say after which row the next page of a list begins."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ Value = datetime | float | str | int | None
 
 
 def write_cursor(order: str, *values: Value) -> str:
-    """A cursor for a list in this order after the row with these values."""
+    """The cursor of a list in this order, after the row with these values."""
     plain = [value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps([order, *plain]).encode()).decode().rstrip("=")
 

@@ -1,4 +1,4 @@
-"""Which analyses a list or an export is of: the filters in an address, which are open-ended."""
+"""The filters of lists and exports of analyses, whose names in the query are open-ended."""
 
 import re
 from datetime import UTC, datetime
@@ -13,9 +13,9 @@ from service.http.problems import INVALID_REQUEST, field_problem
 
 
 class AnalysisQuery:
-    """The filter, as a route's dependency: `label.KEY`, `min_METRIC` and `max_METRIC` name what they mean.
+    """The filter, as a route's dependency. `label.KEY`, `min_METRIC` and `max_METRIC` carry a name in their own.
 
-    Raises a `Problem` for a filter that is not known. `KNOWN` has what else a route takes.
+    Raises a `Problem` for a filter that is not known. `KNOWN` are the other parameters of a route.
     """
 
     KNOWN = frozenset(("model", "domain", "dataset_id", "job_id", "created_after", "created_before"))

@@ -1,4 +1,4 @@
-"""Request headers of ours: `Prefer`, `Cancel-After`, `Idempotency-Key`."""
+"""The request headers that change how a request is treated: `Prefer`, `Cancel-After`, `Idempotency-Key`."""
 
 import hashlib
 import math
@@ -29,7 +29,7 @@ IdempotencyKeyHeader = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """How long to wait, and what of the client's wish is followed (for `Preference-Applied`)."""
+    """How long the request waits, and the part of `Prefer` that is followed, for `Preference-Applied`."""
 
     seconds: float
     applied: str | None
@@ -41,7 +41,7 @@ class Preference:
 
 
 def read_preference(prefer: str | None, default_seconds: float) -> Preference:
-    """What `Prefer` asks for. Preferences that are not known or make no sense are passed over, as RFC 7240 has it."""
+    """What `Prefer` asks for. Unknown and malformed preferences are ignored, as RFC 7240 requires."""
     asynchronous, wait = False, None
     for part in (prefer or "").split(","):
         name, _, value = part.partition(";")[0].partition("=")

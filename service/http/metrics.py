@@ -1,4 +1,4 @@
-"""What `/metrics` counts: requests by method, route and status, and how long they took. Nothing of any tenant."""
+"""What `/metrics` counts: requests by method, route and status, and how long they took. No label names a tenant."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH")
 
 
-class Measures:
+class RequestMetrics:
     """The counters of one application."""
 
     def __init__(self) -> None:
@@ -29,12 +29,12 @@ class Measures:
         self.workers = Gauge("hearken_live_workers", "Live workers.", ("model",), registry=self.registry)
 
 
-class Observed:
-    """Counts what passes through an application."""
+class MetricsMiddleware:
+    """Counts the requests of an application."""
 
-    def __init__(self, app: ASGIApp, measures: Measures) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
-        self._measures = measures
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on and count its answer."""
@@ -54,11 +54,11 @@ class Observed:
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = _route(scope)
-            self._measures.requests.labels(method, route, str(status)).inc()
-            self._measures.seconds.labels(method, route).observe(time.perf_counter() - begun)
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - begun)
 
 
 def _route(scope: Scope) -> str:
-    """The route's pattern, so that ids make no series of their own."""
+    """The route's pattern: labels with ids in them would make a time series for each."""
     route: Any = scope.get("route")
     return str(getattr(route, "path", "none"))

@@ -1,4 +1,4 @@
-"""How answers look in the OpenAPI document and on the wire: problems, headers, accepted jobs."""
+"""Problems as responses, and how they, headers and accepted jobs look in the OpenAPI document."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 ALWAYS = (UNAUTHENTICATED, NOT_LOCAL, INVALID_REQUEST, INTERNAL_ERROR, DATABASE_UNAVAILABLE)
 FAILED_WORK = (*CLASSES["Documents"], *CLASSES["Models"], *CLASSES["Work"])
-"""What a document that could not be measured may answer with."""
+"""Problems of a document that could not be measured."""
 
 
 CREATING = (
@@ -44,7 +44,7 @@ CREATING = (
     IDEMPOTENCY_KEY_IN_PROGRESS,
     IDEMPOTENCY_KEY_FORGOTTEN,
 )
-"""Problems of every request that makes something."""
+"""Problems of every POST that creates a job."""
 
 
 class ProblemResponse(JSONResponse):

@@ -70,7 +70,7 @@ class Problem(Exception):  # noqa: N818 - the word of the standard
 
 
 def field_problem(kind: ProblemType, pointer: str, message: str, **members: Any) -> Problem:
-    """A problem with one field."""
+    """The problem of one field that is wrong."""
     return Problem(kind, message, errors=[FieldError(pointer=pointer, message=message)], **members)
 
 
@@ -371,5 +371,5 @@ PROBLEM_TYPES: dict[str, ProblemType] = {kind.name: kind for kinds in CLASSES.va
 
 
 def failure(reason: str | None, message: str | None) -> Problem:
-    """The problem of work that failed for `reason`; a reason that has no type of its own is a fault of ours."""
+    """The problem of work that failed for `reason`; a reason without a type of its own is a fault of the service."""
     return Problem(PROBLEM_TYPES.get(reason or "", MEASURING_FAILED), message)

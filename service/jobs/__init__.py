@@ -1,1 +1,1 @@
-"""Work handed to workers and waited for: jobs, inquiries, and what is measured anew for an answer."""
+"""Work that workers do for a request: jobs, inquiries, and details that are measured again."""

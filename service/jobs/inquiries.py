@@ -1,4 +1,4 @@
-"""Asking a worker something short, and waiting for the answer; nothing of the question stays."""
+"""Inquiries: short questions to a worker, whose answer a request waits for and of which nothing is kept."""
 
 from contextlib import aclosing
 from datetime import timedelta
@@ -17,9 +17,9 @@ RETRY_AFTER = {"Retry-After": "5"}
 async def answer_of(
     context: AppContext, tenant: str, model_id: str | None, kind: str, request: dict[str, Any]
 ) -> Row[Any]:
-    """A worker's answer (see `models.queries.queue.inquiries`), its response and body.
+    """The response and body of a worker's answer to an inquiry (see `models.queries.queue.inquiries`).
 
-    Raises a `Problem` when none answers within `inquiry_seconds`, or with the reason why there is no answer.
+    Raises a `Problem` when no worker answers within `inquiry_seconds`, or with the reason of the one that could not.
     """
     patience = context.settings.inquiry_seconds
     inquiry_id, wakeups = await context.database.run(ask, tenant, model_id, kind, request, timedelta(seconds=patience))

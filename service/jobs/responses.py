@@ -19,7 +19,7 @@ from service.http.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES,
 from service.views.resources import analysis_view, job_view
 
 MOST_FLOW = 2**22 + 2**11
-"""Numbers of a flow in one answer: one layer of the most turns for which it is kept."""
+"""The most numbers of a flow in one answer: those of one layer with 2,048 turns, the most for which flow is stored."""
 
 
 async def wait_for_job(context: AppContext, tenant: str, job_id: str, seconds: float) -> None:
@@ -116,7 +116,7 @@ async def answer_by_job(
 
 
 def _accepted(job: Job, response: Response) -> Job:
-    """Says with the job where and when to look again."""
+    """The job, with where and when to ask again in the headers."""
     response.status_code = 202
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if job.state in UNFINISHED:
@@ -125,7 +125,7 @@ def _accepted(job: Job, response: Response) -> Job:
 
 
 def _deleted(submission: SubmissionOptions) -> Refused | Problem:
-    """What was made for a request is gone before it could be answered, or was gone when its key was sent again."""
+    """The job, or its analysis, was deleted before the answer, or before its idempotency key was sent again."""
     if submission.idempotency is not None:
         return KeyForgotten()
     return Problem(JOB_CANCELLED, "The job, or what it made, was deleted before it could be answered.")

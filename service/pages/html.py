@@ -7,7 +7,7 @@ from service.http.problems import CLASSES, PATH, PROBLEM_TYPES, ProblemType
 
 
 def security_headers(*sources: str, forms: str = "'none'") -> dict[str, str]:
-    """The headers of a page that may take what it needs from these sources alone, and can be framed by nobody.
+    """Security headers of a page that loads from these sources only and that no other page may frame.
 
     `forms` says where its forms may be sent.
     """
@@ -140,7 +140,7 @@ def problems_page() -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped, with what stands between backticks as code."""
+    """Escaped text, with parts in backticks as code."""
     parts = escape(text).split("`")
     return "".join(part if index % 2 == 0 else f"<code>{part}</code>" for index, part in enumerate(parts))
 

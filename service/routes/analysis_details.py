@@ -1,4 +1,4 @@
-"""One analysis in as much detail as is asked for: what is stored, and what a worker measures anew."""
+"""One analysis in detail: what is stored of it, and what a worker measures again for the request."""
 
 from asyncio import to_thread
 from typing import Annotated

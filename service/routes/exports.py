@@ -15,7 +15,7 @@ from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute
 from service.http.filters import OPEN_ENDED, AnalysisQuery
 from service.http.openapi import header_docs, problems
-from service.views.exports import EXPORTS, Export, Line
+from service.views.exports import EXPORTS, Export, ExportRow
 
 router = APIRouter(prefix="/v1/exports", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 
@@ -55,7 +55,7 @@ async def export_analyses(
     """
     layers = include == "layers"
     pages = _pages(context, tenant, query.filter, layers)
-    nothing: list[Line] = []
+    nothing: list[ExportRow] = []
     first = await anext(pages, nothing)  # here, so that a database that is away is a problem and no broken file
     export = EXPORTS[extension](layers)
     name = f"analyses{'-layers' if layers else ''}.{extension}"
@@ -66,7 +66,9 @@ async def export_analyses(
     )
 
 
-async def _written(export: Export, first: list[Line], pages: AsyncGenerator[list[Line], None]) -> AsyncIterator[bytes]:
+async def _written(
+    export: Export, first: list[ExportRow], pages: AsyncGenerator[list[ExportRow], None]
+) -> AsyncIterator[bytes]:
     async with aclosing(pages):
         yield await to_thread(export.add, first)
         async for lines in pages:
@@ -76,7 +78,7 @@ async def _written(export: Export, first: list[Line], pages: AsyncGenerator[list
 
 async def _pages(
     context: AppContext, tenant: str, wanted: AnalysisFilter, layers: bool
-) -> AsyncGenerator[list[Line], None]:
+) -> AsyncGenerator[list[ExportRow], None]:
     """The rows of the file, each page in a transaction of its own: no connection is held for a slow reader."""
     after: AnalysisPosition | None = None
     while True:
@@ -90,15 +92,15 @@ async def _pages(
 
 def _page(
     connection: Connection, tenant: str, wanted: AnalysisFilter, after: AnalysisPosition | None
-) -> tuple[Row[Any] | None, list[Line]]:
+) -> tuple[Row[Any] | None, list[ExportRow]]:
     """The last analysis of the page, None where it has none, and the file's rows."""
     rows = list_analyses(connection, tenant, wanted, metric=None, descending=False, after=after, limit=PAGE_ROWS)
-    return (rows[-1] if rows else None), [Line(row) for row in rows]
+    return (rows[-1] if rows else None), [ExportRow(row) for row in rows]
 
 
 def _page_of_layers(
     connection: Connection, tenant: str, wanted: AnalysisFilter, after: AnalysisPosition | None
-) -> tuple[Row[Any] | None, list[Line]]:
+) -> tuple[Row[Any] | None, list[ExportRow]]:
     """The same with a row for each layer."""
     found = list_analyses_with_layers(connection, tenant, wanted, after=after, limit=PAGE_ROWS)
-    return (found[-1][0] if found else None), [Line(row, layer) for row, layers in found for layer in layers]
+    return (found[-1][0] if found else None), [ExportRow(row, layer) for row, layers in found for layer in layers]

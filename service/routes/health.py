@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.queries.reading.model_status import live_workers, schema_revision
 from service.context import AppContext, AppContextDep
-from service.http.metrics import Measures
+from service.http.metrics import RequestMetrics
 from service.http.openapi import problems
 from service.http.problems import NOT_READY, Problem
 from service.signals.broker_health import broker_answers
@@ -43,7 +43,7 @@ async def get_readiness(context: AppContextDep) -> dict[str, Any]:
 
 
 async def _database(context: AppContext) -> tuple[str, dict[str, int]]:
-    """How the database is, and the live workers of each model that it knows of."""
+    """What is wrong with the database, or `ok`, and how many live workers each model has."""
     try:
         if await context.database.run(schema_revision) is None:
             return "is not migrated", {}
@@ -59,9 +59,9 @@ async def _database(context: AppContext) -> tuple[str, dict[str, int]]:
 )
 async def get_metrics(request: Request, context: AppContextDep) -> Response:
     """Counters of this process for Prometheus, and the live workers."""
-    measures: Measures = request.app.state.measures
-    measures.waiting.set(context.watcher.waiting)
+    metrics: RequestMetrics = request.app.state.metrics
+    metrics.waiting.set(context.watcher.waiting)
     _, workers = await _database(context)
     for entry in context.entries:
-        measures.workers.labels(entry.id).set(workers.get(entry.id, 0))
-    return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
+        metrics.workers.labels(entry.id).set(workers.get(entry.id, 0))
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

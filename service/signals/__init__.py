@@ -1,1 +1,1 @@
-"""What tells this process that something happened: jobs that changed, wake-ups to send, the wish to stop."""
+"""Signals between this process and others: changed jobs, wake-ups of workers, the broker's health, shutdown."""

@@ -8,7 +8,7 @@ KOMBU_SOCKET, REDIS_SOCKET = "redis+socket://", "unix://"  # the same address in
 
 
 def broker_answers(url: str) -> bool:
-    """Ask Redis for a sign of life; waits two seconds at most."""
+    """Whether Redis answers a ping within two seconds."""
     if url.startswith(KOMBU_SOCKET):
         url = REDIS_SOCKET + url.removeprefix(KOMBU_SOCKET)
     try:

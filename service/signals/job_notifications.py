@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Tells those who wait when something may have changed for the id that they watch."""
+    """Wakes waiters when the job or inquiry whose id they wait for may have changed."""
 
     def __init__(self, database_url: str) -> None:
         self._address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -35,7 +35,7 @@ class Watcher:
         self._task = asyncio.create_task(self._listen(), name="listen for jobs")
 
     def stop_waiting(self) -> None:
-        """Wake everybody, for good: who waits answers with what there is now."""
+        """Wake every waiter and let nobody wait any more: requests are then answered with the present state."""
         self.stopping.set()
         self._wake_all()
 
@@ -49,7 +49,7 @@ class Watcher:
 
     @property
     def waiting(self) -> int:
-        """How many wait now."""
+        """How many waiters there are."""
         return sum(len(events) for events in self._watching.values())
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Stopping at once: who waits is answered with what there is when the process is told to end."""
+"""Shutting down without delay: waiting requests are answered at once when the process is told to end."""
 
 import signal
 import threading
@@ -11,8 +11,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def told_to_stop(call: Callable[[], object]) -> Iterator[None]:
-    """Call `call` on SIGTERM or SIGINT, before whoever handles it now: the server, which then waits for its answers.
+def call_on_shutdown(call: Callable[[], object]) -> Iterator[None]:
+    """Call `call` on SIGTERM or SIGINT, before the present handler: the server's, which waits for open requests to end.
 
     Does nothing outside the main thread, where no signal arrives.
     """

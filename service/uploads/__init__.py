@@ -1,1 +1,1 @@
-"""Data sets on their way in: received, read, checked, and kept aside until the last document proved good."""
+"""Uploads of data sets: received, read and checked, and stored only once every document proved good."""

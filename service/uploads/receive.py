@@ -1,4 +1,4 @@
-"""Receiving a data set: by the type of a request's body, from its first byte to the last document checked."""
+"""Receiving a data set: choose a reader by the body's type, and read until the last document is checked."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from functools import partial
 from fastapi import Request
 
 from service.context import AppContext
-from service.http.bodies import declared_length, media_type, pour, refuse_encoded_body, refuse_large_body
+from service.http.bodies import declared_length, media_type, read_in_pieces, refuse_encoded_body, refuse_large_body
 from service.http.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, Problem, field_problem
 from service.uploads.readers.formats import FORM, TAKEN, reader_of
 from service.uploads.readers.forms import Form
@@ -30,7 +30,7 @@ async def receive(
     given = {name: value for name, value in asked.items() if value is not None}
     if media_type(request) == FORM:
         form = Form(request.headers["content-type"])
-        await pour(request.stream(), limit, partial(feed_form, form, upload))
+        await read_in_pieces(request.stream(), limit, partial(feed_form, form, upload))
         form.end()
         if twice := sorted(form.fields.keys() & given.keys()):
             raise field_problem(INVALID_REQUEST, f"form:{twice[0]}", "The address gives it as well; give it once.")
@@ -41,7 +41,7 @@ async def receive(
         if reader is None:
             raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send {TAKEN}; {media_type(request)[:100]!r} was sent.")
         upload.begin(reader)
-        await pour(request.stream(), limit, upload.absorb)
+        await read_in_pieces(request.stream(), limit, upload.absorb)
         fields = b""
     async with context.unpacking if upload.unpacks else nullcontext():
         while await to_thread(upload.read_on):
@@ -51,7 +51,7 @@ async def receive(
 
 
 def feed_form(form: Form, upload: Upload, data: bytes) -> None:
-    """Give the upload what of these bytes of the form belongs to its file."""
+    """Give the upload those of the form's next bytes that belong to the file."""
     of_file = form.feed(data)
     if form.reader_of is not None:
         if not upload.begun:

@@ -1,4 +1,4 @@
-"""Uploads: a data set checked document by document as it arrives, and kept aside until the last one proved good.
+"""Uploads: a data set is checked document by document as it arrives, and stored once the last one proved good.
 
 A reader (see `readers`) finds the documents in the bytes. What was checked waits in a temporary file, in the form
 that PostgreSQL copies in. Nothing reaches the database before the whole upload is known to be good.
@@ -36,7 +36,7 @@ STEP_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Upload:
-    """One data set on its way in. Use it as a context manager, which removes what is kept aside."""
+    """One data set while it is uploaded. Use it as a context manager, which removes the temporary file."""
 
     settings: Settings
     tenant_id: str
@@ -84,7 +84,7 @@ class Upload:
     # The bytes
 
     def begin(self, reader_of: ReaderOf) -> None:
-        """Have what follows read by such a reader."""
+        """Read the bytes that follow by such a reader."""
         limits = Limits(self.settings.max_body_bytes, self.settings.max_upload_bytes, self.settings.unpack_memory_bytes)
         self._reader = reader_of(limits)
 
@@ -109,7 +109,7 @@ class Upload:
         return False
 
     def blocks(self) -> Iterator[bytes]:
-        """The documents as `COPY` takes them, in `domain` where they name none; may be asked for again."""
+        """The documents as `COPY` takes them, in `domain` where they name none; may be read more than once."""
         self._spool.seek(0)
         if self.domain is None:
             while block := self._spool.read(BLOCK_BYTES):
@@ -179,7 +179,7 @@ class Upload:
             self.documents += 1
 
     def _count_passed_over(self, names: Iterable[str]) -> None:
-        """Count fields by name; names are a client's own words, so they are cut to size and only so many are kept."""
+        """Count fields by name; a client chooses the names, so their length and number are limited."""
         for name in names:
             kept = name.replace("\x00", "?")[:MOST_NAME_CHARACTERS]
             if kept in self.passed_over or len(self.passed_over) < MOST_NAMES:

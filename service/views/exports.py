@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from attention.definitions import METRIC_NAMES, METRICS
 from service.views.resources import analysis_entry, analysis_layer
 
-ABOUT = (
+DESCRIPTIVE_COLUMNS = (
     "id",
     "job_id",
     "created_at",
@@ -41,7 +41,7 @@ GROUP_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ExportRow:
     """One row of a file: an analysis (of `list_analyses`), in long form one of its layers."""
 
     analysis: Row[Any]
@@ -56,11 +56,11 @@ class Line:
 
 
 class Export(Protocol):
-    """One file in the making. Not safe between threads."""
+    """A file while it is written. Not safe between threads."""
 
     media_type: ClassVar[str]
 
-    def add(self, lines: Sequence[Line]) -> bytes:
+    def add(self, lines: Sequence[ExportRow]) -> bytes:
         """Take the next rows; the next bytes of the file, which may be none."""
 
     def end(self) -> bytes:
@@ -75,15 +75,15 @@ class JsonLinesExport:
     def __init__(self, layers: bool) -> None:
         self._layers = layers
 
-    def add(self, lines: Sequence[Line]) -> bytes:
+    def add(self, lines: Sequence[ExportRow]) -> bytes:
         """The next lines."""
         return "".join(self._entry(line) + "\n" for line in lines).encode()
 
     def end(self) -> bytes:
-        """Nothing ends a file of lines."""
+        """Nothing: such a file has no end mark."""
         return b""
 
-    def _entry(self, line: Line) -> str:
+    def _entry(self, line: ExportRow) -> str:
         if line.layer is None:
             return analysis_entry(line.analysis).model_dump_json()
         return analysis_layer(line.analysis, line.layer).model_dump_json()
@@ -98,7 +98,7 @@ class CsvExport:
         self._columns = columns_of(layers)
         self._begun = False
 
-    def add(self, lines: Sequence[Line]) -> bytes:
+    def add(self, lines: Sequence[ExportRow]) -> bytes:
         """The next rows, after the header where they are the first."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
@@ -137,11 +137,11 @@ class ParquetExport:
         self._columns = columns_of(layers)
         self._waiting: list[Any] = []
         self._rows = self._bytes = 0
-        self._sink = _Outflow()
+        self._sink = _DrainedFile()
         self._writer: Any = None
         self._schema: Any = None
 
-    def add(self, lines: Sequence[Line]) -> bytes:
+    def add(self, lines: Sequence[ExportRow]) -> bytes:
         """The next row groups, once there are rows enough for one."""
         import pyarrow as pa
 
@@ -201,30 +201,30 @@ def _schema(columns: Sequence[str]) -> Any:
     return pa.schema([pa.field(name, kinds.get(name, pa.string()), metadata=units.get(name)) for name in columns])
 
 
-class _Outflow(io.RawIOBase):
-    """A file that is only written, and emptied in between."""
+class _DrainedFile(io.RawIOBase):
+    """An output file in memory, whose bytes are taken out while it is written."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._length = 0
 
     def writable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def tell(self) -> int:
-        """How much was written, what was taken away included."""
+        """How many bytes were written, those taken out included."""
         return self._length
 
     def write(self, data: Any) -> int:
-        """Keep the data until it is taken away."""
+        """Keep the data until `drain`."""
         piece = bytes(data)
         self._pieces.append(piece)
         self._length += len(piece)
         return len(piece)
 
     def drain(self) -> bytes:
-        """Take away what was written since."""
+        """The bytes written since the last call."""
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
@@ -232,7 +232,7 @@ class _Outflow(io.RawIOBase):
 
 def columns_of(layers: bool) -> tuple[str, ...]:
     """The columns of a file, in order."""
-    return (*ABOUT, *(("layer",) if layers else ()), *METRIC_NAMES)
+    return (*DESCRIPTIVE_COLUMNS, *(("layer",) if layers else ()), *METRIC_NAMES)
 
 
 EXPORTS: dict[str, Callable[[bool], Export]] = {

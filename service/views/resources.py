@@ -1,4 +1,4 @@
-"""Rows of the database as what clients see."""
+"""Rows of the database as the resources that clients are given."""
 
 from collections.abc import Sequence, Set
 from typing import Any
@@ -54,7 +54,7 @@ def _rate(tokens: int, seconds: Any) -> float | None:
 
 
 def _remaining(row: Row[Any]) -> float | None:
-    """What is left takes as long for its estimated length as what is done took for its own."""
+    """Seconds left, if estimated tokens go on at the rate of those done so far."""
     if row.state != JobState.RUNNING or row.seconds is None or not row.estimate_done:
         return None
     return round(float(row.seconds) * float(row.estimate_left) / float(row.estimate_done), 3)

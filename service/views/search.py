@@ -1,4 +1,4 @@
-"""Rows of a search as what clients see."""
+"""Rows of a search as the hits that clients are given."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an analysis says of its turns, from the rows that are stored: numpy is loaded when it is first asked for."""
+"""An analysis' turns and flow from what is stored. numpy is loaded only when they are first asked for."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetail:
-    """The turns of a `StoredAnalysis` with their movement."""
+    """The turns of a `StoredAnalysis`, with the trajectory of each metric along them."""
     from attention.measure.trajectory import trajectory
 
     tokens = [turn.tokens for turn in turns]
@@ -35,7 +35,7 @@ def flow_view(
     flows: Sequence[Sequence[float] | None],
     layer: int | None = None,
 ) -> Flow | None:
-    """The stored flow between turns, and what follows from it for speakers and first turns; None without any.
+    """The stored flow between turns, and from it that between speakers and to first turns; None without any.
 
     `flows` are those of every layer, or of the one `layer`.
     """

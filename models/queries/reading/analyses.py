@@ -18,7 +18,7 @@ from models.tables import analysis, document, measurement, measurement_layer, me
 
 @dataclass(frozen=True, slots=True)
 class AnalysisFilter:
-    """Which analyses: everything given must hold. Ranges of metrics include their ends."""
+    """A filter of analyses: all of its conditions must hold. Ranges of metrics include their ends."""
 
     model: str | None = None
     domain: str | None = None

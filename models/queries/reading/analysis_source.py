@@ -1,4 +1,4 @@
-"""What an analysis was made from: to measure it anew for what is not stored, and only under the same weights."""
+"""What an analysis was measured from, so that details can be measured again, and only with the same weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from models.work import WorkOptions
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document with its options, and the name of the measurement that they led to."""
+    """A document with its options, and the work key of the measurement that they gave."""
 
     content: dict[str, Any]
     options: WorkOptions
@@ -19,7 +19,7 @@ class Source:
 
 
 def measured_as(connection: Connection, tenant_id: str, analysis_id: str) -> Row[Any] | None:
-    """Under which model the tenant's analysis was made, what it counts, and the facts of the model then."""
+    """The model of the analysis with its revision and facts then, and how many tokens, turns and windows it has."""
     columns: tuple[Any, ...] = (
         analysis.c.model_id,
         measurement.c.definitions,
@@ -38,7 +38,7 @@ def measured_as(connection: Connection, tenant_id: str, analysis_id: str) -> Row
 
 
 def source_of(connection: Connection, analysis_id: str) -> Source | None:
-    """What the analysis was made from; None where it was deleted meanwhile."""
+    """What the analysis was measured from; None where it has been deleted."""
     row = connection.execute(
         select(document.c.content, work_item.c.options, measurement.c.work_key)
         .join_from(analysis, measurement)

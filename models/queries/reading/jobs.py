@@ -79,7 +79,7 @@ def list_jobs(
 
 
 def job_state(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | None:
-    """The bare state of a job, without counting anything: kind, state, reason, message."""
+    """Kind, state, reason and message of a job, without the cost of counting its items."""
     columns: tuple[Any, ...] = (job.c.kind, job.c.state, job.c.reason, job.c.message)
     return connection.execute(select(*columns).where(job.c.tenant_id == tenant_id, job.c.id == job_id)).one_or_none()
 

@@ -10,7 +10,7 @@ from models.tables import model, model_version, worker
 
 
 def model_rows(connection: Connection) -> Mapping[str, Row[Any]]:
-    """What the workers have said of each model, by its id."""
+    """What the workers have reported of each model, by its id."""
     return {row.id: row for row in connection.execute(select(model))}
 
 
@@ -22,7 +22,7 @@ def models_and_workers(
 
 
 def live_workers(connection: Connection, alive_seconds: float) -> Mapping[str, int]:
-    """How many workers with a young heartbeat serve each model."""
+    """How many workers with a recent heartbeat serve each model."""
     served = (
         select(func.unnest(worker.c.models).label("model_id"))
         .where(worker.c.heartbeat_at > func.now() - timedelta(seconds=alive_seconds))

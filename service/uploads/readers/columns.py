@@ -43,7 +43,7 @@ class Columns:
         self._unknown = dict.fromkeys([*(name for name in names if not _known(name)), *others])
 
     def record(self, cells: Sequence[Any]) -> dict[str, Any]:
-        """The fields of one document. A cell without anything gives none; unknown columns are named, without a value.
+        """The fields of one document. An empty cell gives none; unknown columns are named, without a value.
 
         Raises `CellError`.
         """
@@ -77,7 +77,7 @@ def _from_json(name: str, cell: str) -> Any:
 
 
 def _together(given: Any, labels: dict[str, Any]) -> Any:
-    """Labels of one column as JSON and of columns of their own."""
+    """The labels of the column `labels` and those of columns `labels.KEY`, as one."""
     if given is None:
         return labels
     if not isinstance(given, dict):

@@ -47,7 +47,7 @@ class CsvRows:
             yield Fault(self._begins, "", "a quotation mark opens a cell here that is never closed")
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing has to be closed."""
 
     def _take(self, line: bytes) -> Found:
         """Add a line to the row that it belongs to, and read the row where it ends here."""

@@ -1,4 +1,4 @@
-"""The formats of a data set: by which media types and file names each is known, and who reads it."""
+"""The formats of a data set: the media types and file endings of each, and its reader."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ from service.uploads.readers.parquet import ParquetRows
 from service.uploads.readers.reader import ReaderOf
 
 FORM = "multipart/form-data"
-SAYING_NOTHING = ("application/octet-stream", "text/plain", "")
-"""Media types that programs give where they know none: a file's name decides, else it is JSON Lines."""
+UNSPECIFIC = ("application/octet-stream", "text/plain", "")
+"""Media types that programs send where they know none: a file's ending decides, else it is JSON Lines."""
 
 BY_TYPE: Mapping[str, ReaderOf] = {
     "application/x-ndjson": JsonLines,
@@ -35,8 +35,8 @@ TAKEN = "`application/x-ndjson`, `text/csv` or `application/vnd.apache.parquet`"
 
 
 def reader_of(media_type: str, file_name: str = "") -> ReaderOf | None:
-    """Who reads a body of this type, or a file of this type and name; None where nobody does."""
+    """What makes the reader of a body of this type, or of a file of this type and name; None for unknown formats."""
     if media_type in BY_TYPE:
         return BY_TYPE[media_type]
     ending = file_name.rpartition(".")[2].lower() if "." in file_name else ""
-    return BY_ENDING.get(ending, JsonLines if media_type in SAYING_NOTHING else None)
+    return BY_ENDING.get(ending, JsonLines if media_type in UNSPECIFIC else None)

@@ -24,7 +24,7 @@ _name: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class Form:
-    """Parts the file from the `fields` beside it. Raises a `Problem` when it is no such form.
+    """Separates the file from the `fields` beside it. Raises a `Problem` when it is no such form.
 
     `reader_of` makes the file's reader; it is known before the file's first byte is given.
     """

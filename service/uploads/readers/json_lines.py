@@ -30,7 +30,7 @@ class JsonLines:
         yield from self._read(self._rest)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing has to be closed."""
 
     def _read(self, line: bytes) -> Found:
         self._number += 1

@@ -1,7 +1,7 @@
-"""Parquet: kept aside until it is whole, because its description comes last, then unpacked by a process of its own.
+"""Parquet: kept in a temporary file until its footer has arrived, which comes last, then unpacked by another process.
 
 A file may claim anything: a page of some kilobytes that unpacks to gigabytes, lengths and types that are not so. What
-unpacks it therefore has a bound on its memory and time, and nothing of ours to lose (see `parquet_process`).
+unpacks it therefore has limited memory and time, and none of this process's secrets (see `parquet_process`).
 """
 
 import json
@@ -18,9 +18,9 @@ UNPACKING = Path(__file__).with_name("parquet_process.py")
 PROCESSOR_SECONDS = 900
 MOST_TIMES = 100
 FEW_BYTES = 32 << 20
-"""Documents may be `MOST_TIMES` the file's own length, or so many bytes where that is little."""
+"""The documents may have `MOST_TIMES` the bytes of the file, or so many where the file is small."""
 LEAST_BYTES = 64
-"""What a row counts for, however short it is: millions of rows fit into a kilobyte where they are the same."""
+"""A row counts as at least so many bytes: millions of equal rows fit into a file of a kilobyte."""
 MARK = b"PAR1"
 
 
@@ -113,7 +113,7 @@ class ParquetRows:
             )
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """The process has written everything; what it says of a fault in the file goes to whoever sent it."""
+        """After the process has written everything: raises `UnreadableFileError` with the fault that it names."""
         assert self._said is not None
         status = process.wait()
         if status == 0 and self._columns is not None:

@@ -1,6 +1,6 @@
 """A program of its own: a Parquet file on stdin, its rows on stdout as lines of JSON. Run by `parquet`.
 
-It is started without our environment and modules, and bounds its own memory and time before it looks at the file. First
+It is started without our environment and modules, and limits its own memory and time before it opens the file. First
 comes a line with the names of the columns that are read and of those that are not, then a line a row with its cells.
 Exit status 3 means that the file is at fault; stderr then says how, in words for whoever sent it.
 """

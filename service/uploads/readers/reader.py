@@ -58,7 +58,7 @@ class Reader(Protocol):
         """After the last byte: read what is left. Raises `UnreadableFileError`."""
 
     def close(self) -> None:
-        """Let go of files and processes."""
+        """Close files and end processes."""
 
 
 class ReaderOf(Protocol):

@@ -31,6 +31,7 @@ def test_every_reason_that_workers_write_is_a_problem_type() -> None:
     found = {name for source in sources for name in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source.read_text())}
     reasons = found - {"hearken-worker", "utf-8"}
     assert reasons - PROBLEM_TYPES.keys() == set()
+    assert {"worker-lost", "no-documents"} <= reasons
 
 
 def test_names_are_unique_and_statuses_are_errors() -> None:
