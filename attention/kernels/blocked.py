@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import KeyGroups, RowStatistics
+from attention.kernels.rows import TURN_ROWS, KeyGroups, RowStatistics
 from attention.kernels.visibility import Sight
 
 BLOCK_SCORES = 1 << 21
@@ -119,9 +119,8 @@ class _Reader:
         t = own.clamp(min=0)
         kinds = turn_kinds(t, self.turn_number, self.turn_speaker) * asks[:, None, None]  # (R, T, 5)
         sums = torch.matmul(mass[..., 1:].transpose(0, 1), kinds)  # (R, H, 5)
-        names = (rows.content, rows.cross_turn, rows.cross_speaker, rows.own_history, rows.turn_steps)
-        for index, target in enumerate(names):
-            target[item, :, low:high] = sums[..., index].T  # type: ignore[index]
+        for index, name in enumerate(TURN_ROWS):
+            getattr(rows, name)[item, :, low:high] = sums[..., index].T
         if rows.flow is not None:
             flow = rows.flow[item]
             asked = mass if flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
@@ -129,16 +128,19 @@ class _Reader:
 
 
 def turn_kinds(own: Tensor, turn_number: Tensor, turn_speaker: Tensor) -> Tensor:
-    """For queries of turns `own` (R,), how the mass on each turn counts. (R, T, 5)
-
-    In order: as content, other turn, other speaker, own history, steps between the turns.
-    """
+    """For queries of turns `own` (R,), how the mass on each turn counts in each of `TURN_ROWS`. (R, T, 5)"""
     turns = torch.arange(len(turn_number), device=own.device)
     other = own[:, None] != turns  # (R, T)
     same_speaker = turn_speaker[own][:, None] == turn_speaker
     steps = (turn_number[own][:, None] - turn_number).abs()
-    kinds = [torch.ones_like(other), other, ~same_speaker, same_speaker & other, steps]
-    return torch.stack([kind.float() for kind in kinds], dim=-1)
+    kinds = {
+        "content": torch.ones_like(other),
+        "cross_turn": other,
+        "cross_speaker": ~same_speaker,
+        "own_history": same_speaker & other,
+        "turn_steps": steps,
+    }
+    return torch.stack([kinds[name].float() for name in TURN_ROWS], dim=-1)
 
 
 def _block(sequence: _Sequence, reader: _Reader, low: int, high: int) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import KeyGroups, RowStatistics
+from attention.kernels.rows import EVERY_ROW, TURN_ROWS, KeyGroups, RowStatistics
 from attention.kernels.visibility import Sight
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,7 @@ FIXED_POINT: Final = 2.0**-32
 LEVELS: Final = {"AVX512": ("avx512", "avx2", "plain"), "AVX2": ("avx2", "plain")}
 """PyTorch's name of what the processor has, and the builds that run there, best first."""
 
-_ROWS: Final = (
-    *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
-    *("content", "cross_turn", "cross_speaker", "own_history", "turn_steps"),
-)
+_ROWS: Final = EVERY_ROW + TURN_ROWS
 _SIZES: Final = ("batch", "heads", "key_heads", "tokens", "width", "value_width")
 _SEQUENCES: Final = ("start", "length", "first", "last", "run_offset", "runs", "query_turn")
 _TURNS: Final = ("turn_offset", "turn_number", "turn_speaker")

@@ -5,6 +5,7 @@ attention kernel. A row's maximum may move as the keys go by, so all its sums ar
 with them. Sums along columns and diagonals need a row's maximum and total first: `fused_sums` reads the scores again.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 from attention.definitions import SINK_LIMIT
 from attention.kernels.call import AttentionCall
 from attention.kernels.fused_sums import ScoredRows, column_sums, diagonal_sums, flow_of, tile_of
-from attention.kernels.rows import RowStatistics
+from attention.kernels.rows import EVERY_ROW, TURN_ROWS, RowStatistics
 
 HIDDEN = tl.constexpr(-1e30)
 """Stands for minus infinity where minus infinity times zero would be no number."""
@@ -31,6 +32,10 @@ def _sweep(  # type: ignore[no-untyped-def]
     D: tl.constexpr, DV: tl.constexpr, WIDE: tl.constexpr, WIDE_V: tl.constexpr,
     M: tl.constexpr, N: tl.constexpr, HAS_SOFTCAP: tl.constexpr, HAS_SINKS: tl.constexpr, SINK_MASS: tl.constexpr,
     HAS_TURNS: tl.constexpr, KEEPS_TOTALS: tl.constexpr, INTERPRETED: tl.constexpr,
+    AT_DISTANCE: tl.constexpr, AT_VARIANCE: tl.constexpr, AT_ENTROPY: tl.constexpr, AT_SINK: tl.constexpr,
+    AT_REST: tl.constexpr, AT_DISTANCE_REST: tl.constexpr, AT_ENTROPY_REST: tl.constexpr, AT_NULL_MASS: tl.constexpr,
+    AT_SCAFFOLD: tl.constexpr, AT_CONTENT: tl.constexpr, AT_CROSS_TURN: tl.constexpr, AT_CROSS_SPEAKER: tl.constexpr,
+    AT_OWN_HISTORY: tl.constexpr, AT_TURN_STEPS: tl.constexpr, AT_MAXIMUM: tl.constexpr, AT_TOTAL: tl.constexpr,
 ):  # fmt: skip
     """M queries of one head against all keys they see, N at a time."""
     block, head, item = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -148,25 +153,25 @@ def _sweep(  # type: ignore[no-untyped-def]
         taken = 1 / (1 + tl.exp(m + tl.log(L) - tl.load(Sinks + head)))
     row = Rows + item * rows_b + head * rows_h + i
     here = real & sees
-    tl.store(row, (A_rest + e_0 * i.to(tl.float32)) / L, mask=here)
-    tl.store(row + rows_kind, squares / L, mask=here)
-    tl.store(row + 2 * rows_kind, tl.log(L) - (S_rest + e_0 * t_0) / L, mask=here)
-    tl.store(row + 3 * rows_kind, e_0 / L, mask=here)
-    tl.store(row + 4 * rows_kind, rest, mask=here)
-    tl.store(row + 5 * rows_kind, tl.where(measurable, A_rest / L_safe, 0.0), mask=here)
-    tl.store(row + 6 * rows_kind, tl.where(measurable, tl.log(L_safe) - S_rest / L_safe, 0.0), mask=here)
-    tl.store(row + 7 * rows_kind, taken, mask=here)
-    tl.store(row + 8 * rows_kind, scaffold / L, mask=here)
+    tl.store(row + AT_DISTANCE * rows_kind, (A_rest + e_0 * i.to(tl.float32)) / L, mask=here)
+    tl.store(row + AT_VARIANCE * rows_kind, squares / L, mask=here)
+    tl.store(row + AT_ENTROPY * rows_kind, tl.log(L) - (S_rest + e_0 * t_0) / L, mask=here)
+    tl.store(row + AT_SINK * rows_kind, e_0 / L, mask=here)
+    tl.store(row + AT_REST * rows_kind, rest, mask=here)
+    tl.store(row + AT_DISTANCE_REST * rows_kind, tl.where(measurable, A_rest / L_safe, 0.0), mask=here)
+    tl.store(row + AT_ENTROPY_REST * rows_kind, tl.where(measurable, tl.log(L_safe) - S_rest / L_safe, 0.0), mask=here)
+    tl.store(row + AT_NULL_MASS * rows_kind, taken, mask=here)
+    tl.store(row + AT_SCAFFOLD * rows_kind, scaffold / L, mask=here)
     if HAS_TURNS:
         asks = here & (own > 0)
-        tl.store(row + 9 * rows_kind, content / L, mask=asks)
-        tl.store(row + 10 * rows_kind, cross_turn / L, mask=asks)
-        tl.store(row + 11 * rows_kind, cross_speaker / L, mask=asks)
-        tl.store(row + 12 * rows_kind, own_history / L, mask=asks)
-        tl.store(row + 13 * rows_kind, turn_steps / L, mask=asks)
+        tl.store(row + AT_CONTENT * rows_kind, content / L, mask=asks)
+        tl.store(row + AT_CROSS_TURN * rows_kind, cross_turn / L, mask=asks)
+        tl.store(row + AT_CROSS_SPEAKER * rows_kind, cross_speaker / L, mask=asks)
+        tl.store(row + AT_OWN_HISTORY * rows_kind, own_history / L, mask=asks)
+        tl.store(row + AT_TURN_STEPS * rows_kind, turn_steps / L, mask=asks)
     if KEEPS_TOTALS:
-        tl.store(row + (14 if HAS_TURNS else 9) * rows_kind, m, mask=here)
-        tl.store(row + (15 if HAS_TURNS else 10) * rows_kind, L, mask=here)
+        tl.store(row + AT_MAXIMUM * rows_kind, m, mask=here)
+        tl.store(row + AT_TOTAL * rows_kind, L, mask=here)
     output = output * ((1 - taken) / L)[:, None]
     tl.store(
         Out + item * o_b + (start + i)[:, None] * o_n + head * o_h + dv[None, :],
@@ -190,11 +195,15 @@ def _launch(query: Tensor) -> dict[str, Any]:
     return {"enable_fp_fusion": True, "num_warps": 4, "num_stages": 1 if query.dtype == torch.float32 else 3}
 
 
-KINDS = (
-    *("distance", "variance", "entropy", "sink", "rest", "distance_rest", "entropy_rest", "null_mass", "scaffold"),
-)
-TURN_KINDS = ("content", "cross_turn", "cross_speaker", "own_history", "turn_steps")
-"""The order in which the kernel writes row statistics; after them each row's maximum and total, where they are kept."""
+@cache
+def row_places(turns: bool) -> dict[str, int]:
+    """Constants of the kernel: where each statistic stands in its rows, and after them a row's maximum and total.
+
+    Without `turns` the rows end with `EVERY_ROW`, and the places of `TURN_ROWS` are not used.
+    """
+    places = {f"AT_{name.upper()}": place for place, name in enumerate(EVERY_ROW + TURN_ROWS)}
+    used = len(places) if turns else len(EVERY_ROW)
+    return places | {"AT_MAXIMUM": used, "AT_TOTAL": used + 1}
 
 
 def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tuple[Tensor, RowStatistics]:
@@ -213,7 +222,7 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
     again = turns or call.request.received
     seen = _Tokens(call)
     output = call.empty_output()
-    names = KINDS + (TURN_KINDS if turns else ())
+    names = EVERY_ROW + (TURN_ROWS if turns else ())
     kept = torch.zeros(len(names) + 2 * again, batch, heads, tokens, device=device)
     logits = torch.zeros(heads, device=device) if call.sinks is None else call.sinks.float().contiguous()
     _sweep[(triton.cdiv(tokens, block[0]), heads, batch)](
@@ -225,7 +234,8 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
         WIDE=max(16, triton.next_power_of_2(width)), WIDE_V=max(16, triton.next_power_of_2(value.shape[-1])),
         M=block[0], N=block[1], SINK_MASS=SINK_LIMIT,
         HAS_SOFTCAP=call.softcap is not None, HAS_SINKS=call.sinks is not None,
-        HAS_TURNS=turns, KEEPS_TOTALS=again, INTERPRETED=device.type == "cpu", **_launch(query),
+        HAS_TURNS=turns, KEEPS_TOTALS=again, INTERPRETED=device.type == "cpu",
+        **row_places(turns), **_launch(query),
     )  # fmt: skip
     rows = call.empty_rows()
     for name, values in zip(names, kept, strict=False):

@@ -1,7 +1,8 @@
 """What a kernel is told about one sequence's tokens, and the row statistics it gives back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -56,6 +57,10 @@ class RowRequest:
     flow_heads: bool = False
 
 
+_EVERY: Final = {"rows": "every"}
+_TURNS: Final = {"rows": "of turns' content"}
+
+
 @dataclass(slots=True, eq=False)
 class RowStatistics:
     """Statistics of every attention row of one layer, for B sequences, H query heads, at most N tokens.
@@ -63,22 +68,25 @@ class RowStatistics:
     Tensors are (B, H, N), fp32 or float64, and row i stands at the sequence's own position i, wherever padding was.
     Rows beyond a sequence's end, and rows that see no key, hold 0. Masses are of the row renormalised over real keys,
     so that null_mass (what a learned sink took) is apart from them.
+
+    These fields are the only list of the statistics: the layouts of the kernels follow from it through `EVERY_ROW` and
+    `TURN_ROWS`.
     """
 
-    distance: Tensor  # sum_j a |i-j|, tokens
-    variance: Tensor  # of the signed offset, tokens squared
-    entropy: Tensor  # nats
-    sink: Tensor  # a[i, 0]
-    rest: Tensor  # sum of a[i, j] over j != 0
-    distance_rest: Tensor  # over keys but 0, renormalised, tokens
-    entropy_rest: Tensor  # over keys but 0, renormalised, nats
-    null_mass: Tensor
-    scaffold: Tensor  # mass on scaffold keys
-    content: Tensor | None  # mass on content of any turn
-    cross_turn: Tensor | None  # mass on content of other turns
-    cross_speaker: Tensor | None  # mass on content of other speakers' turns
-    own_history: Tensor | None  # mass on content of the speaker's other turns
-    turn_steps: Tensor | None  # sum over turns b of mass on b times |t - b|, turns
+    distance: Tensor = field(metadata=_EVERY)  # sum_j a |i-j|, tokens
+    variance: Tensor = field(metadata=_EVERY)  # of the signed offset, tokens squared
+    entropy: Tensor = field(metadata=_EVERY)  # nats
+    sink: Tensor = field(metadata=_EVERY)  # a[i, 0]
+    rest: Tensor = field(metadata=_EVERY)  # sum of a[i, j] over j != 0
+    distance_rest: Tensor = field(metadata=_EVERY)  # over keys but 0, renormalised, tokens
+    entropy_rest: Tensor = field(metadata=_EVERY)  # over keys but 0, renormalised, nats
+    null_mass: Tensor = field(metadata=_EVERY)
+    scaffold: Tensor = field(metadata=_EVERY)  # mass on scaffold keys
+    content: Tensor | None = field(metadata=_TURNS)  # mass on content of any turn
+    cross_turn: Tensor | None = field(metadata=_TURNS)  # mass on content of other turns
+    cross_speaker: Tensor | None = field(metadata=_TURNS)  # mass on content of other speakers' turns
+    own_history: Tensor | None = field(metadata=_TURNS)  # mass on content of the speaker's other turns
+    turn_steps: Tensor | None = field(metadata=_TURNS)  # sum over turns b of mass on b times |t - b|, turns
     by_distance: Tensor | None  # (B, H, N): entry d is the sum of a[i, j] over pairs with |i-j| = d; 0 without turns
     received: Tensor | None  # (B, H, N): sum over i of a[i, j]
     flow: list[Tensor] | None  # one (H or 1, T, T + 1) for each sequence: sums over the rows of a turn
@@ -104,23 +112,17 @@ class RowStatistics:
         if request.flow or request.flow_heads:
             depth = heads if request.flow_heads else 1
             flow = [torch.zeros(depth, g.turns, g.turns + 1, dtype=dtype, device=device) for g in groups]
-        turns = request.turns
+        statistics: dict[str, Any] = {name: rows() for name in EVERY_ROW}
+        statistics |= {name: rows() if request.turns else None for name in TURN_ROWS}
         return cls(
-            distance=rows(),
-            variance=rows(),
-            entropy=rows(),
-            sink=rows(),
-            rest=rows(),
-            distance_rest=rows(),
-            entropy_rest=rows(),
-            null_mass=rows(),
-            scaffold=rows(),
-            content=rows() if turns else None,
-            cross_turn=rows() if turns else None,
-            cross_speaker=rows() if turns else None,
-            own_history=rows() if turns else None,
-            turn_steps=rows() if turns else None,
-            by_distance=rows() if turns else None,
+            **statistics,
+            by_distance=rows() if request.turns else None,
             received=rows() if request.received else None,
             flow=flow,
         )
+
+
+EVERY_ROW: Final = tuple(each.name for each in fields(RowStatistics) if each.metadata == _EVERY)
+"""The statistics that every row has."""
+TURN_ROWS: Final = tuple(each.name for each in fields(RowStatistics) if each.metadata == _TURNS)
+"""Those that only rows of a turn's content have, and only where turns are asked for."""

@@ -44,7 +44,7 @@ sweep = {"num_warps": 4, "num_stages": 1 if dtype == "fp32" else 3}
 again = {"num_warps": 4, "num_stages": 1}
 found["sweep"] = shared_memory(
     fused._sweep, dtype, capability, sweep, DV=width, WIDE_V=width, M=rows, N=keys, HAS_SINKS=True, SINK_MASS=1e-6,
-    HAS_TURNS=True, KEEPS_TOTALS=True, **same)
+    HAS_TURNS=True, KEEPS_TOTALS=True, **fused.row_places(True), **same)
 found["columns"] = shared_memory(fused_sums._columns, dtype, capability, again, M=tile, N=tile, **same)
 found["diagonals"] = shared_memory(fused_sums._diagonals, dtype, capability, again, N=tile, BOTH_WAYS=True, **same)
 print(json.dumps(found))
