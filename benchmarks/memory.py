@@ -49,7 +49,7 @@ class Peak:
 
 
 def main(way: str, tokens: int, layers: int) -> None:
-    from attention.measure.capture import Want, capture
+    from attention.measure.capture import CaptureOptions, capture
     from benchmarks.networks import forward, llama, words
     from benchmarks.peers import maps_then_metrics, transformer_lens
 
@@ -58,7 +58,7 @@ def main(way: str, tokens: int, layers: int) -> None:
     windows = [words(tokens, trio.model.facts.vocabulary)]
     ways: dict[str, Callable[[Sequence[Window]], object]] = {
         "plain": lambda given: forward(trio.plain, given),
-        "captured": lambda given: capture(trio.model, given, Want()),
+        "captured": lambda given: capture(trio.model, given, CaptureOptions()),
         "maps": lambda given: maps_then_metrics(trio, given),
     }
     if way == "lens":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attention.hook.masks import read_mask
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, Sight
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, VisibleKeys
 
 
 class Collector:
@@ -18,18 +18,18 @@ class Collector:
         self.groups = tuple(groups)
         self.request = request
         self.layers: list[int | None] = []
-        self._by_mask: dict[int, tuple[object, tuple[Sight, ...]]] = {}
+        self._by_mask: dict[int, tuple[object, tuple[VisibleKeys, ...]]] = {}
 
-    def visible_keys(self, mask: object, causal: bool) -> tuple[Sight, ...]:
+    def visible_keys(self, mask: object, causal: bool) -> tuple[VisibleKeys, ...]:
         """The keys that each sequence's queries may see under `mask`, read once for all layers that share it."""
         key = id(mask) if mask is not None else int(causal)
         if key not in self._by_mask:
             self._by_mask[key] = (mask, read_mask(mask, causal, self.spans))  # holding the mask keeps its id its own
         return self._by_mask[key][1]
 
-    def every_mask(self) -> list[Sight]:
+    def every_mask(self) -> list[VisibleKeys]:
         """Every mask met in the pass, as the first sequence's visible keys."""
-        return [sights[0] for _, sights in self._by_mask.values()]
+        return [visible[0] for _, visible in self._by_mask.values()]
 
     def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
         """Called after each layer's attention; its `visible_keys` are the same object for all layers under one mask."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers.masking_utils import causal_mask_function
 
 from attention.errors import FamilyNotProven
-from attention.kernels import MaskRule, Sight, visibility
+from attention.kernels import MaskRule, VisibleKeys, visibility
 
 
 def mask_rule(
@@ -30,10 +30,10 @@ def mask_rule(
     return MaskRule(mask_function, attention_mask, use_vmap, torch.device(device))
 
 
-def read_mask(mask: object, causal: bool, spans: Sequence[tuple[int, int]]) -> tuple[Sight, ...]:
+def read_mask(mask: object, causal: bool, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """What each query may see under a mask as the network gave it: a rule, a boolean or additive tensor, or nothing."""
     if isinstance(mask, MaskRule):
-        return mask.sight(spans)
+        return mask.visible_keys(spans)
     if isinstance(mask, Tensor):
         return visibility.from_mask(seen_in(mask), spans)
     return visibility.causal(spans) if causal else visibility.bidirectional(spans)

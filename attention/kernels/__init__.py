@@ -14,9 +14,18 @@ from torch import Tensor
 from attention.kernels import blocked, compiled
 from attention.kernels.call import AttentionCall
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.visibility import MaskRule, Sight
+from attention.kernels.visibility import MaskRule, VisibleKeys
 
-__all__ = ["AttentionCall", "KeyGroups", "MaskRule", "RowRequest", "RowStatistics", "Sight", "attend", "kernel_name"]
+__all__ = [
+    "AttentionCall",
+    "KeyGroups",
+    "MaskRule",
+    "RowRequest",
+    "RowStatistics",
+    "VisibleKeys",
+    "attend",
+    "kernel_name",
+]
 
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from torch import Tensor
 from attention.definitions import SINK_LIMIT
 from attention.kernels.call import AttentionCall
 from attention.kernels.rows import TURN_ROWS, KeyGroups, RowStatistics
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 BLOCK_SCORES = 1 << 21
 """Scores a block may hold: 8 MB in fp32."""
@@ -28,14 +28,14 @@ def attend(call: AttentionCall, *, block_rows: int | None = None) -> tuple[Tenso
     heads = call.query.shape[1]
     output = call.empty_output()
     rows = call.empty_rows()
-    for item, sight in enumerate(call.visible_keys):
+    for item, visible in enumerate(call.visible_keys):
         sequence = _Sequence.of(call, item)
-        step = block_rows or max(8, min(256, BLOCK_SCORES // max(1, heads * sight.tokens)))
-        reader = _Reader(rows, item, sight, call.groups[item], output.device)
-        for low in range(0, sight.tokens, step):
-            high = min(sight.tokens, low + step)
-            block = _block(sequence, reader, low, high)
-            output[item, sight.start + low : sight.start + high] = block.to(output.dtype)
+        step = block_rows or max(8, min(256, BLOCK_SCORES // max(1, heads * visible.tokens)))
+        writer = _RowWriter(rows, item, visible, call.groups[item], output.device)
+        for low in range(0, visible.tokens, step):
+            high = min(visible.tokens, low + step)
+            block = _block(sequence, writer, low, high)
+            output[item, visible.start + low : visible.start + high] = block.to(output.dtype)
     return output, rows
 
 
@@ -84,14 +84,16 @@ class _Sequence:
         return mixed.view(heads, rows, -1).transpose(0, 1)
 
 
-class _Reader:
+class _RowWriter:
     """Takes a block's weights and writes the statistics of its rows."""
 
-    def __init__(self, rows: RowStatistics, item: int, sight: Sight, groups: KeyGroups, device: torch.device) -> None:
-        self.rows, self.item, self.sight, self.groups, self.device = rows, item, sight, groups, device
-        self.first = torch.from_numpy(sight.first).to(device)
-        self.last = torch.from_numpy(sight.last).to(device)
-        self.position = torch.arange(sight.tokens, device=device)
+    def __init__(
+        self, rows: RowStatistics, item: int, visible: VisibleKeys, groups: KeyGroups, device: torch.device
+    ) -> None:
+        self.rows, self.item, self.visible, self.groups, self.device = rows, item, visible, groups, device
+        self.first = torch.from_numpy(visible.first).to(device)
+        self.last = torch.from_numpy(visible.last).to(device)
+        self.position = torch.arange(visible.tokens, device=device)
         column = torch.from_numpy(groups.column).to(device)
         columns = torch.arange(groups.turns + 1, device=device)
         self.column = (column[:, None] == columns).float()  # (n, 1 + T)
@@ -101,10 +103,10 @@ class _Reader:
 
     def hidden(self, low: int, high: int, first: int, last: int) -> Tensor | None:
         """Which of keys [first, last) queries [low, high) may not see (R, K); None where they see all."""
-        sight = self.sight
-        if sight.seen is not None:
-            return torch.from_numpy(~sight.seen[low:high, first:last]).to(self.device)
-        if sight.first[low:high].max() <= first and sight.last[low:high].min() >= last:
+        visible = self.visible
+        if visible.seen is not None:
+            return torch.from_numpy(~visible.seen[low:high, first:last]).to(self.device)
+        if visible.first[low:high].max() <= first and visible.last[low:high].min() >= last:
             return None
         keys = self.position[first:last]
         return (keys < self.first[low:high, None]) | (keys >= self.last[low:high, None])
@@ -115,16 +117,16 @@ class _Reader:
         if rows.content is None or self.groups.turns == 0:
             return
         own = self.query_turn[low:high]
-        asks = own >= 0
+        in_turn = own >= 0
         t = own.clamp(min=0)
-        kinds = turn_kinds(t, self.turn_number, self.turn_speaker) * asks[:, None, None]  # (R, T, 5)
+        kinds = turn_kinds(t, self.turn_number, self.turn_speaker) * in_turn[:, None, None]  # (R, T, 5)
         sums = torch.matmul(mass[..., 1:].transpose(0, 1), kinds)  # (R, H, 5)
         for index, name in enumerate(TURN_ROWS):
             getattr(rows, name)[item, :, low:high] = sums[..., index].T
         if rows.flow is not None:
             flow = rows.flow[item]
-            asked = mass if flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
-            flow.index_add_(1, t[asks], asked[:, asks])
+            masses = mass if flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
+            flow.index_add_(1, t[in_turn], masses[:, in_turn])
 
 
 def turn_kinds(own: Tensor, turn_number: Tensor, turn_speaker: Tensor) -> Tensor:
@@ -143,18 +145,18 @@ def turn_kinds(own: Tensor, turn_number: Tensor, turn_speaker: Tensor) -> Tensor
     return torch.stack([kinds[name].float() for name in TURN_ROWS], dim=-1)
 
 
-def _block(sequence: _Sequence, reader: _Reader, low: int, high: int) -> Tensor:
-    """Attend for queries [low, high); give their output (R, Hq, Dv) and leave their statistics with the reader."""
-    rows, item, sight = reader.rows, reader.item, reader.sight
-    sees = sight.last[low:high] > sight.first[low:high]
+def _block(sequence: _Sequence, writer: _RowWriter, low: int, high: int) -> Tensor:
+    """Attend for queries [low, high); give their output (R, Hq, Dv) and leave their statistics with the writer."""
+    rows, item, visible = writer.rows, writer.item, writer.visible
+    sees = visible.last[low:high] > visible.first[low:high]
     heads = sequence.query.shape[0]
     if not sees.any():
         return sequence.value.new_zeros(high - low, heads, sequence.value.shape[-1])
-    first, last = int(sight.first[low:high][sees].min()), int(sight.last[low:high].max())
+    first, last = int(visible.first[low:high][sees].min()), int(visible.last[low:high].max())
     here = (item, slice(None), slice(low, high))
 
     scores = sequence.scores(low, high, first, last)  # (H, R, K)
-    hidden = reader.hidden(low, high, first, last)
+    hidden = writer.hidden(low, high, first, last)
     if hidden is not None:
         scores.masked_fill_(hidden, HIDDEN)
     m = scores.amax(-1, keepdim=True)
@@ -162,7 +164,7 @@ def _block(sequence: _Sequence, reader: _Reader, low: int, high: int) -> Tensor:
     e = t.exp()  # (H, R, K)
     if not sees.all():
         e.masked_fill_(torch.from_numpy(~sees).to(e.device)[:, None], 0.0)
-    key, place = reader.position[first:last], reader.position[low:high]
+    key, place = writer.position[first:last], writer.position[low:high]
     span = (place[:, None] - key).abs().float()  # (R, K)
 
     # Sums over the keys but 0, then with it: key 0 is added, never taken away.
@@ -197,12 +199,12 @@ def _block(sequence: _Sequence, reader: _Reader, low: int, high: int) -> Tensor:
     mean = torch.matmul(p, key.float())  # (H, R): where the row looks
     centred = torch.sub(key.float(), mean[..., None], out=work).square_().mul_(p)
     rows.variance[here] = centred.sum(-1)
-    mass = torch.matmul(p, reader.column[first:last])  # (H, R, 1 + T)
+    mass = torch.matmul(p, writer.column[first:last])  # (H, R, 1 + T)
     rows.scaffold[here] = mass[..., 0]
-    reader.turn_masses(mass, low, high)
+    writer.turn_masses(mass, low, high)
     if rows.received is not None:
         rows.received[item, :, first:last] += p.sum(1)
-    if rows.by_distance is not None and reader.groups.turns:
+    if rows.by_distance is not None and writer.groups.turns:
         sums, offsets = diagonal_sums(p, low, first)
         rows.by_distance[item].index_add_(1, offsets.abs(), sums)
     mixed = sequence.mix(p, first, last)  # (R, H, Dv)

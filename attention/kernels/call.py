@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class AttentionCall:
     query: Tensor
     key: Tensor
     value: Tensor
-    visible_keys: tuple[Sight, ...]
+    visible_keys: tuple[VisibleKeys, ...]
     groups: tuple[KeyGroups, ...]
     request: RowRequest
     scaling: float

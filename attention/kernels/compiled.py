@@ -18,7 +18,7 @@ from torch import Tensor
 
 from attention.kernels.call import AttentionCall
 from attention.kernels.rows import EVERY_ROW, TURN_ROWS, KeyGroups, RowStatistics
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,9 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _layout(sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int) -> dict[str, NDArray[np.int32]]:
+def _layout(
+    visible_keys: Sequence[VisibleKeys], groups: Sequence[KeyGroups], tokens: int
+) -> dict[str, NDArray[np.int32]]:
     """What the sweep reads of the sequences: each row's keys, runs of keys of one group, turns and speakers."""
 
     def padded(rows: list[NDArray[np.int32]]) -> NDArray[np.int32]:
@@ -150,10 +152,10 @@ def _layout(sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int) -
     run_offset, runs = joined([group.runs() for group in groups])
     turn_offset, turn_number = joined([group.turn_number for group in groups])
     return {
-        "start": np.array([each.start for each in sights], np.int32),
-        "length": np.array([each.tokens for each in sights], np.int32),
-        "first": padded([each.first for each in sights]),
-        "last": padded([each.last for each in sights]),
+        "start": np.array([each.start for each in visible_keys], np.int32),
+        "length": np.array([each.tokens for each in visible_keys], np.int32),
+        "first": padded([each.first for each in visible_keys]),
+        "last": padded([each.last for each in visible_keys]),
         "run_offset": run_offset,
         "runs": runs,
         "query_turn": padded([group.query_turn for group in groups]),

@@ -17,8 +17,8 @@ def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Ten
     """Attention weights over real keys, (H, n, n) for each sequence; rows sum to 1 less what a learned sink took."""
     result = []
     heads, key_heads = call.query.shape[1], call.key.shape[1]
-    for item, sight in enumerate(call.visible_keys):
-        span = slice(sight.start, sight.start + sight.tokens)
+    for item, visible in enumerate(call.visible_keys):
+        span = slice(visible.start, visible.start + visible.tokens)
         q = call.query[item, :, span].to(dtype)  # (H, n, D)
         k = call.key[item, :, span].to(dtype).repeat_interleave(heads // key_heads, dim=0)  # (H, n, D)
         scores = q @ k.transpose(1, 2) * call.scaling  # (H, n, n)
@@ -26,10 +26,10 @@ def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Ten
             scores = call.softcap * torch.tanh(scores / call.softcap)
         if call.bias is not None:
             scores = scores + call.bias[item if call.bias.shape[0] > 1 else 0, :, span, span].to(dtype)
-        seen = torch.from_numpy(sight.matrix()).to(scores.device)  # (n, n)
+        seen = torch.from_numpy(visible.matrix()).to(scores.device)  # (n, n)
         scores = scores.masked_fill(~seen, -math.inf)
         if call.sinks is not None:
-            column = call.sinks.to(dtype).reshape(-1, 1, 1).expand(-1, sight.tokens, 1)  # (H, n, 1)
+            column = call.sinks.to(dtype).reshape(-1, 1, 1).expand(-1, visible.tokens, 1)  # (H, n, 1)
             a = torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
         else:
             a = torch.softmax(scores, dim=-1)
@@ -42,8 +42,8 @@ def attend(call: AttentionCall) -> tuple[Tensor, RowStatistics]:
     heads, key_heads = call.query.shape[1], call.value.shape[1]
     output = call.empty_output()
     rows = call.empty_rows(torch.float64)
-    for item, (a, sight) in enumerate(zip(weights(call), call.visible_keys, strict=True)):
-        span = slice(sight.start, sight.start + sight.tokens)
+    for item, (a, visible) in enumerate(zip(weights(call), call.visible_keys, strict=True)):
+        span = slice(visible.start, visible.start + visible.tokens)
         v = call.value[item, :, span].double().repeat_interleave(heads // key_heads, dim=0)  # (H, n, Dv)
         output[item, span] = (a @ v).transpose(0, 1).to(output.dtype)
         fill_from_weights(rows, item, a, call.groups[item])

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from attention.kernels.rows import KeyGroups
 from attention.kernels.uniform_baseline import Uniform
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 BLOCK_MASSES = 1 << 20
 ROUNDING = 1e-12
 """Masses below this are what a Fourier transform leaves of nothing."""
 
 
-def by_distance_alone(by_distance: Tensor, expectation: Uniform, sight: Sight, groups: KeyGroups) -> Tensor:
+def by_distance_alone(by_distance: Tensor, expectation: Uniform, visible: VisibleKeys, groups: KeyGroups) -> Tensor:
     """Masses that a head's own mean attention at each distance would put on content: (4, H, n), float64.
 
     In order: on all content, on other turns', on other speakers', on other turns' of the same speaker. `by_distance`
@@ -31,26 +31,27 @@ def by_distance_alone(by_distance: Tensor, expectation: Uniform, sight: Sight, g
     mean = by_distance.double() / pairs.clamp(min=1)  # (H, n): mean weight at each distance
     turn = torch.from_numpy(groups.query_turn).to(device).long()  # (n,)
     speaker = torch.from_numpy(groups.turn_speaker).to(device).long()[turn.clamp(min=0)]
-    asks = turn >= 0
-    reach = _reach(sight)
+    in_turn = turn >= 0
+    reach = _reach(visible)
     if reach is None:
-        content, same_turn, same_speaker = _in_blocks(mean, sight, turn, torch.where(asks, speaker, -1))
+        content, same_turn, same_speaker = _in_blocks(mean, visible, turn, torch.where(in_turn, speaker, -1))
     else:
         weight = _signed(mean, *reach)  # (H, 2n - 1)
-        content, same_speaker = _correlated(weight, asks, speaker)
+        content, same_speaker = _correlated(weight, in_turn, speaker)
         same_turn = _own_turn(weight, groups, turn)
     masses = torch.stack([content, content - same_turn, content - same_speaker, same_speaker - same_turn])
-    return torch.where(asks & (masses > ROUNDING), masses, 0.0)
+    return torch.where(in_turn & (masses > ROUNDING), masses, 0.0)
 
 
-def _reach(sight: Sight) -> tuple[int, int] | None:
+def _reach(visible: VisibleKeys) -> tuple[int, int] | None:
     """How far before and after itself every query sees, to the sequence's ends; None where it is not so simple."""
-    if sight.seen is not None:
+    if visible.seen is not None:
         return None
-    place = np.arange(sight.tokens)
-    before, after = int((place - sight.first).max()), int((sight.last - 1 - place).max())
-    same = (sight.first == np.maximum(place - before, 0)) & (sight.last == np.minimum(place + after + 1, sight.tokens))
-    return (before, after) if bool(same.all()) else None
+    place = np.arange(visible.tokens)
+    before, after = int((place - visible.first).max()), int((visible.last - 1 - place).max())
+    same_before = visible.first == np.maximum(place - before, 0)
+    same_after = visible.last == np.minimum(place + after + 1, visible.tokens)
+    return (before, after) if bool((same_before & same_after).all()) else None
 
 
 def _signed(mean: Tensor, before: int, after: int) -> Tensor:
@@ -60,9 +61,9 @@ def _signed(mean: Tensor, before: int, after: int) -> Tensor:
     return torch.where((offset >= -before) & (offset <= after), mean[:, offset.abs()], 0.0)
 
 
-def _correlated(weight: Tensor, asks: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
+def _correlated(weight: Tensor, in_turn: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
     """For each query the weights on all content and on its own speaker's. (H, n) each"""
-    n = len(asks)
+    n = len(in_turn)
     size = 1 << (2 * n - 1).bit_length()
     ring = weight.new_zeros(weight.shape[0], size)
     ring[:, :n] = weight[:, n - 1 :]  # offsets 0 .. n - 1
@@ -74,10 +75,10 @@ def _correlated(weight: Tensor, asks: Tensor, speaker: Tensor) -> tuple[Tensor, 
         return sums[:, :n]
 
     same_speaker = weight.new_zeros(weight.shape[0], n)
-    for each in torch.unique(speaker[asks]).tolist():
-        own = asks & (speaker == each)
+    for each in torch.unique(speaker[in_turn]).tolist():
+        own = in_turn & (speaker == each)
         same_speaker[:, own] = mass(own)[:, own]
-    return mass(asks), same_speaker
+    return mass(in_turn), same_speaker
 
 
 def _own_turn(weight: Tensor, groups: KeyGroups, turn: Tensor) -> Tensor:
@@ -92,11 +93,11 @@ def _own_turn(weight: Tensor, groups: KeyGroups, turn: Tensor) -> Tensor:
     return result
 
 
-def _in_blocks(mean: Tensor, sight: Sight, turn: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _in_blocks(mean: Tensor, visible: VisibleKeys, turn: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same from the matrix of what is seen, a block of queries at a time: content, own turn, own speaker. (H, n)"""
     heads, n = mean.shape
     place = torch.arange(n, device=mean.device)
-    seen = torch.from_numpy(sight.matrix()).to(mean.device)
+    seen = torch.from_numpy(visible.matrix()).to(mean.device)
     masses = mean.new_zeros(3, heads, n)
     step = max(1, BLOCK_MASSES // (heads * n))
     for low in range(0, n, step):

@@ -163,12 +163,12 @@ def _sweep(  # type: ignore[no-untyped-def]
     tl.store(row + AT_NULL_MASS * rows_kind, taken, mask=here)
     tl.store(row + AT_SCAFFOLD * rows_kind, scaffold / L, mask=here)
     if HAS_TURNS:
-        asks = here & (own > 0)
-        tl.store(row + AT_CONTENT * rows_kind, content / L, mask=asks)
-        tl.store(row + AT_CROSS_TURN * rows_kind, cross_turn / L, mask=asks)
-        tl.store(row + AT_CROSS_SPEAKER * rows_kind, cross_speaker / L, mask=asks)
-        tl.store(row + AT_OWN_HISTORY * rows_kind, own_history / L, mask=asks)
-        tl.store(row + AT_TURN_STEPS * rows_kind, turn_steps / L, mask=asks)
+        in_turn = here & (own > 0)
+        tl.store(row + AT_CONTENT * rows_kind, content / L, mask=in_turn)
+        tl.store(row + AT_CROSS_TURN * rows_kind, cross_turn / L, mask=in_turn)
+        tl.store(row + AT_CROSS_SPEAKER * rows_kind, cross_speaker / L, mask=in_turn)
+        tl.store(row + AT_OWN_HISTORY * rows_kind, own_history / L, mask=in_turn)
+        tl.store(row + AT_TURN_STEPS * rows_kind, turn_steps / L, mask=in_turn)
     if KEEPS_TOTALS:
         tl.store(row + AT_MAXIMUM * rows_kind, m, mask=here)
         tl.store(row + AT_TOTAL * rows_kind, L, mask=here)
@@ -244,7 +244,7 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
         scored = ScoredRows(call, seen.first, seen.last, seen.start, seen.length, kept[-2], kept[-1])
         tile = min(block) if block == (16, 16) else tile_of(query)
         if rows.received is not None:
-            whole = [(item, 0, sight.tokens) for item, sight in enumerate(call.visible_keys)]
+            whole = [(item, 0, visible.tokens) for item, visible in enumerate(call.visible_keys)]
             rows.received = column_sums(scored, whole, tile)  # (B, H, N)
         if turns:
             both_ways = any(bool((each.last > np.arange(1, each.tokens + 1)).any()) for each in call.visible_keys)
@@ -262,9 +262,9 @@ class _Tokens:
         tokens, device = call.query.shape[2], call.query.device
         kinds = np.zeros((5, len(call.groups), tokens), np.int32)
         first, last, column, number, speaker = kinds
-        for item, (sight, group) in enumerate(zip(call.visible_keys, call.groups, strict=True)):
-            n = sight.tokens
-            first[item, :n], last[item, :n], column[item, :n] = sight.first, sight.last, group.column
+        for item, (visible, group) in enumerate(zip(call.visible_keys, call.groups, strict=True)):
+            n = visible.tokens
+            first[item, :n], last[item, :n], column[item, :n] = visible.first, visible.last, group.column
             said = np.flatnonzero(group.column > 0)
             number[item, said] = group.turn_number[group.column[said] - 1]
             speaker[item, said] = group.turn_speaker[group.column[said] - 1]

@@ -227,7 +227,7 @@ def flow_of(scored: ScoredRows, item: int, group: KeyGroups, tile: int, *, by_he
     heads, tokens = scored.call.query.shape[1:3]
     device = scored.call.query.device
     runs = group.runs()
-    runs = runs[runs[:, 2] > 0]  # content alone asks
+    runs = runs[runs[:, 2] > 0]  # only turns' content has rows of flow
     column = torch.from_numpy(group.column).to(device)
     columns = (column[:, None] == torch.arange(group.turns + 1, device=device)).float()  # (n, 1 + T)
     flow = torch.zeros(heads if by_head else 1, group.turns, group.turns + 1, device=device)

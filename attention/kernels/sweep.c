@@ -366,12 +366,12 @@ INLINE void fold(const struct sweep *s, const struct task *t, const struct scrat
     EACH(r, R) {
         put(s->scaffold + at, t, r, scaffold[r]);
         if (!wants_turns) continue;
-        vi asks = row_turn[r] >= 0;
-        put(s->content + at, t, r, keep(asks, content[r]));
-        put(s->cross_turn + at, t, r, keep(asks, cross[r]));
-        put(s->cross_speaker + at, t, r, keep(asks, other[r]));
-        put(s->own_history + at, t, r, keep(asks, own[r]));
-        put(s->turn_steps + at, t, r, keep(asks, steps[r]));
+        vi in_turn = row_turn[r] >= 0;
+        put(s->content + at, t, r, keep(in_turn, content[r]));
+        put(s->cross_turn + at, t, r, keep(in_turn, cross[r]));
+        put(s->cross_speaker + at, t, r, keep(in_turn, other[r]));
+        put(s->own_history + at, t, r, keep(in_turn, own[r]));
+        put(s->turn_steps + at, t, r, keep(in_turn, steps[r]));
     }
     if (s->received)
         for (int j = t->first; j < t->last; j++) {

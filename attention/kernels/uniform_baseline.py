@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kernels.rows import KeyGroups
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 Floats = NDArray[np.float64]
 Number = TypeVar("Number", np.int64, np.float64)
@@ -22,8 +22,9 @@ class Uniform:
 
     `visible`: keys a query sees. `visible_rest`: without key 0. `distance_rest`: mean |i-j| over those. `seen_by`:
     queries that see a key. `received`: sum over queries of uniform weights on a key. `pairs`: (query, visible key)
-    pairs at each distance. `asks`: content of a turn after the sequence's first, the rows of the conversation shares.
-    `cross_turn`, `cross_speaker`, `own_history`: the shares of the visible content, 0 where a row does not ask.
+    pairs at each distance. `later_turn_rows`: content of a turn after the sequence's first, the rows that conversation
+    shares count.
+    `cross_turn`, `cross_speaker`, `own_history`: the shares of the visible content, 0 in other rows.
     """
 
     visible: NDArray[np.int64]
@@ -32,20 +33,20 @@ class Uniform:
     seen_by: NDArray[np.int64]
     received: Floats
     pairs: NDArray[np.int64]
-    asks: NDArray[np.bool_]
+    later_turn_rows: NDArray[np.bool_]
     cross_turn: Floats
     cross_speaker: Floats
     own_history: Floats
 
 
-def uniform(sight: Sight, groups: KeyGroups) -> Uniform:
+def uniform(keys: VisibleKeys, groups: KeyGroups) -> Uniform:
     """Expectations under uniform attention for one sequence."""
-    n = sight.tokens
+    n = keys.tokens
     place = np.arange(n, dtype=np.int64)
     own = groups.query_turn
-    asks = (own >= 0) & (own != (own[own >= 0][0] if (own >= 0).any() else 0))
-    if sight.seen is None:
-        first, last = sight.first.astype(np.int64), sight.last.astype(np.int64)
+    later_turn_rows = (own >= 0) & (own != (own[own >= 0][0] if (own >= 0).any() else 0))
+    if keys.seen is None:
+        first, last = keys.first.astype(np.int64), keys.last.astype(np.int64)
         visible = last - first
         first_rest = np.where(visible > 0, np.maximum(first, 1), last)
         visible_rest = last - first_rest
@@ -56,7 +57,7 @@ def uniform(sight: Sight, groups: KeyGroups) -> Uniform:
         pairs = _pairs(place, first, last)
         counts = _counts_in_runs(groups, first, last)
     else:
-        seen = sight.seen
+        seen = keys.seen
         visible = seen.sum(1, dtype=np.int64)
         visible_rest = seen[:, 1:].sum(1, dtype=np.int64)
         spans = np.abs(place[:, None] - place)
@@ -68,7 +69,7 @@ def uniform(sight: Sight, groups: KeyGroups) -> Uniform:
         counts = _counts_in_matrix(groups, seen)
     distance_rest = np.divide(distance_sum, visible_rest, out=np.zeros(n), where=visible_rest > 0)
     content, same_turn, same_speaker = counts
-    share = np.divide(1.0, content, out=np.zeros(n), where=asks & (content > 0))
+    share = np.divide(1.0, content, out=np.zeros(n), where=later_turn_rows & (content > 0))
     return Uniform(
         visible=visible,
         visible_rest=visible_rest,
@@ -76,7 +77,7 @@ def uniform(sight: Sight, groups: KeyGroups) -> Uniform:
         seen_by=seen_by,
         received=received,
         pairs=pairs,
-        asks=asks,
+        later_turn_rows=later_turn_rows,
         cross_turn=np.asarray((content - same_turn) * share),
         cross_speaker=np.asarray((content - same_speaker) * share),
         own_history=np.asarray((same_speaker - same_turn) * share),
@@ -143,20 +144,20 @@ def _counts_in_runs(groups: KeyGroups, first: NDArray[np.int64], last: NDArray[n
     ):
         order = np.argsort(labels, kind="stable")
         ordered = labels[order]
-        asked = labels >= 0
+        labelled = labels >= 0
         key = labels.astype(np.int64) * (n + 1)
         places = ordered.astype(np.int64) * (n + 1) + order  # sorted, as places ascend within a label
-        upper = np.searchsorted(places, key[asked] + last[asked])
-        lower = np.searchsorted(places, key[asked] + first[asked])
-        target[asked] = upper - lower
+        upper = np.searchsorted(places, key[labelled] + last[labelled])
+        lower = np.searchsorted(places, key[labelled] + first[labelled])
+        target[labelled] = upper - lower
     return content, same_turn, same_speaker
 
 
 def _counts_in_matrix(groups: KeyGroups, seen: NDArray[np.bool_]) -> Counts:
     own = groups.query_turn
-    asked = own >= 0
-    speaker = np.where(asked, groups.turn_speaker[np.maximum(own, 0)], -1) if groups.turns else np.full(len(own), -1)
-    both = seen & asked[:, None] & asked
+    in_turn = own >= 0
+    speaker = np.where(in_turn, groups.turn_speaker[np.maximum(own, 0)], -1) if groups.turns else np.full(len(own), -1)
+    both = seen & in_turn[:, None] & in_turn
     return (
         both.sum(1, dtype=np.int64),
         (both & (own[:, None] == own)).sum(1, dtype=np.int64),

@@ -18,7 +18,7 @@ BLOCK_ELEMENTS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class VisibleKeys:
     """The keys that each query of one sequence of n tokens may see; positions count from the sequence's first token.
 
     Query i sees keys first[i] <= j < last[i] (none where they are equal), all of them unless `seen` (n, n) is given,
@@ -54,7 +54,7 @@ class MaskRule:
     by_element: bool
     device: torch.device
 
-    def sight(self, spans: Sequence[tuple[int, int]]) -> tuple[Sight, ...]:
+    def visible_keys(self, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
         """Evaluate for sequences whose real tokens stand at [start, stop) of their padded rows."""
         if self.function is causal_mask_function:
             return causal(spans)
@@ -62,7 +62,7 @@ class MaskRule:
             return bidirectional(spans)
         return tuple(self._one(index, start, stop) for index, (start, stop) in enumerate(spans))
 
-    def _one(self, index: int, start: int, stop: int) -> Sight:
+    def _one(self, index: int, start: int, stop: int) -> VisibleKeys:
         def block(low: int, high: int) -> Tensor:
             batch = torch.tensor([index], device=self.device)
             head = torch.zeros(1, dtype=torch.long, device=self.device)
@@ -90,32 +90,32 @@ class MaskRule:
         return _from_blocks(block, start, stop - start)
 
 
-def causal(spans: Sequence[tuple[int, int]]) -> tuple[Sight, ...]:
+def causal(spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """Each query sees itself and all before it."""
     return tuple(
-        Sight(start, np.zeros(stop - start, np.int32), np.arange(1, stop - start + 1, dtype=np.int32))
+        VisibleKeys(start, np.zeros(stop - start, np.int32), np.arange(1, stop - start + 1, dtype=np.int32))
         for start, stop in spans
     )
 
 
-def bidirectional(spans: Sequence[tuple[int, int]]) -> tuple[Sight, ...]:
+def bidirectional(spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """Each query sees the whole sequence."""
     return tuple(
-        Sight(start, np.zeros(stop - start, np.int32), np.full(stop - start, stop - start, np.int32))
+        VisibleKeys(start, np.zeros(stop - start, np.int32), np.full(stop - start, stop - start, np.int32))
         for start, stop in spans
     )
 
 
-def from_mask(mask: Tensor, spans: Sequence[tuple[int, int]]) -> tuple[Sight, ...]:
+def from_mask(mask: Tensor, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """Read a boolean mask (B or 1, 1, N, N), true where a query sees a key; every head must see the same."""
-    sights = []
+    found = []
     for index, (start, stop) in enumerate(spans):
         item = mask[index if mask.shape[0] > 1 else 0, 0, start:stop, start:stop]
-        sights.append(_from_blocks(lambda low, high, item=item: item[low:high], start, stop - start))  # type: ignore[misc]
-    return tuple(sights)
+        found.append(_from_blocks(lambda low, high, item=item: item[low:high], start, stop - start))  # type: ignore[misc]
+    return tuple(found)
 
 
-def _from_blocks(block: Callable[[int, int], Tensor], start: int, tokens: int) -> Sight:
+def _from_blocks(block: Callable[[int, int], Tensor], start: int, tokens: int) -> VisibleKeys:
     first = np.zeros(tokens, np.int32)
     last = np.zeros(tokens, np.int32)
     whole = True
@@ -133,8 +133,8 @@ def _from_blocks(block: Callable[[int, int], Tensor], start: int, tokens: int) -
         first[low:high] = begin.cpu().numpy()
         last[low:high] = end.cpu().numpy()
     if whole:
-        return Sight(start, first, last)
+        return VisibleKeys(start, first, last)
     seen_all = np.concatenate(
         [block(low, min(tokens, low + step)).to(torch.bool).cpu().numpy() for low in range(0, tokens, step)]
     )
-    return Sight(start, first, last, seen_all)
+    return VisibleKeys(start, first, last, seen_all)

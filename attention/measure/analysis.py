@@ -14,7 +14,7 @@ from attention.hook.collector import Collector
 from attention.hook.forward_pass import check_calls, key_groups, run
 from attention.kernels import AttentionCall, RowRequest, RowStatistics, dense
 from attention.measure.batches import passes
-from attention.measure.capture import Want, WindowMeasure, capture
+from attention.measure.capture import CaptureOptions, WindowMeasure, capture
 from attention.measure.metrics import fold, fold_turns
 from attention.model.model import Model
 from attention.text.documents import Rendered, Window
@@ -83,7 +83,7 @@ def analyse(
     documents: Sequence[Rendered],
     *,
     token_budget: int,
-    want: Want | None = None,
+    options: CaptureOptions | None = None,
     between_passes: Callable[[], None] | None = None,
 ) -> list[Measurement]:
     """Measure documents together, windows of like length sharing a pass of at most `token_budget` padded tokens.
@@ -91,7 +91,7 @@ def analyse(
     `between_passes` is called before every pass but the first; what it raises ends the work. A document's result does
     not depend on the others. Raises EmptyDocument for a document without tokens, and what `capture` raises.
     """
-    want = want or Want()
+    options = options or CaptureOptions()
     owners = [(place, window) for place, document in enumerate(documents) for window in document.all_windows]
     for document in documents:
         if not document.windows or any(len(window) == 0 for window in document.all_windows):
@@ -104,7 +104,7 @@ def analyse(
             between_passes()
         begun = time.perf_counter()
         windows = [owners[index][1] for index in indices]
-        measured.update(zip(indices, capture(model, windows, want), strict=True))
+        measured.update(zip(indices, capture(model, windows, options), strict=True))
         each = (time.perf_counter() - begun) * 1000 / sum(len(window) for window in windows)
         for index in indices:
             spent[owners[index][0]] += each * len(owners[index][1])
@@ -112,12 +112,14 @@ def analyse(
     for index, (place, _) in enumerate(owners):
         found[place].append(measured[index])
     return [
-        _document(document, measures, milliseconds, want)
+        _document(document, measures, milliseconds, options)
         for document, measures, milliseconds in zip(documents, found, spent, strict=True)
     ]
 
 
-def _document(document: Rendered, measures: Sequence[WindowMeasure], milliseconds: float, want: Want) -> Measurement:
+def _document(
+    document: Rendered, measures: Sequence[WindowMeasure], milliseconds: float, options: CaptureOptions
+) -> Measurement:
     """Fold a document's windows, and its first window, which comes after them where there is one, by itself."""
     windows, first = measures[: len(document.windows)], measures[len(document.windows) :]
     folded = fold([window.sums for window in windows], turns=document.turns is not None)
@@ -134,15 +136,15 @@ def _document(document: Rendered, measures: Sequence[WindowMeasure], millisecond
         turn_speakers = np.full(document.turns, -1, np.int32)
         for window in document.windows:
             turn_speakers[window.turn[window.turn >= 0]] = window.speaker[window.turn >= 0]
-        if want.turn_metrics:
+        if options.turn_metrics:
             sums = [(each.turn_number, each.turn_sums) for each in windows if each.turn_sums is not None]
             turn_metrics = fold_turns(sums, document.turns)
-        if want.turn_embeddings:
+        if options.turn_embeddings:
             turn_embeddings = _turn_embeddings(windows, document.turns, embedding.shape[0])
-        if want.flow or want.flow_heads:
+        if options.flow or options.flow_heads:
             heads = folded.heads["distance"].shape[1]
-            by_head = _flow(windows, document.turns, heads if want.flow_heads else 1)
-            if want.flow_heads:
+            by_head = _flow(windows, document.turns, heads if options.flow_heads else 1)
+            if options.flow_heads:
                 flow_heads, flow = by_head, by_head.mean(axis=1)
             else:
                 flow = by_head[:, 0] / heads
@@ -163,7 +165,7 @@ def _document(document: Rendered, measures: Sequence[WindowMeasure], millisecond
         turn_tokens=turn_tokens,
         turn_speakers=turn_speakers,
         turn_metrics=turn_metrics,
-        tokens_detail=_tokens_detail(document, windows) if want.tokens else None,
+        tokens_detail=_tokens_detail(document, windows) if options.tokens else None,
         forward_ms=milliseconds,
         left_out_rows=folded.left_out_rows,
         first_layers=None if alone is None else alone.layers,

@@ -22,7 +22,7 @@ from attention.text.documents import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class CaptureOptions:
     """What to keep beyond the metrics."""
 
     flow: bool = True
@@ -117,29 +117,29 @@ def _received(rows: RowStatistics, expected: Expectation) -> tuple[Tensor, Tenso
     )
 
 
-def capture(model: Model, windows: Sequence[Window], want: Want | None = None) -> list[WindowMeasure]:
+def capture(model: Model, windows: Sequence[Window], options: CaptureOptions | None = None) -> list[WindowMeasure]:
     """Measure windows in one padded forward pass; a window's result does not depend on its neighbours.
 
     Raises CaptureIncomplete where fewer or more layers attended than the model has, FamilyNotProven where the network
     attends in a way that is not measured, and NotFinite where its own arithmetic overflowed.
     """
-    want = want or Want()
+    options = options or CaptureOptions()
     groups = tuple(key_groups(window) for window in windows)
     turns = any(group.turns for group in groups)
     request = RowRequest(
-        received=want.tokens,
+        received=options.tokens,
         turns=turns,
-        flow=turns and want.flow,
-        flow_heads=turns and want.flow_heads,
+        flow=turns and options.flow,
+        flow_heads=turns and options.flow_heads,
     )
     lengths = [len(window) for window in windows]
     device = device_of(model.network)
-    turn_sums = TurnSums(groups, max(lengths), device) if turns and want.turn_metrics else None
+    turn_sums = TurnSums(groups, max(lengths), device) if turns and options.turn_metrics else None
     spans = [(0, length) for length in lengths]
-    collector = SumsCollector(spans, groups, request, tokens=want.tokens, turn_sums=turn_sums)
+    collector = SumsCollector(spans, groups, request, tokens=options.tokens, turn_sums=turn_sums)
     own_tokens = [torch.from_numpy(~np.asarray(window.special)).to(device) for window in windows]
     layer_sums = None
-    if want.layer_embeddings:
+    if options.layer_embeddings:
         last = depth_of(model.network) - 1
         sums_by_layer = LayerSums(model.facts.attending_layers, own_tokens, last)
         with watched(model.network, sums_by_layer.take):
@@ -160,7 +160,7 @@ def capture(model: Model, windows: Sequence[Window], want: Want | None = None) -
                 "use a model whose dtype in the models file is bfloat16 or float32"
             )
         turn_embeddings = flow = token_rows = None
-        if group.turns and want.turn_embeddings:
+        if group.turns and options.turn_embeddings:
             query_turn = torch.from_numpy(group.query_turn).to(hidden.device).long()
             content = query_turn >= 0
             of_turns = states.new_zeros(group.turns, states.shape[1])

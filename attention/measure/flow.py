@@ -20,17 +20,17 @@ def speaker_flow(
     in the rows of a speaker of whom nothing was read.
     """
     turns = len(turn_speakers)
-    asks = np.zeros((speakers, turns))  # (S, T) the part that a turn has of its speaker's words
+    own_tokens = np.zeros((speakers, turns))  # (S, T) a turn's content tokens in the row of its speaker
     read = turn_speakers >= 0
-    asks[turn_speakers[read], np.flatnonzero(read)] = turn_tokens[read]
-    words = asks.sum(1, keepdims=True)
-    gathers = np.zeros((turns + 1, speakers + 1))
-    gathers[0, 0] = 1
-    gathers[1 + np.flatnonzero(read), 1 + turn_speakers[read]] = 1
-    met = asks @ ~np.isnan(flow[0]) @ gathers > 0  # (S, S + 1)
+    own_tokens[turn_speakers[read], np.flatnonzero(read)] = turn_tokens[read]
+    words = own_tokens.sum(1, keepdims=True)
+    columns = np.zeros((turns + 1, speakers + 1))  # 1 where a turn's column counts towards a speaker's
+    columns[0, 0] = 1
+    columns[1 + np.flatnonzero(read), 1 + turn_speakers[read]] = 1
+    met = own_tokens @ ~np.isnan(flow[0]) @ columns > 0  # (S, S + 1)
     found = np.empty((len(flow), speakers, speakers + 1))
     for layer, masses in enumerate(flow):
-        found[layer] = asks / np.maximum(words, 1) @ np.nan_to_num(masses.astype(np.float64)) @ gathers
+        found[layer] = own_tokens / np.maximum(words, 1) @ np.nan_to_num(masses.astype(np.float64)) @ columns
     found[:, ~met] = np.nan
     return found
 

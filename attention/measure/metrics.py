@@ -18,7 +18,7 @@ from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES, SINK_
 from attention.kernels.distance_baseline import by_distance_alone
 from attention.kernels.rows import KeyGroups, RowStatistics
 from attention.kernels.uniform_baseline import Uniform, uniform
-from attention.kernels.visibility import Sight
+from attention.kernels.visibility import VisibleKeys
 
 Floats = NDArray[np.float64]
 
@@ -53,20 +53,20 @@ class Expectation:
     """Uniform expectations of a batch under one mask, laid out as the rows are: tensors (B, 1, N)."""
 
     each: tuple[Uniform, ...]
-    sights: tuple[Sight, ...]
+    visible_keys: tuple[VisibleKeys, ...]
     groups: tuple[KeyGroups, ...]
     visible: Tensor
     visible_rest: Tensor
     distance_rest: Tensor
-    asks: Tensor
+    later_turn_rows: Tensor
     shares: Mapping[str, Tensor]
-    later: Tensor  # every row but a sequence's first
+    later_rows: Tensor  # every row but a sequence's first
 
     @classmethod
     def of(
-        cls, sights: Sequence[Sight], groups: Sequence[KeyGroups], tokens: int, device: torch.device
+        cls, visible_keys: Sequence[VisibleKeys], groups: Sequence[KeyGroups], tokens: int, device: torch.device
     ) -> "Expectation":
-        each = tuple(uniform(sight, group) for sight, group in zip(sights, groups, strict=True))
+        each = tuple(uniform(keys, group) for keys, group in zip(visible_keys, groups, strict=True))
 
         def rows(name: str) -> Tensor:
             stacked = np.zeros((len(each), 1, tokens), np.float64)
@@ -75,18 +75,18 @@ class Expectation:
                 stacked[index, 0, : len(values)] = values
             return torch.from_numpy(stacked).to(device)
 
-        later = torch.ones(1, 1, tokens, dtype=torch.bool, device=device)
-        later[..., :1] = False
+        later_rows = torch.ones(1, 1, tokens, dtype=torch.bool, device=device)
+        later_rows[..., :1] = False
         return cls(
             each=each,
-            sights=tuple(sights),
+            visible_keys=tuple(visible_keys),
             groups=tuple(groups),
             visible=rows("visible"),
             visible_rest=rows("visible_rest"),
             distance_rest=rows("distance_rest"),
-            asks=rows("asks") > 0,
+            later_turn_rows=rows("later_turn_rows") > 0,
             shares={name: rows(name) for name in SHARES},
-            later=later,
+            later_rows=later_rows,
         )
 
 
@@ -162,7 +162,7 @@ def _of_every_row(rows: RowStatistics, expected: Expectation) -> Iterator[Define
     far = rows.distance_rest / expected.distance_rest.clamp(min=0.5)
     even = rows.entropy_rest / expected.visible_rest.clamp(min=2).log()
     yield "interdependency", far * even, measurable & (expected.visible_rest > 1)
-    yield "sink", rows.sink, real & expected.later
+    yield "sink", rows.sink, real & expected.later_rows
     yield "scaffold", rows.scaffold, real
     yield "null_mass", rows.null_mass, real
     yield LEFT_OUT, torch.ones_like(rows.distance), real & others & ~measurable
@@ -172,21 +172,23 @@ def _shares(rows: RowStatistics, expected: Expectation) -> Iterator[Defined]:
     """Conversation shares of each row with their expectations; nothing without turns."""
     if rows.content is None or rows.by_distance is None:
         return
-    asks = expected.asks.expand_as(rows.content)
+    later_turn_rows = expected.later_turn_rows.expand_as(rows.content)
     content = rows.content.double()
-    defined = asks & (content > 0)
+    defined = later_turn_rows & (content > 0)
     safe = torch.where(defined, content, 1.0)
     for name in SHARES:
         yield name, getattr(rows, name) / safe, defined
-        yield f"{name}_uniform", expected.shares[name].expand_as(content), asks
+        yield f"{name}_uniform", expected.shares[name].expand_as(content), later_turn_rows
     assert rows.turn_steps is not None
     yield "turn_distance", rows.turn_steps / safe, defined
     local = content.new_zeros(4, *content.shape)
-    for index, (each, sight, groups) in enumerate(zip(expected.each, expected.sights, expected.groups, strict=True)):
+    for index, (each, keys, groups) in enumerate(
+        zip(expected.each, expected.visible_keys, expected.groups, strict=True)
+    ):
         if groups.turns > 1:
-            n = sight.tokens
-            local[:, index, :, :n] = by_distance_alone(rows.by_distance[index, :, :n], each, sight, groups)
-    possible = asks & (local[0] > 0)
+            n = keys.tokens
+            local[:, index, :, :n] = by_distance_alone(rows.by_distance[index, :, :n], each, keys, groups)
+    possible = later_turn_rows & (local[0] > 0)
     safe = torch.where(possible, local[0], 1.0)
     for name, mass in zip(SHARES, local[1:], strict=True):
         yield f"{name}_local", mass / safe, possible

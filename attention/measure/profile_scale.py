@@ -13,7 +13,7 @@ import numpy as np
 
 from attention.definitions import PROFILE_METRICS
 from attention.measure.analysis import analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.measure.profile import Scale, profiles
 from attention.model.model import Model
 from attention.text.documents import Document, Turn
@@ -33,8 +33,8 @@ def measured_scale(model: Model, token_budget: int) -> Scale:
     Raises what `render` and `analyse` raise.
     """
     rendered = [render(model.tokenizer, document, context=model.facts.context) for document in reference_documents()]
-    want = Want(flow=False, turn_embeddings=False, turn_metrics=False)
-    measured = analyse(model, rendered, token_budget=token_budget, want=want)
+    options = CaptureOptions(flow=False, turn_embeddings=False, turn_metrics=False)
+    measured = analyse(model, rendered, token_budget=token_budget, options=options)
     return Scale.of(profiles({name: np.stack([one.heads[name] for one in measured]) for name in PROFILE_METRICS}))
 
 

@@ -25,7 +25,7 @@ WORKSPACE: Final = 256 * 2**20
 GIBIBYTE: Final = 2**30
 
 
-class Residence:
+class ModelCache:
     """The models of a models file, of which as many are loaded as memory allows.
 
     `free` says how many bytes are free on a device (`cpu`, `cuda:0`) at the moment it is asked; `free_memory`

@@ -21,7 +21,7 @@ from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
 from attention.hook.attention_function import CAPTURE
 from attention.hook.collector import RowCollector
 from attention.hook.forward_pass import key_groups, run
-from attention.kernels import RowRequest, RowStatistics, Sight
+from attention.kernels import RowRequest, RowStatistics, VisibleKeys
 from attention.kernels.dense import fill_from_weights
 from attention.text.documents import Window
 
@@ -190,5 +190,5 @@ def _compare(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None
         )
 
 
-def _causal(sight: Sight) -> bool:
-    return bool((sight.last <= np.arange(1, sight.tokens + 1)).all())
+def _causal(visible: VisibleKeys) -> bool:
+    return bool((visible.last <= np.arange(1, visible.tokens + 1)).all())

@@ -33,23 +33,23 @@ def render(
 
     Raises EmptyDocument, EmptyTurn, BadSpeaker, UnreadableText, TooLong, ChatTemplateRefused or SpansUnclear.
     """
-    reading = _Reading(tokenizer, document, labels)
-    room = reading.room(context)
-    length = len(reading.tokens)
+    tokenized = _TokenizedDocument(tokenizer, document, labels)
+    room = tokenized.room(context)
+    length = len(tokenized.tokens)
     if length <= room:
         cuts = [0, length]
     elif overflow == "reject":
         raise TooLong(
-            f"the document has {length + reading.around} tokens, the model reads {context} at once; "
+            f"the document has {length + tokenized.around} tokens, the model reads {context} at once; "
             "shorten it, or send it with overflow `window`",
-            tokens=length + reading.around,
+            tokens=length + tokenized.around,
             limit=context,
         )
     elif overflow == "truncate":
-        cuts = [0, _whole_characters(reading.tokens, 0, room)]
+        cuts = [0, _whole_characters(tokenized.tokens, 0, room)]
     else:
-        cuts = _cuts(reading.tokens, openings_of_tokens(reading.tokens, reading.script), room)
-    return reading.windows(list(pairwise(cuts)))
+        cuts = _cuts(tokenized.tokens, openings_of_tokens(tokenized.tokens, tokenized.script), room)
+    return tokenized.windows(list(pairwise(cuts)))
 
 
 def sample_windows(
@@ -73,18 +73,18 @@ def sample_windows(
     """
     if count < 1:
         raise ValueError(f"{count} windows were asked for; it must be at least 1")
-    reading = _Reading(tokenizer, document, labels)
-    room = reading.room(window_tokens)
-    length = len(reading.tokens)
+    tokenized = _TokenizedDocument(tokenizer, document, labels)
+    room = tokenized.room(window_tokens)
+    length = len(tokenized.tokens)
     if length < room:
         raise TooShort(
-            f"the document has {length + reading.around} tokens, fewer than the {window_tokens} of a window",
+            f"the document has {length + tokenized.around} tokens, fewer than the {window_tokens} of a window",
         )
     count = min(count, length // room)
-    chance = np.random.default_rng([seed, *hashlib.sha256(reading.tokens.ids.tobytes()).digest()])
+    chance = np.random.default_rng([seed, *hashlib.sha256(tokenized.tokens.ids.tobytes()).digest()])
     borders = [stretch * length // count for stretch in range(count + 1)]
     places = [int(chance.integers(low, high - room, endpoint=True)) for low, high in pairwise(borders)]
-    return reading.windows([(place, place + room) for place in places], (0, room) if first_window else None)
+    return tokenized.windows([(place, place + room) for place in places], (0, room) if first_window else None)
 
 
 def sample_characters(
@@ -107,10 +107,10 @@ def sample_characters(
     Raises TooShort where not one span can be filled, TooLong where a span has more tokens than the model reads at
     once, and what `render` raises for a document it cannot read.
     """
-    reading = _Reading(tokenizer, replace(document, messages=False), labels)
-    spans = sample_spans(reading.script.text, characters=window_characters, count=count, seed=seed)
-    parts = [_tokens_of_span(reading.tokens, span) for span in spans]
-    longest = max(stop - start for start, stop in parts) + reading.around
+    tokenized = _TokenizedDocument(tokenizer, replace(document, messages=False), labels)
+    spans = sample_spans(tokenized.script.text, characters=window_characters, count=count, seed=seed)
+    parts = [_tokens_of_span(tokenized.tokens, span) for span in spans]
+    longest = max(stop - start for start, stop in parts) + tokenized.around
     if longest > context:
         raise TooLong(
             f"a window of {window_characters} characters has {longest} tokens here, and the model reads {context} at "
@@ -118,17 +118,17 @@ def sample_characters(
             tokens=longest,
             limit=context,
         )
-    first = _first_part(reading, window_characters, context) if first_window else None
-    return reading.windows(parts, first)
+    first = _first_part(tokenized, window_characters, context) if first_window else None
+    return tokenized.windows(parts, first)
 
 
-def _first_part(reading: _Reading, characters: int, context: int) -> tuple[int, int] | None:
+def _first_part(tokenized: _TokenizedDocument, characters: int, context: int) -> tuple[int, int] | None:
     """The run of tokens of the first span: None where a model cannot read it."""
     try:
-        start, stop = _tokens_of_span(reading.tokens, first_span(reading.script.text, characters=characters))
+        start, stop = _tokens_of_span(tokenized.tokens, first_span(tokenized.script.text, characters=characters))
     except EmptyDocument:
         return None
-    return (start, stop) if stop - start + reading.around <= context else None
+    return (start, stop) if stop - start + tokenized.around <= context else None
 
 
 def _tokens_of_span(tokens: Tokens, span: Span) -> tuple[int, int]:
@@ -141,7 +141,7 @@ def _tokens_of_span(tokens: Tokens, span: Span) -> tuple[int, int]:
     return first, last
 
 
-class _Reading:
+class _TokenizedDocument:
     """One document as one run of tokens with their turns, before it is cut."""
 
     def __init__(self, tokenizer: FastTokenizer, document: Document, labels: Labels) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, Sight, dense, visibility
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics, VisibleKeys, dense, visibility
 
 EVERYTHING = RowRequest(received=True, turns=True, flow=True, flow_heads=True)
 ABSOLUTE = {"distance": 1e-6, "distance_rest": 1e-6, "entropy": 1e-5, "entropy_rest": 1e-5, "turn_steps": 1e-6}
 RELATIVE = {"distance", "distance_rest", "entropy", "entropy_rest", "turn_steps", "received", "by_distance", "flow"}
 
 
-def sights_of(kind: str, spans: list[tuple[int, int]], window: int = 5) -> tuple[Sight, ...]:
+def visible_keys_of(kind: str, spans: list[tuple[int, int]], window: int = 5) -> tuple[VisibleKeys, ...]:
     """Causal, bidirectional, sliding (last `window`), local (both sides), with holes, or with rows that see nothing."""
     if kind == "causal":
         return visibility.causal(spans)
@@ -95,7 +95,7 @@ def case(
         query,
         key,
         value,
-        visible_keys=sights_of(kind, spans),
+        visible_keys=visible_keys_of(kind, spans),
         groups=tuple(groups_of(n, turns, rng) for n in lengths),
         request=EVERYTHING,
         scaling=width**-0.5,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from attention.definitions import PROFILE_METRICS
 from attention.errors import HearkenError
 from attention.measure.analysis import Measurement, analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.measure.profile import profiles
 from attention.text.documents import Rendered
 from models.arrays import pack
@@ -79,7 +79,7 @@ def _embed(engine: Engine, loaded: LoadedModel, read: list[_Read], token_budget:
             loaded.model,
             [one.rendered for one in read],
             token_budget=token_budget,
-            want=Want(flow=False, turn_embeddings=False),
+            options=CaptureOptions(flow=False, turn_embeddings=False),
         )
         for one, measurement in zip(read, measured, strict=True):
             response: dict[str, Any] = {"version_key": loaded.version_key, **_point(loaded, one.inquiry, measurement)}

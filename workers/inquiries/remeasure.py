@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
 from attention.measure.analysis import Measurement, analyse, attention_weights
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.text.documents import Rendered
 from attention.text.tokens import surface
 from models.arrays import pack_texts
@@ -60,13 +60,13 @@ def remeasure(
         case "tokens":
             _limit(4 * loaded.model.facts.layers * rendered.tokens, f"{rendered.tokens} tokens in every layer")
             return _tokens(
-                loaded, _measure(loaded, rendered, token_budget, check_wanted, Want(flow=False, tokens=True))
+                loaded, _measure(loaded, rendered, token_budget, check_wanted, CaptureOptions(flow=False, tokens=True))
             )
         case "flow_heads":
             turns = rendered.turns or 0
             facts = loaded.model.facts
             _limit(facts.layers * facts.heads * turns * (turns + 1), f"the flow of {turns} turns in every head")
-            measured = _measure(loaded, rendered, token_budget, check_wanted, Want(flow_heads=True))
+            measured = _measure(loaded, rendered, token_budget, check_wanted, CaptureOptions(flow_heads=True))
             if measured.flow_heads is None:
                 raise DocumentRefused("a plain text has no turns, and so no flow")
             return {"flow_heads": measured.flow_heads}
@@ -81,9 +81,13 @@ def _limit(numbers: int, what: str) -> None:
 
 
 def _measure(
-    loaded: LoadedModel, rendered: Rendered, token_budget: int, check_wanted: Callable[[], None], want: Want
+    loaded: LoadedModel,
+    rendered: Rendered,
+    token_budget: int,
+    check_wanted: Callable[[], None],
+    options: CaptureOptions,
 ) -> Measurement:
-    return analyse(loaded.model, [rendered], token_budget=token_budget, want=want, between_passes=check_wanted)[0]
+    return analyse(loaded.model, [rendered], token_budget=token_budget, options=options, between_passes=check_wanted)[0]
 
 
 def _tokens(loaded: LoadedModel, measured: Measurement) -> Arrays:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.errors import DocumentRefused, HearkenError, Interrupted, ModelRefused
 from attention.measure.analysis import Measurement, analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.measure.grouping import padded_share, pass_sized_groups
 from attention.text.documents import Rendered
 from models.queries.queue.cancellation import cancel_jobs
@@ -192,15 +192,15 @@ class ClaimRun:
         between = self._between_passes(items)
         begun = time.perf_counter()
         measured: dict[int, Measurement] = {}
-        for want in dict.fromkeys(
+        for options in dict.fromkeys(
             map(_options_of, group)
         ):  # each document as it needs, whoever it shares the group with
-            chosen = [n for n, one in enumerate(group) if _options_of(one) == want]
+            chosen = [n for n, one in enumerate(group) if _options_of(one) == options]
             found = analyse(
                 self.loaded.model,
                 [group[n].rendered for n in chosen],
                 token_budget=self.budget,
-                want=want,
+                options=options,
                 between_passes=between,
             )
             measured.update(zip(chosen, found, strict=True))
@@ -298,6 +298,8 @@ class ClaimRun:
         return RenderedItem(first.item, first.rendered, first.work_key, first.tokenize_ms, others)
 
 
-def _options_of(entry: RenderedItem) -> Want:
+def _options_of(entry: RenderedItem) -> CaptureOptions:
     """What is kept of a document beyond its metrics."""
-    return Want(flow=(entry.rendered.turns or 0) <= FLOW_TURNS, layer_embeddings=entry.item.options.layer_embeddings)
+    return CaptureOptions(
+        flow=(entry.rendered.turns or 0) <= FLOW_TURNS, layer_embeddings=entry.item.options.layer_embeddings
+    )

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.measure.profile_scale import measured_scale
-from attention.model.cache import Residence, free_memory, memory_needed
+from attention.model.cache import ModelCache, free_memory, memory_needed
 from attention.model.loading import packaged_minilm
 from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model, ModelSource
@@ -80,7 +80,7 @@ class ModelRegistry:
         self.budgets = {name: token_budget for entry in entries for name in (entry.id, entry.id + UNTRAINED)}
         self._memory_bytes = memory_bytes
         self._sharers = sharers
-        self._residence = Residence(self._sources(), self._free)
+        self._residence = ModelCache(self._sources(), self._free)
         self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
 

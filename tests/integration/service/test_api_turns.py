@@ -15,7 +15,7 @@ from worker_fleet import Fleet
 
 from attention.definitions import TURN_METRIC_NAMES
 from attention.measure.analysis import analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.measure.flow import goal_flow, speaker_flow
 from attention.measure.trajectory import trajectory
 from attention.model.loading import open_model, packaged_minilm
@@ -60,7 +60,7 @@ def long_talk(api: httpx.Client) -> str:
 
 def measured(minilm: Model, turns: tuple[Turn, ...], **want: bool) -> Any:
     rendered = render(minilm.tokenizer, Document(turns=turns), context=minilm.facts.context)
-    return analyse(minilm, [rendered], token_budget=4096, want=Want(**want))[0]
+    return analyse(minilm, [rendered], token_budget=4096, options=CaptureOptions(**want))[0]
 
 
 def numbers(values: Any) -> Any:

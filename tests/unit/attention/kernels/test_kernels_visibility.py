@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import groups_of, sights_of
+from kernel_cases import groups_of, visible_keys_of
 from transformers.masking_utils import (
     causal_mask_function,
     chunked_causal_mask_function,
@@ -15,7 +15,7 @@ from transformers.masking_utils import (
     sliding_window_causal_mask_function,
 )
 
-from attention.kernels import MaskRule, Sight
+from attention.kernels import MaskRule, VisibleKeys
 from attention.kernels.blocked import diagonal_sums
 from attention.kernels.distance_baseline import by_distance_alone
 from attention.kernels.uniform_baseline import uniform
@@ -37,9 +37,9 @@ QUERY, KEY = np.arange(N)[:, None], np.arange(N)
 @pytest.mark.parametrize("by_element", [False, True])
 def test_a_mask_rule_is_read_as_it_evaluates(function: object, seen: np.ndarray, by_element: bool) -> None:
     rule = MaskRule(function, None, by_element, torch.device("cpu"))  # type: ignore[arg-type]
-    (found,) = rule.sight([(0, N)])
+    (found,) = rule.visible_keys([(0, N)])
     np.testing.assert_array_equal(found.matrix(), seen)
-    (part,) = rule.sight([(0, 11)])
+    (part,) = rule.visible_keys([(0, 11)])
     np.testing.assert_array_equal(part.matrix(), seen[:11, :11])
 
 
@@ -53,8 +53,8 @@ def test_a_mask_rule_is_read_as_it_evaluates(function: object, seen: np.ndarray,
 )
 def test_closed_forms_equal_sums_over_the_matrix(kind: str, tokens: int, turns: int, window: int, seed: int) -> None:
     groups = groups_of(tokens, turns, np.random.default_rng(seed))
-    (short,) = sights_of(kind, [(0, tokens)], window)
-    matrix = Sight(0, short.first, short.last, short.matrix())
+    (short,) = visible_keys_of(kind, [(0, tokens)], window)
+    matrix = VisibleKeys(0, short.first, short.last, short.matrix())
     found, expected = uniform(short, groups), uniform(matrix, groups)
     for field in dataclasses.fields(found):
         np.testing.assert_allclose(

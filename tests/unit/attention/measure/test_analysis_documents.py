@@ -11,10 +11,10 @@ from capture_oracle import rows_of, seen_by_eager
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from attention.errors import CaptureIncomplete, DocumentRefused, EmptyDocument, Interrupted, NotFinite
 from attention.measure.analysis import analyse, attention_weights
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.text.documents import Rendered, Window
 
-EVERYTHING = Want(flow=True, flow_heads=True, tokens=True, layer_embeddings=True)
+EVERYTHING = CaptureOptions(flow=True, flow_heads=True, tokens=True, layer_embeddings=True)
 
 
 @cache
@@ -29,7 +29,7 @@ def document(*windows: Window, turns: int | None = None) -> Rendered:
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "mistral", "qwen3", "gemma2"])
 def test_flow_is_the_mean_mass_of_a_turns_rows_and_its_rows_sum_to_one(family: str) -> None:
     window = talk_window((4, 2, 7, 3), speakers=3)
-    (measurement,) = analyse(network(family).model, [document(window, turns=4)], token_budget=99, want=EVERYTHING)
+    (measurement,) = analyse(network(family).model, [document(window, turns=4)], token_budget=99, options=EVERYTHING)
     weights = network(family).eager_weights(window)
     expected = np.stack([rows_of(a, seen_by_eager(a), window).flow for a in weights])
     assert measurement.flow is not None
@@ -57,7 +57,7 @@ def test_turns_that_share_no_window_have_no_flow_between_them() -> None:
 @pytest.mark.parametrize("family", ["bert", "gpt2", "mistral"])
 def test_tokens_tell_distance_entropy_and_received_attention(family: str) -> None:
     window = talk_window()
-    (measurement,) = analyse(network(family).model, [document(window, turns=5)], token_budget=99, want=EVERYTHING)
+    (measurement,) = analyse(network(family).model, [document(window, turns=5)], token_budget=99, options=EVERYTHING)
     detail = measurement.tokens_detail
     assert detail is not None
     np.testing.assert_array_equal(detail.id, window.ids)
@@ -75,7 +75,7 @@ def test_tokens_tell_distance_entropy_and_received_attention(family: str) -> Non
 def test_embeddings_are_means_of_hidden_states_without_special_tokens(family: str) -> None:
     windows = (talk_window((4, 5), seed=1), talk_window((3, 2), seed=2, first=2))
     rendered = document(*windows, turns=4)
-    (measurement,) = analyse(network(family).model, [rendered], token_budget=99, want=EVERYTHING)
+    (measurement,) = analyse(network(family).model, [rendered], token_budget=99, options=EVERYTHING)
     own: list[np.ndarray] = []
     turns: dict[int, list[np.ndarray]] = {turn: [] for turn in range(4)}
     for window in windows:
@@ -95,7 +95,7 @@ def test_embeddings_are_means_of_hidden_states_without_special_tokens(family: st
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "mistral", "qwen3"])
 def test_a_text_of_one_token_is_measured(family: str) -> None:
-    (measurement,) = analyse(network(family).model, [document(text_window(1))], token_budget=99, want=EVERYTHING)
+    (measurement,) = analyse(network(family).model, [document(text_window(1))], token_budget=99, options=EVERYTHING)
     defined = {name for name in METRIC_NAMES if not np.isnan(measurement.document[name])}
     assert defined == {"distance", "distance_spread", "entropy", "scaffold", "null_mass"}
     assert all(measurement.document[name] == 0 for name in defined)

@@ -10,7 +10,7 @@ from capture_oracle import heads_of, rows_of, seen_by_eager
 
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRICS
 from attention.measure.analysis import analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.text.documents import Rendered, Window
 
 TOLERANCES = {"nats": (1e-5, 1e-5), "tokens": (1e-6, 1e-5), "turns": (1e-6, 1e-5), "1": (1e-6, 0.0)}
@@ -72,9 +72,9 @@ def test_windows_combine_weighted_by_their_defined_rows(family: str) -> None:
 def test_a_document_alone_and_among_others_measures_the_same(family: str) -> None:
     others = [document(text_window(n, seed=n)) for n in (3, 61, 17, 40)]
     alone = document(talk_window())
-    want = Want(tokens=True, layer_embeddings=True)
-    (single,) = analyse(network(family).model, [alone], token_budget=512, want=want)
-    among = analyse(network(family).model, [*others, alone], token_budget=4096, want=want)[-1]
+    options = CaptureOptions(tokens=True, layer_embeddings=True)
+    (single,) = analyse(network(family).model, [alone], token_budget=512, options=options)
+    among = analyse(network(family).model, [*others, alone], token_budget=4096, options=options)[-1]
     for name in single.heads:
         np.testing.assert_allclose(single.heads[name], among.heads[name], rtol=1e-5, atol=1e-7, err_msg=name)
     np.testing.assert_allclose(single.embedding, among.embedding, rtol=1e-5, atol=1e-5)
@@ -99,7 +99,9 @@ def test_the_captured_network_gives_the_output_of_plain_attention(family: str) -
 def test_layer_embeddings_are_means_of_the_layers_hidden_states(family: str) -> None:
     pair = network(family)
     window = text_window(40)
-    (measurement,) = analyse(pair.model, [document(window)], token_budget=512, want=Want(layer_embeddings=True))
+    (measurement,) = analyse(
+        pair.model, [document(window)], token_budget=512, options=CaptureOptions(layer_embeddings=True)
+    )
     with torch.inference_mode():
         output = pair.eager(input_ids=torch.from_numpy(window.ids)[None], output_hidden_states=True)
     own = torch.from_numpy(~np.asarray(window.special))

@@ -9,7 +9,7 @@ from capture_networks import talk_window, twin
 from project_tree import ROOT, SUPPORT
 
 from attention.measure.analysis import analyse
-from attention.measure.capture import Want
+from attention.measure.capture import CaptureOptions
 from attention.text.documents import Rendered
 
 TURNS = 1_000
@@ -54,7 +54,7 @@ def test_rows_of_every_flow_sum_to_one_whatever_the_turns(family: str) -> None:
         lengths = tuple(int(n) for n in chance.integers(1, 9, chance.integers(1, 20)))
         window = talk_window(lengths, speakers=int(chance.integers(1, 6)), seed=int(chance.integers(1_000)))
         rendered = Rendered((window,), len(lengths), tuple("abcdef"), len(window), False)
-        (found,) = analyse(network.model, [rendered], token_budget=999, want=Want(flow_heads=True))
+        (found,) = analyse(network.model, [rendered], token_budget=999, options=CaptureOptions(flow_heads=True))
         for flow in (found.flow, found.flow_heads):
             assert flow is not None
             assert np.abs(flow.sum(-1) - 1).max() < 1e-5

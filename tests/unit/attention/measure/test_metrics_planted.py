@@ -16,11 +16,11 @@ def measured(query: torch.Tensor, key: torch.Tensor, groups: KeyGroups, *, causa
     """Metrics of one layer whose heads all have the scores `query` @ `key`^T."""
     n = len(groups.column)
     spans = [(0, n)]
-    sights = visibility.causal(spans) if causal else visibility.bidirectional(spans)
+    visible_keys = visibility.causal(spans) if causal else visibility.bidirectional(spans)
     q, k = query.expand(1, HEADS, -1, -1), key.expand(1, HEADS, -1, -1)
     request = RowRequest(turns=groups.turns > 0)
-    _, rows = attend(AttentionCall(q, k, k, sights, (groups,), request, scaling=1.0))
-    sums, counts = sum_rows(rows, Expectation.of(sights, (groups,), n, torch.device("cpu"))).numpy()
+    _, rows = attend(AttentionCall(q, k, k, visible_keys, (groups,), request, scaling=1.0))
+    sums, counts = sum_rows(rows, Expectation.of(visible_keys, (groups,), n, torch.device("cpu"))).numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=groups.turns > 0)
 
 

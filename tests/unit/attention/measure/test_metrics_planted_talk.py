@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from attention.definitions import METRIC_NAMES
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, Sight, attend, visibility
+from attention.kernels import AttentionCall, KeyGroups, RowRequest, VisibleKeys, attend, visibility
 from attention.measure.metrics import Expectation, Folded, HeadSums, fold, sum_rows
 
 T, M = 7, 5
@@ -23,13 +23,13 @@ GROUPS = KeyGroups((TURN + 1).astype(np.int32), np.arange(T, dtype=np.int32), (n
 NAN = math.nan
 
 
-def measured(scores: torch.Tensor, sights: tuple[Sight, ...] | None = None) -> Folded:
+def measured(scores: torch.Tensor, visible_keys: tuple[VisibleKeys, ...] | None = None) -> Folded:
     """Metrics of two heads with these scores (N, N)."""
-    sights = sights or visibility.causal([(0, N)])
+    visible_keys = visible_keys or visibility.causal([(0, N)])
     query = scores.expand(1, 2, -1, -1)
     key = torch.eye(N).expand(1, 2, -1, -1)
-    _, rows = attend(AttentionCall(query, key, key, sights, (GROUPS,), RowRequest(turns=True), scaling=1.0))
-    sums, counts = sum_rows(rows, Expectation.of(sights, (GROUPS,), N, torch.device("cpu"))).numpy()
+    _, rows = attend(AttentionCall(query, key, key, visible_keys, (GROUPS,), RowRequest(turns=True), scaling=1.0))
+    sums, counts = sum_rows(rows, Expectation.of(visible_keys, (GROUPS,), N, torch.device("cpu"))).numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=True)
 
 
@@ -208,5 +208,5 @@ def test_a_mask_that_hides_other_speakers_leaves_no_preference() -> None:
         "cross_speaker_lift_local": NAN,
         "own_history_lift_local": OWN / base,
     }
-    sights = visibility.from_mask(torch.from_numpy(visible)[None, None], [(0, N)])
-    check(measured(torch.zeros(N, N), sights), expected, left_out=0)
+    visible_keys = visibility.from_mask(torch.from_numpy(visible)[None, None], [(0, N)])
+    check(measured(torch.zeros(N, N), visible_keys), expected, left_out=0)

@@ -14,7 +14,7 @@ from attention.model.model import Model
 PEAK_OF_A_PASS = """
 import numpy as np, torch
 from attention.model.memory_budget import bytes_per_token
-from attention.measure.capture import Want, capture
+from attention.measure.capture import CaptureOptions, capture
 from attention.text.documents import Window
 from benchmarks.memory import Peak
 
@@ -25,9 +25,9 @@ def windows(count):
     turn = np.repeat(np.arange(tokens // 16, dtype=np.int32), 16)
     none = np.zeros(tokens, bool)
     return [Window(np.full(tokens, 50 + k, np.int64), turn, turn % 3, none, none) for k in range(count)]
-capture(model, windows(1), Want())
+capture(model, windows(1), CaptureOptions())
 with Peak() as memory:
-    capture(model, windows(8192 // tokens), Want())
+    capture(model, windows(8192 // tokens), CaptureOptions())
 print(2**20 * (memory.peak - memory.before) / 8192, bytes_per_token(model))
 """
 """Bytes that a token of a pass truly takes, by the process's peak memory, and the estimate."""

@@ -7,7 +7,7 @@ import torch
 from tiny_models import tiny_model
 
 from attention.errors import IncompleteModel, ModelUnavailable, TooLittleMemory
-from attention.model.cache import WORKSPACE, Residence, _left_in_control_group, free_memory, memory_needed
+from attention.model.cache import WORKSPACE, ModelCache, _left_in_control_group, free_memory, memory_needed
 from attention.model.loading import open_model
 from attention.model.model import Model, ModelSource
 from attention.model.weights import count_weights
@@ -23,11 +23,11 @@ class Loads:
         self.total = total
         self.order: list[str] = []
         sources = {name: ModelSource(id=name, path=folder, device="cpu") for name in sizes}
-        self.residence = Residence(sources, self.free, load=self.load, need=lambda source: self.sizes[source.id])
+        self.cache = ModelCache(sources, self.free, load=self.load, need=lambda source: self.sizes[source.id])
 
     def free(self, device: str) -> int:
         assert device == "cpu"
-        return self.total - sum(self.sizes[name] for name in self.residence.loaded)
+        return self.total - sum(self.sizes[name] for name in self.cache.loaded)
 
     def load(self, source: ModelSource) -> Model:
         self.order.append(source.id)
@@ -41,33 +41,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_is_loaded_on_first_use_and_once(folder: Path) -> None:
     loads = Loads(folder, 10, a=4, b=4)
-    assert loads.residence.loaded == ()
-    assert loads.residence.model("a") is loads.residence.model("a")
-    loads.residence.model("b")
+    assert loads.cache.loaded == ()
+    assert loads.cache.model("a") is loads.cache.model("a")
+    loads.cache.model("b")
     assert loads.order == ["a", "b"]
 
 
 def test_the_least_recently_used_model_goes_first(folder: Path) -> None:
     loads = Loads(folder, 10, a=4, b=4, c=4)
     for name in ("a", "b", "a", "c"):
-        loads.residence.model(name)
-    assert loads.residence.loaded == ("a", "c")
-    loads.residence.model("b")
-    assert loads.residence.loaded == ("c", "b")
+        loads.cache.model(name)
+    assert loads.cache.loaded == ("a", "c")
+    loads.cache.model("b")
+    assert loads.cache.loaded == ("c", "b")
     assert loads.order == ["a", "b", "c", "b"]
 
 
 def test_as_many_go_as_a_large_model_needs_and_no_more(folder: Path) -> None:
     loads = Loads(folder, 10, a=3, b=3, c=3, large=6)
     for name in ("a", "b", "c", "large"):
-        loads.residence.model(name)
-    assert loads.residence.loaded == ("c", "large")
+        loads.cache.model(name)
+    assert loads.cache.loaded == ("c", "large")
 
 
 def test_a_model_that_does_not_fit_alone_says_what_it_needs(folder: Path) -> None:
     loads = Loads(folder, 2 * 2**30, a=MIB, giant=3 * 2**30)
     with pytest.raises(TooLittleMemory, match=r"giant needs about 3\.0 GiB on cpu, where 2\.0 GiB are free"):
-        loads.residence.model("giant")
+        loads.cache.model("giant")
     assert loads.order == []
 
 
@@ -77,24 +77,24 @@ def test_a_model_that_fails_to_load_is_not_kept(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(content[:-4])
     loads = Loads(folder, 10, a=4)
     with pytest.raises(IncompleteModel):
-        loads.residence.model("a")
-    assert loads.residence.loaded == ()
+        loads.cache.model("a")
+    assert loads.cache.loaded == ()
     (folder / "model.safetensors").write_bytes(content)
-    assert loads.residence.model("a").facts.layers == 2
+    assert loads.cache.model("a").facts.layers == 2
 
 
 def test_an_unknown_id_names_those_there_are(folder: Path) -> None:
     with pytest.raises(ModelUnavailable, match="no model c; it has a, b"):
-        Loads(folder, 10, a=4, b=4).residence.model("c")
+        Loads(folder, 10, a=4, b=4).cache.model("c")
 
 
 def test_a_dropped_model_is_loaded_again_when_asked_for(folder: Path) -> None:
     loads = Loads(folder, 10, a=4)
-    loads.residence.model("a")
-    loads.residence.drop("a")
-    loads.residence.drop("a")
-    assert loads.residence.loaded == ()
-    loads.residence.model("a")
+    loads.cache.model("a")
+    loads.cache.drop("a")
+    loads.cache.drop("a")
+    assert loads.cache.loaded == ()
+    loads.cache.model("a")
     assert loads.order == ["a", "a"]
 
 

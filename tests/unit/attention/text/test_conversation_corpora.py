@@ -71,12 +71,12 @@ def test_every_conversation_is_read_whole_as_chat_messages(conversations: list[D
 
 def test_the_longest_meeting_is_measured_with_its_flow(conversations: list[Document], tmp_path: Path) -> None:
     from attention.measure.analysis import analyse
-    from attention.measure.capture import Want
+    from attention.measure.capture import CaptureOptions
 
     longest = max(conversations, key=lambda document: len(document.turns or ()))
     model = open_model(ModelSource(id="tiny", path=tiny_model(tmp_path, "llama", context=4096), device="cpu"))
     rendered = render(model.tokenizer, longest, context=1024)
-    (measured,) = analyse(model, [rendered], token_budget=4096, want=Want(flow=True))
+    (measured,) = analyse(model, [rendered], token_budget=4096, options=CaptureOptions(flow=True))
     turns = len(longest.turns or ())
     assert measured.turns == turns
     assert measured.windows == len(rendered.windows)
