@@ -1,4 +1,4 @@
-"""Arrays on their way through the database: their names, types and shapes as JSON, their numbers as plain bytes."""
+"""Arrays as the database keeps them: names, types and shapes as JSON, numbers as plain bytes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
-    """(layout, body) of arrays of numbers or booleans, little end first."""
+    """(layout, body) of arrays of numbers or booleans, little-endian."""
     layout, parts = [], []
     for name, array in arrays.items():
         plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
@@ -18,15 +18,15 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
 
 
 def unpack(layout: Mapping[str, Any], body: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays again, read-only. Raises ValueError where the body does not fit its layout."""
-    arrays, place = {}, 0
-    for said in layout["arrays"]:
-        kind = np.dtype(said["type"])
-        count = int(np.prod(said["shape"], dtype=np.int64))
-        arrays[said["name"]] = np.frombuffer(body, kind, count, place).reshape(said["shape"])
-        place += count * kind.itemsize
-    if place != len(body):
-        raise ValueError(f"{len(body)} bytes for arrays of {place}")
+    """The inverse of `pack`; the arrays are read-only. Raises ValueError where the body does not fit its layout."""
+    arrays, offset = {}, 0
+    for entry in layout["arrays"]:
+        kind = np.dtype(entry["type"])
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        arrays[entry["name"]] = np.frombuffer(body, kind, count, offset).reshape(entry["shape"])
+        offset += count * kind.itemsize
+    if offset != len(body):
+        raise ValueError(f"{len(body)} bytes for arrays of {offset}")
     return arrays
 
 

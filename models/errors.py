@@ -1,4 +1,4 @@
-"""What the records refuse, as one tree. `code` is the name of the problem type that the service answers with.
+"""Requests that are refused because of what is stored, as one tree. `code` is the problem type of the answer.
 
 Refused
 ├── NotFound              no such thing, or not this tenant's
@@ -20,7 +20,7 @@ Thing = TypeVar("Thing")
 
 
 class Refused(Exception):
-    """The records do not allow it; the message says why and what to do."""
+    """What is stored does not allow the request; the message says why and what to do."""
 
     code: ClassVar[str]
     pointer: str | None = None

@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy Core sees them. What each row means stands above it; times are UTC.
 
 A *document* is what a client sent. A *work item* is one document to be measured under one model for one job. A
-*measurement* is the numbers, made once per tenant for equal work; an *analysis* is a job's claim on a measurement.
+*measurement* is the numbers, made once per tenant for equal work; an *analysis* is one job's use of a measurement.
 """
 
 from collections.abc import Iterable
@@ -110,7 +110,7 @@ sign_in = Table(
     Index(None, "expires_at"),
 )
 
-# What the workers say of each entry of the models file. `facts` is attention.model.model.ModelFacts.
+# What the workers report of each entry of the models file. `facts` is attention.model.model.ModelFacts.
 model = Table(
     "model",
     metadata,

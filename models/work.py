@@ -22,7 +22,7 @@ class Sampling(BaseModel):
     count: int = Field(ge=1)
     seed: int
     window_characters: int | None = Field(default=None, ge=32)
-    """Where it is given windows are so many characters, the same under every model, and `window_tokens` is not used."""
+    """Where given, a window has so many characters, the same under every model, and `window_tokens` is not used."""
     first_window: bool = False
     """Whether the document's first window is measured too, by itself."""
 
@@ -33,7 +33,7 @@ class Sampling(BaseModel):
 
 
 Control = Literal["untrained", "shuffled_tokens", "shuffled_turns", "permuted_speakers"]
-"""What is taken away to see what of an effect remains: the training, or the order of tokens, turns or speakers."""
+"""What a control measurement leaves out: training, or the order of tokens, turns or speakers."""
 
 
 class WorkOptions(BaseModel):
@@ -49,7 +49,7 @@ class WorkOptions(BaseModel):
     """Whether the document's embedding is kept at every layer."""
 
     def under(self, control: Control) -> Self:
-        """The same under a control, which has no first window: it stands beside the result over the whole document."""
+        """These options with a control. It measures no first window: a control is compared over the whole document."""
         plain = None if self.sampling is None else self.sampling.model_copy(update={"first_window": False})
         return self.model_copy(update={"sampling": plain, "control": control})
 
@@ -69,7 +69,7 @@ def request_key(content_sha256: bytes, options: WorkOptions, max_tokens: int | N
 
 
 def request_settings(options: WorkOptions, max_tokens: int | None) -> bytes:
-    """What follows the content's digest in a request key: for making many keys inside the database."""
+    """What follows the content's digest in a request key; the database makes many keys with it at once."""
     settings = [DEFINITIONS, RENDERING, max_tokens, options.model_dump(mode="json")]
     return json.dumps(settings, sort_keys=True).encode()
 

@@ -1,7 +1,7 @@
 """The Celery application: how a wake-up is sent and which queue it goes to. Imports no torch.
 
-A message carries only the name of a queue, "there is work here". What the work is, who may do it and whether it was
-done already is decided in Postgres, so a message may be lost, doubled or late without harm.
+A message carries only the name of a queue that has work. What the work is, who may do it and whether it was done
+already is decided in Postgres, so a message may be lost, doubled or late without harm.
 """
 
 import logging

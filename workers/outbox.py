@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from models.queries.queue.outbox import delete_wakeups, lock_wakeups
 from workers.app import send_wakeup
 
-BITE = 1_000
+BATCH = 1_000
 """Wake-ups that are sent in one transaction, at most."""
 
 
@@ -18,7 +18,7 @@ def send_wakeups(engine: Engine) -> int:
     sent = 0
     with engine.begin() as connection:
         waiting: dict[str, list[int]] = {}
-        for wakeup in lock_wakeups(connection, BITE):
+        for wakeup in lock_wakeups(connection, BATCH):
             waiting.setdefault(wakeup.queue, []).append(wakeup.id)
         for queue, ids in sorted(waiting.items()):
             if not send_wakeup(queue):

@@ -44,9 +44,9 @@ class WorkerProcess:
         self.neighbours = 1
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._holding: set[int] = set()
-        self._guard = threading.Lock()
-        self._heart = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        self._held_tokens: set[int] = set()
+        self._lock = threading.Lock()
+        self._heartbeat = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
 
     @property
     def stopping(self) -> bool:
@@ -59,8 +59,8 @@ class WorkerProcess:
         return self.settings.threads or max(1, processors() // self.neighbours)
 
     def start(self) -> None:
-        """Begin the heartbeat, which also registers the worker."""
-        self._heart.start()
+        """Start the heartbeat, which also registers the worker."""
+        self._heartbeat.start()
 
     def end(self) -> None:
         """Stop the heartbeat and remove the worker's row."""
@@ -71,13 +71,13 @@ class WorkerProcess:
     @contextmanager
     def holding(self, token: int) -> Iterator[None]:
         """Renew the leases under this token for as long as the context lasts."""
-        with self._guard:
-            self._holding.add(token)
+        with self._lock:
+            self._held_tokens.add(token)
         try:
             yield
         finally:
-            with self._guard:
-                self._holding.discard(token)
+            with self._lock:
+                self._held_tokens.discard(token)
 
     @contextmanager
     def busy(self) -> Iterator["WorkerProcess"]:
@@ -96,19 +96,21 @@ class WorkerProcess:
             _later(self.settings.shutdown_seconds, self._abandon)
 
     def _abandon(self) -> None:
-        """The running pass has taken too long to end: give its work back and end the process."""
-        with self._guard:
-            tokens = sorted(self._holding)
+        """The running pass has taken too long to end: queue its work again and end the process."""
+        with self._lock:
+            tokens = sorted(self._held_tokens)
         if not tokens:
             return
-        log.warning("the running pass did not end within %.0f s; its work goes back", self.settings.shutdown_seconds)
+        log.warning(
+            "the running pass did not end within %.0f s; its work is queued again", self.settings.shutdown_seconds
+        )
         with self.engine.begin() as connection:
             claims.give_back_everything(connection, tokens)
             summaries.give_back_summaries(connection, tokens)
             worker_registry.remove_worker(connection, self.id)
         os._exit(os.EX_TEMPFAIL)
 
-    def _beat_on(self) -> None:
+    def _keep_beating(self) -> None:
         registered = False
         while not self._ended.is_set():
             try:
@@ -133,8 +135,8 @@ class WorkerProcess:
         return self._beat()
 
     def _beat(self) -> bool:
-        with self._guard:
-            tokens = sorted(self._holding)
+        with self._lock:
+            tokens = sorted(self._held_tokens)
         with self.engine.begin() as connection:
             known = worker_registry.beat(connection, self.id)
             if tokens:

@@ -1,4 +1,4 @@
-"""The sweeper: makes up for lost workers, a lost broker and jobs that nobody settled."""
+"""The sweeper: recovers from lost workers, a lost broker and jobs that were not settled."""
 
 import logging
 from collections.abc import Callable
@@ -23,17 +23,17 @@ def sweep(engine: Engine) -> None:
     """One sweep. Each step is a transaction of its own; sweeps may run side by side."""
     chosen = settings()
     steps: tuple[tuple[str, Callable[[Connection], object]], ...] = (
-        ("items of lost workers", lambda c: sweeping.return_lost_items(c, chosen.losses_alone)),
-        ("inquiries of lost workers", sweeping.return_lost_inquiries),
-        ("summaries of lost workers", lambda c: sweeping.return_lost_summaries(c, chosen.losses_alone)),
+        ("orphaned items", lambda c: sweeping.return_orphaned_items(c, chosen.losses_alone)),
+        ("orphaned inquiries", sweeping.return_orphaned_inquiries),
+        ("orphaned summaries", lambda c: sweeping.return_orphaned_summaries(c, chosen.losses_alone)),
         ("jobs cancelled by Cancel-After", sweeping.cancel_overdue_jobs),
-        ("jobs that nobody settled", sweeping.settle_stuck_jobs),
+        ("stuck jobs", sweeping.settle_stuck_jobs),
         ("measurements without a profile", make_missing_profiles),
         (
-            "forgotten rows",
+            "expired rows",
             lambda c: {
                 name: count
-                for name, count in sweeping.delete_forgotten(
+                for name, count in sweeping.delete_expired(
                     c,
                     idempotency_hours=chosen.idempotency_hours,
                     worker_seconds=WORKER_SILENCE * chosen.worker_alive_seconds,

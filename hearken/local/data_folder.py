@@ -1,4 +1,4 @@
-"""The data folder: made, reached, locked; and short private folders for sockets beside it."""
+"""The data folder: making, opening and locking it; and short private folders for sockets beside it."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ from hearken.local.unix_account import closed_step
 
 _SOCKET_PATH_BYTES = 107  # a longer path does not fit the kernel's sockaddr_un
 _LONGEST_SOCKET_NAME = len("/hearken-xxxxxxxx/.s.PGSQL.5432.lock")
-_LET_GO_SECONDS = 15.0
+_RELEASE_SECONDS = 15.0
 _FACTS_BYTES = 4096
 
 
@@ -80,7 +80,7 @@ class FolderLock:
             raise StartRefused(
                 f"the data folder {path.parent} cannot be written: {path.name}: {error.strerror}"
             ) from None
-        deadline = time.monotonic() + _LET_GO_SECONDS
+        deadline = time.monotonic() + _RELEASE_SECONDS
         while True:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ class FolderLock:
         os.ftruncate(self.descriptor, len(content))
 
     def release(self) -> None:
-        """Let go; a guard that still runs keeps the lock until it ends."""
+        """Release the lock; a guard that still runs keeps it until the guard ends."""
         os.ftruncate(self.descriptor, 0)
         os.close(self.descriptor)
 

@@ -1,9 +1,9 @@
 """Keeps one command running no longer than the process that asked for it. Run as a script, standard library only.
 
 ``python -I -S guard_script.py '{"command": [...], "stop_signal": 2, ...}'`` starts the command and ends it
-when its own standard input closes: by a polite parent, or by the kernel when the parent was killed. Should the guard
-itself be killed, the kernel sends the command its stop signal. Whatever the command leaves behind (children of its own
-that lost their parent, folders named in ``remove``) goes with it.
+when its own standard input closes: by its parent, or by the kernel when the parent was killed. Should the guard
+itself be killed, the kernel sends the command its stop signal. Whatever the command leaves behind (orphaned children,
+folders named in ``remove``) is removed with it.
 
 The guard writes one JSON line to file descriptor ``report``: ``{"pid": n}``, or ``{"error": "..."}``. Its exit status
 is the command's, or 128 + the number of the signal that ended it.

@@ -26,7 +26,7 @@ class GuardedProcess:
     name: str
     pid: int
     _guard: "subprocess.Popen[bytes]"
-    _lifeline: IO[Any]
+    _guard_input: IO[Any]
     _grace_seconds: float
 
     @classmethod
@@ -98,12 +98,12 @@ class GuardedProcess:
         return self._guard.poll()
 
     def ask_to_stop(self) -> None:
-        """Let go of the lifeline; the guard does the rest. Returns at once; `stop` waits."""
-        if not self._lifeline.closed:
-            self._lifeline.close()
+        """Close the guard's standard input, on which it ends the command. Returns at once; `stop` waits."""
+        if not self._guard_input.closed:
+            self._guard_input.close()
 
     def stop(self) -> int:
-        """End the command, politely first, and return its exit status."""
+        """End the command, by its stop signal first, and return its exit status."""
         self.ask_to_stop()
         try:
             return self._guard.wait(self._grace_seconds + 10)

@@ -32,7 +32,7 @@ class SupervisedChild:
         self.started = time.monotonic()
 
     def supervise(self) -> None:
-        """Look once: note a death, or start it again when the pause after one is over."""
+        """Check once: note that it died, or start it again when the pause after that is over."""
         now = time.monotonic()
         if self.restart_at is None:
             status = self.poll()

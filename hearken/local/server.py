@@ -90,7 +90,7 @@ class EmbeddedServer(ABC):
         return self.url
 
     def stop(self) -> None:
-        """End the server and let go of the folder. Does nothing where it does not run."""
+        """End the server and release the folder. Does nothing where it does not run."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -138,12 +138,12 @@ class EmbeddedServer(ABC):
         deadline = time.monotonic() + self.start_seconds
         while not self._answers():
             if process.poll() is not None:
-                raise StartRefused(f"{self.name} ended while starting: {self._last_words()}")
+                raise StartRefused(f"{self.name} ended while starting: {self._last_error()}")
             if time.monotonic() > deadline:
                 raise StartRefused(f"{self.name} did not serve within {self.start_seconds:.0f} s; see {self.log}")
             time.sleep(0.01)
 
-    def _last_words(self) -> str:
+    def _last_error(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         fatal = [line for line in lines if "FATAL" in line or "ERROR" in line]
         return (fatal or lines or ["it said nothing"])[-1]

@@ -190,7 +190,7 @@ class Stack:
         scratch = new_private_folder(None)  # its temporary files, gone with it however it ends
         part.process = GuardedProcess.start(
             part.name,
-            # -P: the folder we stand in must not lend its modules to ours
+            # -P: import no modules from the current folder
             [sys.executable, "-P", "-m", "hearken", *part.arguments],
             log=self.plan.data_dir / "logs" / f"{part.name}.log",
             stop_signal=signal.SIGTERM,

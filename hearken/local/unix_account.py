@@ -1,7 +1,7 @@
 """Which user the servers run as. PostgreSQL refuses to run as root; then they take an account of their own.
 
 That account is a number without an entry in the password file, so nothing else runs under it and nothing but the data
-folder belongs to it. The range is the one that systemd keeps for exactly such passing accounts.
+folder belongs to it. The range is the one that systemd reserves for dynamic users.
 """
 
 import grp
@@ -11,7 +11,7 @@ import stat
 import zlib
 from pathlib import Path
 
-_PASSING_ACCOUNTS = range(61_184, 65_520)
+_DYNAMIC_ACCOUNTS = range(61_184, 65_520)
 
 
 def account_for(folder: Path) -> int | None:
@@ -24,8 +24,8 @@ def account_for(folder: Path) -> int | None:
     if folder.exists() and folder.stat().st_uid != 0:
         return folder.stat().st_uid
     start = zlib.crc32(str(folder.resolve()).encode())
-    for step in range(len(_PASSING_ACCOUNTS)):
-        number = _PASSING_ACCOUNTS[(start + step) % len(_PASSING_ACCOUNTS)]
+    for step in range(len(_DYNAMIC_ACCOUNTS)):
+        number = _DYNAMIC_ACCOUNTS[(start + step) % len(_DYNAMIC_ACCOUNTS)]
         if _is_free(number):
             return number
     raise RuntimeError("every account number from 61184 to 65519 is taken")

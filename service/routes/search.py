@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, Row
 
 from attention.definitions import PROFILE
-from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
+from models.queries.search.nearest import Candidates, NearestQuery, nearest, without_profile
 from models.schemas.search import ProfileSpace, SearchAnswer, SearchRequest
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContext, AppContextDep
@@ -90,7 +90,7 @@ def _nearest(
     rows: Sequence[Row[Any]] = ()
     exact, missing = True, 0
     if point.index is not None:
-        rows, exact = nearest(connection, Wanted(candidates, point.index, point.vector, body.k))
+        rows, exact = nearest(connection, NearestQuery(candidates, point.index, point.vector, body.k))
     if body.space == "profile" and point.version_key is not None:
         missing = without_profile(connection, candidates, point.version_key)
     return rows, exact, missing

@@ -1,1 +1,1 @@
-"""What Celery does for us: the sweeper's clock, the consumer, how a worker's processes begin and end."""
+"""What Celery needs of us: the sweeper's clock, the consumer, how a worker's processes begin and end."""

@@ -1,7 +1,7 @@
 """The sweeper's clock: Celery's beat, running its entries in its own process.
 
-A sweep that had to travel as a message would wait behind a worker's long pass, or be lost with the broker that it is
-there to make up for. So beat needs the database only.
+A sweep sent as a message would wait for a worker's long pass, or be lost with the broker, whose loss it is there to
+repair. So beat needs the database only.
 """
 
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class InProcessScheduler(Scheduler):  # type: ignore[misc]
-    """Runs each due task here and now; keeps no schedule file, since a sweep at every start does no harm."""
+    """Runs each due task in this process; keeps no schedule file, since a sweep at every start does no harm."""
 
     producer = None
 

@@ -1,4 +1,4 @@
-"""How Celery's processes begin and end: the pool's child takes work, its parent passes the wish to stop on to it."""
+"""How Celery's processes begin and end: the pool's child does the work, its parent forwards SIGTERM to it."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def end(**_: Any) -> None:
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def pass_on(**_: Any) -> None:
+def forward_sigterm(**_: Any) -> None:
     """In the parent, on SIGTERM: a busy child ends its pass and gives the rest back; an idle one ends by itself."""
     if active_requests:
         for child in active_children():

@@ -1,1 +1,1 @@
-"""Short work that somebody waits for and that leaves no analysis: points, details, places on a map, files."""
+"""Short work that somebody waits for and that is not stored as an analysis: points, details, places on a map, files."""

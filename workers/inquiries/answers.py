@@ -1,4 +1,4 @@
-"""Answering inquiries: what somebody waits for now, and what leaves nothing behind."""
+"""Answering inquiries: short work that somebody waits for now, of which nothing is kept."""
 
 import logging
 from collections.abc import Callable
@@ -42,8 +42,8 @@ def answer_inquiries(
 ) -> None:
     """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one.
 
-    Whose "space" is "profile" has the point of its profile, "profile", instead of the embedding.
-    What is also to be placed on a map has "placed" besides (see `map_points`), and comes after what is not.
+    With the "space" "profile" the answer has the point "profile" instead of the embedding. Those that are also to be
+    placed on a map have "placed" besides (see `map_points`), and are answered last.
     """
     read: list[_Read] = []
     for inquiry in inquiries:
@@ -66,7 +66,7 @@ def answer_inquiries(
 
 
 def fail_inquiries(engine: Engine, inquiries: list[ClaimedInquiry], reason: str, message: str) -> None:
-    """Tell everybody who asked why there is no answer."""
+    """Store, for each inquiry, why it has no answer."""
     with engine.begin() as connection:
         for inquiry in inquiries:
             fail_inquiry(connection, inquiry, reason, message)
@@ -103,7 +103,7 @@ def _embed(engine: Engine, loaded: LoadedModel, read: list[_Read], token_budget:
 
 
 def _point(loaded: LoadedModel, inquiry: ClaimedInquiry, measured: Measurement) -> dict[str, list[float]]:
-    """Where the document stands in the space that is asked for, under that space's name."""
+    """The document's point in the requested space, under the name of the space."""
     if inquiry.request.get("space") != "profile":
         return {"embedding": measured.embedding.tolist()}
     if loaded.scale is None:

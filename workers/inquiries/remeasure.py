@@ -1,4 +1,4 @@
-"""Measuring an analysis anew for what it does not store: its tokens, its flow by head, one head's weights."""
+"""Measuring a document again for what its analysis does not store: tokens, flow by head, one head's weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ from workers.measuring.model_registry import LoadedModel
 Arrays = dict[str, NDArray[Any]]
 
 MOST_NUMBERS = 2**22
-"""Numbers given out at once: 16 MiB of them, and several times that as JSON."""
+"""Most numbers in one answer: 16 MiB, and several times that as JSON."""
 
 MODEL_CHANGED = (
     "model-changed",

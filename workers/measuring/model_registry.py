@@ -1,4 +1,4 @@
-"""The models that a worker serves: opened on first use, and what the fleet is told about them."""
+"""The models that a worker serves: loaded on first use, their state and facts told in the database."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ UNTRAINED = "~untrained"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """An opened model with the key of its version and the scale of its profiles, None where it could not be measured.
+    """A loaded model with the key of its version and the scale of its profiles, None where it could not be measured.
 
-    Whoever holds it keeps the model in memory: let go after use.
+    A reference to it keeps the model in memory: drop it after use.
     """
 
     model: Model
@@ -62,7 +62,7 @@ class ModelRegistry:
 
     An id with `UNTRAINED` behind it is the same architecture with random weights, a control that clients never see.
 
-    A refusal is final for this process; a model that was not at hand is tried again. `budgets` says how many padded
+    A refusal is final for this process; a model that was unavailable is tried again. `budgets` says how many padded
     tokens a pass under each model may have: at most `token_budget`, less where little memory is free when the model is
     loaded, and less again where memory ran out. `sharers` tells how many workers share this machine's memory.
     """
@@ -99,7 +99,7 @@ class ModelRegistry:
         return model_id in self._residence.loaded
 
     def open(self, model_id: str) -> LoadedModel:
-        """The opened model. Raises ModelRefused or ModelUnavailable, which the `model` table then tells as well."""
+        """The loaded model. Raises ModelRefused or ModelUnavailable, which is then also stored in the table `model`."""
         if model_id in self._refused:
             raise self._refused[model_id]
         if self.is_open(model_id) and model_id in self._versions:
@@ -138,7 +138,7 @@ class ModelRegistry:
             raise failure from error
 
     def _announce(self, model_id: str, model: Model) -> int:
-        """Tell everybody that the model is ready; returns the key of its version."""
+        """Store that the model is ready; returns the key of its version."""
         facts = asdict(model.facts)
         with self.engine.begin() as connection:
             if model_id.endswith(UNTRAINED):

@@ -1,4 +1,4 @@
-"""Claims: how a worker takes work items, keeps them, and lets go of them.
+"""Claims: how a worker takes work items, keeps them, and returns or ends them.
 
 A claim is a set of items under one lease token. Whoever holds a newer token, or none, changes nothing: every statement
 here that ends a claim looks at the token first. Claiming never waits for another transaction.
@@ -33,7 +33,7 @@ from models.work import WorkOptions
 QUEUED = literal(ItemState.QUEUED, Text, literal_execute=True)
 RUNNING = literal(ItemState.RUNNING, Text, literal_execute=True)
 SHORT = 64
-"""Below this many tokens every length is like every other: padding among them is cheap."""
+"""Documents of up to this many tokens may share a claim whatever their lengths, since padding is cheap there."""
 
 UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_id": None}
 
@@ -73,7 +73,7 @@ class Claim:
 class Urgent:
     """What may be taken while another claim runs: items above a priority, of an estimated length up to `longest`.
 
-    Items that lost their worker before are never urgent: if they kill this one too, the claim that runs would pay.
+    Items that lost their worker before are never urgent: if they crashed this one too, the running claim would be lost.
     """
 
     above_priority: int
@@ -94,7 +94,7 @@ def claim_items(
 
     The padded size of what is taken stays within `token_budget` by the items' estimates; a head that is longer goes
     alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
-    work is left for the model, a wake-up is written for the next worker. None: nothing to do.
+    work is left for the model, a wake-up is written for the next worker. None where there is nothing to do.
     """
     head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True)).one_or_none()
     if head is None:
@@ -136,7 +136,7 @@ def work_waits(connection: Connection, model_ids: Sequence[str], urgent: Urgent 
 
 
 def renew_leases(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:
-    """Push the end of these leases out. Rows that are being stored just now are passed over, never waited for."""
+    """Extend these leases. Rows that are being stored just now are passed over, never waited for."""
     held = (
         select(work_item.c.id)
         .where(work_item.c.state == RUNNING, work_item.c.lease_token.in_(tokens))
@@ -150,7 +150,7 @@ def renew_leases(connection: Connection, tokens: Sequence[int], lease_seconds: f
 
 
 def give_back_everything(connection: Connection, tokens: Sequence[int]) -> None:
-    """Put back whatever these claims still hold: what a worker does that has to end at once."""
+    """Queue again every item that these claims still hold: for a worker that has to end at once."""
     for token in sorted(tokens):
         held = select(work_item.c.id).where(work_item.c.state == RUNNING, work_item.c.lease_token == token)
         give_back(connection, token, list(connection.execute(held).scalars()))
@@ -158,10 +158,10 @@ def give_back_everything(connection: Connection, tokens: Sequence[int]) -> None:
 
 def lock_held(connection: Connection, token: int, item_ids: Sequence[int]) -> set[int]:
     """Lock, in the order of their ids, the items of the claim that are still its own."""
-    mine = select(work_item.c.id).where(
+    own = select(work_item.c.id).where(
         work_item.c.state == RUNNING, work_item.c.lease_token == token, work_item.c.id.in_(item_ids)
     )
-    return set(connection.execute(mine.order_by(work_item.c.id).with_for_update()).scalars())
+    return set(connection.execute(own.order_by(work_item.c.id).with_for_update()).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +229,12 @@ def fail_items(connection: Connection, token: int, failures: Mapping[int, tuple[
         .where(work_item.c.id == bindparam("item"))
         .values(
             state=ItemState.FAILED,
-            reason=bindparam("why"),
-            message=bindparam("says"),
+            reason=bindparam("item_reason"),
+            message=bindparam("item_message"),
             finished_at=func.now(),
             **UNLEASED,
         ),
-        [{"item": item, "why": failures[item][0], "says": failures[item][1]} for item in sorted(held)],
+        [{"item": item, "item_reason": failures[item][0], "item_message": failures[item][1]} for item in sorted(held)],
     )
     settle_jobs(connection, _jobs_of(connection, held))
 

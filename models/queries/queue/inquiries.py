@@ -1,4 +1,4 @@
-"""Inquiries from the asker's side: a short question to a model, and its answer. Nothing of them stays."""
+"""Inquiries as the service sees them: written, read for their answer, and deleted after it."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,11 +18,11 @@ def ask(
     request: dict[str, Any],
     patience: timedelta,
 ) -> tuple[str, tuple[Wakeup, ...]]:
-    """Ask a model something; the inquiry's id, and the wake-up to send after the commit.
+    """Write an inquiry; returns its id, and the wake-up to send after the commit.
 
     The request of the kind `embedding` is {"content": a document's content}, "options" (models.work.WorkOptions) where
-    it is not to be read whole, "space" where its point in another space is asked for, and "comparison_id" where it is
-    also to be placed on the map of a comparison under this model; of `comparison_file`, which asks no model,
+    it is not read whole, "space" where its point in another space is asked for, and "comparison_id" where it is
+    also to be placed on the map of a comparison under this model; of `comparison_file`, which needs no model,
     {"comparison_id", "name"}; of the others {"analysis_id"}, and for `attention` also {"window", "layer", "head"}.
     """
     inquiry_id = new_identifier("inq")
@@ -53,5 +53,5 @@ def read_inquiry(connection: Connection, inquiry_id: str) -> Row[Any] | None:
 
 
 def end_inquiry(connection: Connection, inquiry_id: str) -> None:
-    """The asker has its answer, or waits no longer."""
+    """Delete an inquiry that was answered, or that nobody waits for any more."""
     connection.execute(delete(inquiry).where(inquiry.c.id == inquiry_id))

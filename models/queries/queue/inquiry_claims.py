@@ -1,4 +1,4 @@
-"""Inquiries from the worker's side: short interactive work that someone waits for, claimed like items."""
+"""Inquiries as a worker sees them: short work that somebody waits for, claimed like items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ QUEUED = literal(InquiryState.QUEUED, Text, literal_execute=True)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInquiry:
-    """A question to a model; `models.queries.queue.inquiries.ask` says what the request of each kind holds."""
+    """An inquiry to answer; `models.queries.queue.inquiries.ask` says what the request of each kind holds."""
 
     id: str
     token: int
@@ -28,10 +28,10 @@ class ClaimedInquiry:
 def claim_inquiries(
     connection: Connection, model_id: str | None, worker_id: str, *, limit: int, lease_seconds: float
 ) -> list[ClaimedInquiry]:
-    """Take up to `limit` inquiries of the model, or of none, that somebody still waits for, oldest first."""
+    """Take up to `limit` inquiries to the model, or those without one, that somebody still waits for, oldest first."""
     waiting = connection.execute(
         select(inquiry.c.id, inquiry.c.kind, inquiry.c.request)
-        .where(_asks([model_id]), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
+        .where(_to_models([model_id]), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
         .order_by(inquiry.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -53,12 +53,12 @@ def claim_inquiries(
 
 
 def inquiries_wait(connection: Connection, model_ids: Sequence[str | None]) -> bool:
-    """Whether anybody waits for an answer of one of these models; None stands for what asks no model."""
-    waiting = exists().where(_asks(model_ids), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
+    """Whether anybody waits for an answer of one of these models; None stands for inquiries without a model."""
+    waiting = exists().where(_to_models(model_ids), inquiry.c.state == QUEUED, inquiry.c.expires_at > func.now())
     return bool(connection.execute(select(waiting)).scalar_one())
 
 
-def _asks(model_ids: Sequence[str | None]) -> ColumnElement[bool]:
+def _to_models(model_ids: Sequence[str | None]) -> ColumnElement[bool]:
     named = inquiry.c.model_id.in_([model_id for model_id in model_ids if model_id is not None])
     return or_(named, inquiry.c.model_id.is_(None)) if None in model_ids else named
 

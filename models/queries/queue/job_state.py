@@ -15,7 +15,7 @@ from models.states import OPEN_ITEMS, OPEN_SUMMARIES, UNFINISHED, ItemState, Job
 from models.tables import comparison, job, work_item
 
 BEGUN = (ItemState.RUNNING, ItemState.DONE, ItemState.FAILED)
-"""A job of which an item is in one of these was taken up by a worker."""
+"""A job with an item in one of these has been started by a worker."""
 
 
 def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
-"""What the sweeper does: work of lost workers goes back, forgotten things are deleted, stuck jobs are settled.
+"""What the sweeper does: it queues orphaned work again, deletes expired rows and settles stuck jobs.
 
-Every function takes a bounded bite and passes over rows that others hold, so that sweepers may run side by side.
+Work is orphaned when its lease runs out: its worker was lost. Every function takes a bounded number of rows and passes
+over those that others hold, so that sweepers may run side by side.
 """
 
 from datetime import timedelta
@@ -16,7 +17,7 @@ from models.queries.queue.outbox import queue_of, write_wakeups
 from models.states import OPEN_ITEMS, OPEN_SUMMARIES, InquiryState, ItemState, SummaryState
 from models.tables import comparison, idempotency, inquiry, job, model, sign_in, work_item, worker
 
-BITE = 500
+BATCH = 500
 WORKER_LOST = "worker-lost"
 ITEM_LOST = (
     "The worker was lost {losses} times while it measured this document alone. Send a shorter document, or ask the "
@@ -28,8 +29,8 @@ SUMMARY_LOST = (
 )
 
 
-def return_lost_items(connection: Connection, losses_alone: int) -> int:
-    """Put items back whose lease ran out; returns how many.
+def return_orphaned_items(connection: Connection, losses_alone: int) -> int:
+    """Queue orphaned items again; returns how many.
 
     An item that lost its worker among others is claimed alone from now on and is charged nothing. One that was alone is
     charged a loss, and fails at `losses_alone` of them. Items of cancelled jobs are cancelled.
@@ -38,7 +39,7 @@ def return_lost_items(connection: Connection, losses_alone: int) -> int:
         select(work_item.c.id)
         .where(work_item.c.state == RUNNING, work_item.c.leased_until < func.now())
         .order_by(work_item.c.id)
-        .limit(BITE)
+        .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
     lost = list(connection.execute(expired).scalars())
@@ -67,8 +68,8 @@ def return_lost_items(connection: Connection, losses_alone: int) -> int:
     return len(lost)
 
 
-def return_lost_inquiries(connection: Connection) -> int:
-    """Put inquiries back whose lease ran out while somebody still waits."""
+def return_orphaned_inquiries(connection: Connection) -> int:
+    """Queue orphaned inquiries again that somebody still waits for; returns how many."""
     returned = connection.execute(
         update(inquiry)
         .where(
@@ -84,8 +85,8 @@ def return_lost_inquiries(connection: Connection) -> int:
     return len(model_ids)
 
 
-def return_lost_summaries(connection: Connection, losses_allowed: int) -> int:
-    """Queue summaries again whose lease ran out; at `losses_allowed` losses the comparison fails."""
+def return_orphaned_summaries(connection: Connection, losses_allowed: int) -> int:
+    """Queue orphaned summaries again; at `losses_allowed` losses the comparison fails. Returns how many."""
     expired = and_(comparison.c.state == SummaryState.RUNNING, comparison.c.leased_until < func.now())
     lock_jobs(connection, list(connection.execute(select(comparison.c.job_id).where(expired)).scalars()))
     to_fail = comparison.c.losses + 1 >= losses_allowed
@@ -119,7 +120,7 @@ def cancel_overdue_jobs(connection: Connection) -> list[str]:
         job.c.cancel_after <= func.now(),
         job.c.cancel_requested_at.is_(None),
     )
-    jobs = list(connection.execute(overdue.order_by(job.c.id).limit(BITE)).scalars())
+    jobs = list(connection.execute(overdue.order_by(job.c.id).limit(BATCH)).scalars())
     if jobs:
         cancel_jobs(connection, jobs)
     return jobs
@@ -128,10 +129,10 @@ def cancel_overdue_jobs(connection: Connection) -> list[str]:
 def settle_stuck_jobs(connection: Connection) -> int:
     """Settle unfinished jobs of which no item is open any more; returns how many there were.
 
-    Jobs that wait for a summary which is on its way are left alone. A sweep looks at a random bite of the open jobs.
+    Jobs that wait for a summary which is on its way are left alone. A sweep looks at a random batch of the open jobs.
     """
     summary = exists().where(comparison.c.job_id == job.c.id, comparison.c.state.in_(OPEN_SUMMARIES))
-    unfinished = select(job.c.id).where(job.c.finished_at.is_(None), ~summary).order_by(func.random()).limit(BITE)
+    unfinished = select(job.c.id).where(job.c.finished_at.is_(None), ~summary).order_by(func.random()).limit(BATCH)
     jobs = [
         job_id
         for job_id in connection.execute(unfinished).scalars().all()
@@ -155,8 +156,8 @@ def queues_with_work(connection: Connection) -> list[str]:
     return queues
 
 
-def delete_forgotten(connection: Connection, *, idempotency_hours: float, worker_seconds: float) -> dict[str, int]:
-    """Delete what is past its time, and workers silent for `worker_seconds`; counts each kind."""
+def delete_expired(connection: Connection, *, idempotency_hours: float, worker_seconds: float) -> dict[str, int]:
+    """Delete expired rows, and workers without a heartbeat for `worker_seconds`; counts each kind."""
     silent = worker.c.heartbeat_at < func.now() - timedelta(seconds=worker_seconds)
     old: dict[str, Any] = {
         "idempotency keys": delete(idempotency).where(

@@ -1,4 +1,4 @@
-"""What the workers say of themselves: which are alive, which models they serve, and what those models are."""
+"""What the workers report: which of them are alive, which models they serve, and the facts of those models."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ from models.tables import comparison, model, model_version, work_item, worker
 def register_worker(
     connection: Connection, worker_id: str, *, models: Sequence[str], summaries: bool, facts: dict[str, Any]
 ) -> None:
-    """Say that a worker process is alive. `facts` hold at least `host`; safe to repeat after the row was removed."""
+    """Add a worker process as alive. `facts` hold at least `host`; safe to repeat after the row was removed."""
     row = insert(worker).values(id=worker_id, models=list(models), summaries=summaries, facts=facts)
     connection.execute(row.on_conflict_do_update(index_elements=["id"], set_={"heartbeat_at": func.now()}))
 
@@ -27,7 +27,7 @@ def beat(connection: Connection, worker_id: str) -> bool:
 
 
 def remove_worker(connection: Connection, worker_id: str) -> None:
-    """The worker has ended in good order."""
+    """Remove a worker that has ended."""
     connection.execute(delete(worker).where(worker.c.id == worker_id))
 
 
@@ -55,7 +55,7 @@ def workers_of_parent(connection: Connection, host: str, parent: str) -> dict[st
 
 
 def end_leases(connection: Connection, worker_ids: Sequence[str]) -> None:
-    """These workers are known to be dead: their rows go, and the sweeper may take their work back now."""
+    """Remove workers that are known to be dead, and end their leases, so that the sweeper may queue their work now."""
     connection.execute(delete(worker).where(worker.c.id.in_(worker_ids)))
     held = (
         select(work_item.c.id)
@@ -108,7 +108,7 @@ def set_model_ready(connection: Connection, model_id: str, facts: dict[str, Any]
 
 
 def register_version(connection: Connection, model_id: str, facts: dict[str, Any]) -> int:
-    """The key of a version, new or known, of which clients are told nothing.
+    """The key of a model version, added where it is new; the model's state stays as it is.
 
     `facts` are those of `attention.model.ModelFacts`; revision, weights_sha256, dtype and hidden_size make the version.
     """

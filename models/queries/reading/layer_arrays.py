@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from models.tables import embedding, layer_embedding, measurement_first_window, measurement_layer
 
-BITE: Final = 1_000
-"""Measurements read at once."""
+BATCH: Final = 1_000
+"""Measurements read by one statement."""
 KEPT: Final = 5
 """Metrics whose heads stay in memory: an attention profile has four."""
 _HEADER: Final = 19  # bytes before the first row
@@ -56,8 +56,8 @@ def _by_layer(
         fields += [(f"{name} length", ">i4"), (name, ">f8")]
     columns = [sql.SQL("coalesce({}, 'NaN')").format(sql.Identifier(name)) for name in names]
     count = 0
-    for start in range(0, len(distinct), BITE):
-        rows = _copied(connection, table, distinct[start : start + BITE], columns, fields)
+    for start in range(0, len(distinct), BATCH):
+        rows = _copied(connection, table, distinct[start : start + BATCH], columns, fields)
         at = np.searchsorted(distinct, rows["measurement_id"]), rows["layer"]
         for name in names:
             values[name][at] = rows[name]
@@ -102,8 +102,8 @@ def read_heads(connection: Connection, ids: Sequence[int], metric: str) -> NDArr
     fields: _Fields = [("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (heads,))]
     columns = [sql.Identifier(f"{metric}_heads")]
     distinct = np.asarray(ids, np.int64)
-    for start in range(0, len(ids), BITE):
-        rows = _copied(connection, measurement_layer, distinct[start : start + BITE], columns, fields)
+    for start in range(0, len(ids), BATCH):
+        rows = _copied(connection, measurement_layer, distinct[start : start + BATCH], columns, fields)
         at = np.searchsorted(distinct, rows["measurement_id"]), rows["layer"]
         found[at] = rows["elements"]["value"]
     return found
@@ -132,8 +132,8 @@ def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.fl
     kind = np.dtype([*_VECTOR, ("vector", ">f4", (size,))])
     found = np.full((len(distinct), size), np.nan, np.float32)
     chosen = sql.SQL("SELECT measurement_id, embedding FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
-    for start in range(0, len(distinct), BITE):
-        rows = _binary(connection, chosen.format(sql.Literal(distinct[start : start + BITE].tolist())), kind)
+    for start in range(0, len(distinct), BATCH):
+        rows = _binary(connection, chosen.format(sql.Literal(distinct[start : start + BATCH].tolist())), kind)
         found[np.searchsorted(distinct, rows["measurement_id"])] = rows["vector"]
     return found[place]
 
@@ -160,8 +160,8 @@ class StoredLayerEmbeddings:
             "SELECT measurement_id, embedding FROM layer_embedding WHERE layer = {} AND measurement_id = ANY({})"
         )
         with self._engine.connect() as connection:
-            for start in range(0, len(distinct), BITE):
-                some = sql.Literal(distinct[start : start + BITE].tolist())
+            for start in range(0, len(distinct), BATCH):
+                some = sql.Literal(distinct[start : start + BATCH].tolist())
                 read = _binary(connection, chosen.format(sql.Literal(layer), some), kind)
                 found[np.searchsorted(distinct, read["measurement_id"])] = read["vector"]
         return found[place]

@@ -21,7 +21,7 @@ RERANKED = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Whose analyses, and under which filter."""
+    """The analyses that are compared: a tenant's, under a filter."""
 
     tenant_id: str
     domain: str | None = None
@@ -32,8 +32,8 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Vectors of which candidates, in which space of which model version, near to what."""
+class NearestQuery:
+    """A search for the k vectors of an index nearest to `vector`, among the candidates."""
 
     candidates: Candidates
     index: VectorIndex
@@ -41,18 +41,18 @@ class Wanted:
     k: int
 
 
-def nearest(connection: Connection, wanted: Wanted) -> tuple[Sequence[Row[Any]], bool]:
+def nearest(connection: Connection, query: NearestQuery) -> tuple[Sequence[Row[Any]], bool]:
     """The k nearest analyses (or turns of them), nearest first, and whether every candidate was compared."""
-    parameters = _point(wanted)
-    counted = _statement(wanted, _COUNT, candidates=EXACT_CANDIDATES + 1)
+    parameters = _point(query)
+    counted = _statement(query, _COUNT, candidates=EXACT_CANDIDATES + 1)
     candidates = connection.execute(counted, parameters).scalar_one()
     if candidates > EXACT_CANDIDATES:
         connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
-        connection.execute(text(f"SET LOCAL hnsw.ef_search = {min(1000, max(100, 2 * wanted.k * RERANKED))}"))
-        found = connection.execute(_statement(wanted, _THROUGH_INDEX), parameters).all()
-        if len(found) == wanted.k:
+        connection.execute(text(f"SET LOCAL hnsw.ef_search = {min(1000, max(100, 2 * query.k * RERANKED))}"))
+        found = connection.execute(_statement(query, _THROUGH_INDEX), parameters).all()
+        if len(found) == query.k:
             return found, False
-    return connection.execute(_statement(wanted, _EXACTLY), parameters).all(), True
+    return connection.execute(_statement(query, _EXACTLY), parameters).all(), True
 
 
 def without_profile(connection: Connection, candidates: Candidates, version_key: int) -> int:
@@ -98,20 +98,20 @@ _APPROXIMATE = {
 }
 
 
-def _statement(wanted: Wanted, template: str, *, candidates: int = 0) -> TextClause:
-    """The template filled with what stands in the index's definition, and never with anything that a client sent."""
-    index = wanted.index
+def _statement(query: NearestQuery, template: str, *, candidates: int = 0) -> TextClause:
+    """The template filled from the index's definition, and never with anything that a client sent."""
+    index = query.index
     approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
     statement = template.format(
         space=index.space,
         turn=_TURN[index.space],
         predicate=index.predicate,
-        conditions=_conditions(wanted.candidates),
+        conditions=_conditions(query.candidates),
         dimension=index.dimension,
         approximate=approximate,
         candidates=candidates,
     )
-    return _bound(statement, wanted.candidates)
+    return _bound(statement, query.candidates)
 
 
 def _conditions(candidates: Candidates) -> str:
@@ -140,13 +140,13 @@ def _parameters(candidates: Candidates) -> dict[str, Any]:
     return {**given, "tenant_id": candidates.tenant_id}
 
 
-def _point(wanted: Wanted) -> dict[str, Any]:
-    multiple = 1 if wanted.index.kind == "vector" else RERANKED
+def _point(query: NearestQuery) -> dict[str, Any]:
+    multiple = 1 if query.index.kind == "vector" else RERANKED
     return {
-        **_parameters(wanted.candidates),
-        "vector": "[" + ",".join(map(repr, wanted.vector)) + "]",
-        "k": wanted.k,
-        "candidates": wanted.k * multiple,
+        **_parameters(query.candidates),
+        "vector": "[" + ",".join(map(repr, query.vector)) + "]",
+        "k": query.k,
+        "candidates": query.k * multiple,
     }
 
 

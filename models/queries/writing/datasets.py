@@ -18,7 +18,7 @@ _COPY = (
     "COPY document (id, tenant_id, dataset_id, position, external_id, domain, labels, cluster, content, "
     "content_sha256, characters) FROM STDIN"
 )
-_DOMAIN = 5  # its place among the columns
+_DOMAIN = 5  # its index among the columns
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 

@@ -1,4 +1,4 @@
-"""Deletion: what a client made goes, and with its last use the measurement; a job's counts stay.
+"""Deletion of what a client made. A measurement is deleted with its last use; a job's counts stay.
 
 Locks in the one order: work items by id, jobs, then measurements by id. Whether a measurement is still used is asked
 after its lock is held, by a statement of its own, which sees what others have committed meanwhile.
@@ -95,7 +95,7 @@ def delete_dataset(connection: Connection, tenant_id: str, dataset_id: str) -> N
 
 
 def _note_orphans(connection: Connection, measurement_ids: Select[Any]) -> None:
-    """Note and lock the measurements that may lose their last use."""
+    """Note and lock the measurements that may be orphaned, because their last use is deleted."""
     connection.execute(_CREATE_ORPHANS)
     connection.execute(insert(_ORPHANS).from_select(["id"], measurement_ids.distinct()))
     connection.execute(_LOCK_ORPHANS)

@@ -14,7 +14,7 @@ from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.writing.binary_copy import copy_rows
 from models.tables import measurement, profile_scale
 
-BITE = 500
+BATCH = 500
 """Profiles that one sweep makes for measurements that have none."""
 
 
@@ -61,7 +61,7 @@ def make_missing_profiles(connection: Connection) -> int:
         select(measurement.c.id, measurement.c.tenant_id)
         .where(measurement.c.version_key == version_key, *missing)
         .order_by(measurement.c.id)
-        .limit(BITE)
+        .limit(BATCH)
         .with_for_update(key_share=True, skip_locked=True)
     )
     tenants = {row.id: row.tenant_id for row in connection.execute(chosen)}

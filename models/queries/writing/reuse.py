@@ -1,4 +1,4 @@
-"""Equal work: items whose request was measured before are answered without a worker."""
+"""Reuse of equal work: items whose request was measured before are answered without a worker."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from models.identifiers import new_identifier
 from models.states import ItemState
 from models.tables import analysis, job, known_request, measurement, model, model_version, work_item
 
-BITE = 2_000
+BATCH = 2_000
 TIMING = {"queued_ms": 0.0, "tokenize_ms": 0.0, "forward_ms": 0.0, "store_ms": 0.0}
 
 
 def answer_known_items(connection: Connection, job_id: str, model_id: str, dtype: str) -> int:
     """Make analyses of the job's queued items that the model's present weights were asked before; returns how many.
 
-    Measurements are locked against deletion as they are attached. In bites, so that memory stays bounded.
+    Measurements are locked against deletion as they are attached. In batches, so that memory stays bounded.
     """
     version_key = connection.execute(
         select(model_version.c.key)
@@ -63,7 +63,7 @@ def _known(job_id: str, model_id: str, version_key: int, after: int) -> Any:
             work_item.c.id > after,
         )
         .order_by(work_item.c.id)
-        .limit(BITE)
+        .limit(BATCH)
         .with_for_update(read=True, key_share=True, of=measurement)
     )
 

@@ -51,7 +51,7 @@ class Measured(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one item. Without `measured` the numbers are known already, under the same work key."""
+    """The outcome of one item. Without `measured` the numbers are stored already, under the same work key."""
 
     item: ClaimedItem
     work_key: bytes

@@ -15,7 +15,7 @@ from models.queries.queue.claims import Claim, claim_items, fail_items, lock_hel
 from models.queries.queue.inquiry_claims import claim_inquiries
 from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.notifications import CHANNEL
-from models.queries.queue.sweeping import delete_forgotten, queues_with_work, return_lost_inquiries, settle_stuck_jobs
+from models.queries.queue.sweeping import delete_expired, queues_with_work, return_orphaned_inquiries, settle_stuck_jobs
 from models.tables import comparison, idempotency, inquiry, model, outbox, work_item, worker
 
 
@@ -158,7 +158,7 @@ def test_the_sweeper_names_the_queues_behind_which_something_waits(engine: Engin
         assert queues_with_work(connection)[-1] == "summaries"
 
 
-def test_what_is_forgotten_is_deleted_and_nothing_else(engine: Engine) -> None:
+def test_what_has_expired_is_deleted_and_nothing_else(engine: Engine) -> None:
     old, young = func.now() - timedelta(hours=25), func.now() - timedelta(hours=23)
     with engine.begin() as connection:
         for key, created in (("old", old), ("young", young)):
@@ -177,9 +177,9 @@ def test_what_is_forgotten_is_deleted_and_nothing_else(engine: Engine) -> None:
                     expires_at=old if key == "old" else func.now() + timedelta(seconds=30),
                 )
             )
-        deleted = delete_forgotten(connection, idempotency_hours=24, worker_seconds=24 * 3600)
+        deleted = delete_expired(connection, idempotency_hours=24, worker_seconds=24 * 3600)
         assert deleted == {"idempotency keys": 1, "inquiries": 1, "signed-in browsers": 0, "workers": 1}
-        assert return_lost_inquiries(connection) == 1
+        assert return_orphaned_inquiries(connection) == 1
         assert connection.execute(select(inquiry.c.id, inquiry.c.state)).all() == [("young", "queued")]
         assert connection.execute(select(idempotency.c.key)).scalars().all() == ["young"]
         assert connection.execute(select(worker.c.id)).scalars().all() == ["young"]
@@ -201,7 +201,7 @@ def test_lost_inquiries_go_back_with_one_wake_up_a_queue_whether_or_not_they_ask
         ]
         assert len(taken) == 4
         connection.execute(delete(outbox))
-        assert return_lost_inquiries(connection) == 4
+        assert return_orphaned_inquiries(connection) == 4
         assert connection.execute(select(inquiry.c.state, inquiry.c.lease_token).distinct()).all() == [("queued", None)]
         written = connection.execute(select(outbox.c.queue).order_by(outbox.c.queue)).scalars().all()
         assert written == [f"model:{MODEL}", "summaries"]

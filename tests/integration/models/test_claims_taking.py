@@ -19,7 +19,7 @@ from models.queries.queue.claims import (
     renew_leases,
     work_waits,
 )
-from models.queries.queue.sweeping import cancel_overdue_jobs, return_lost_items
+from models.queries.queue.sweeping import cancel_overdue_jobs, return_orphaned_items
 from models.tables import INTERACTIVE, job, outbox, work_item
 
 LONG_QUEUE = text(
@@ -183,7 +183,7 @@ def test_an_old_token_changes_nothing(engine: Engine) -> None:
         old = claim(connection)
     expire(engine)
     with engine.begin() as connection:
-        assert return_lost_items(connection, 3) == 1
+        assert return_orphaned_items(connection, 3) == 1
         new = claim(connection)
     ids = [item.id for item in old.items]
     assert [item.id for item in new.items] == ids
@@ -203,7 +203,7 @@ def test_a_renewed_lease_does_not_expire(engine: Engine) -> None:
     expire(engine)
     with engine.begin() as connection:
         renew_leases(connection, [taken.token], 60)
-        assert return_lost_items(connection, 3) == 0
+        assert return_orphaned_items(connection, 3) == 0
 
 
 def test_a_lost_claim_charges_nobody_and_its_items_are_claimed_alone(engine: Engine) -> None:
@@ -212,7 +212,7 @@ def test_a_lost_claim_charges_nobody_and_its_items_are_claimed_alone(engine: Eng
         assert len(claim(connection).items) == 3
     expire(engine)
     with engine.begin() as connection:
-        assert return_lost_items(connection, 3) == 3
+        assert return_orphaned_items(connection, 3) == 3
         assert connection.execute(select(work_item.c.losses).distinct()).scalars().all() == [0]
         assert [len(claim(connection).items) for _ in range(3)] == [1, 1, 1]
 
@@ -225,7 +225,7 @@ def test_an_item_that_loses_its_worker_three_times_alone_fails_by_name(engine: E
             claim(connection)
         expire(engine)
         with engine.begin() as connection:
-            assert return_lost_items(connection, 3) == 1
+            assert return_orphaned_items(connection, 3) == 1
     assert states(engine, job_id) == {"failed": 1}
     row = job_row(engine, job_id)
     assert (row.state, row.reason) == ("failed", "worker-lost")
@@ -257,7 +257,7 @@ def test_items_of_a_cancelled_job_that_are_given_back_or_lost_are_cancelled(engi
         give_back(connection, taken.token, [taken.items[0].id])
     expire(engine)
     with engine.begin() as connection:
-        return_lost_items(connection, 3)
+        return_orphaned_items(connection, 3)
     assert states(engine, job_id) == {"cancelled": 2}
     assert job_row(engine, job_id).state == "cancelled"
 
@@ -290,7 +290,7 @@ def test_the_queries_of_a_claim_read_their_indexes_in_a_long_queue(engine: Engin
     with engine.begin() as connection:
         taken = claim(connection)
         renew_leases(connection, [taken.token], 60)
-        return_lost_items(connection, 3)
+        return_orphaned_items(connection, 3)
     event.remove(engine, "before_cursor_execute", listen)
     plans = []
     with engine.begin() as connection:

@@ -12,7 +12,7 @@ from attention.definitions import DEFINITIONS
 from models.identifiers import new_identifier
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
-from models.queries.search.nearest import Candidates, Wanted, nearest
+from models.queries.search.nearest import Candidates, NearestQuery, nearest
 from models.queries.search.vectors import VectorIndex, ensure_vector_indexes
 from models.tables import LOCAL_TENANT, analysis, document, embedding, measurement, model_version, work_item
 
@@ -92,8 +92,8 @@ def _true_best(vector: Sequence[float], k: int, step: int = 1) -> list[str]:
     return [f"{LOCAL_TENANT}-{number}" for number in ranked[:k]]
 
 
-def _wanted(version: int, vector: list[float], k: int, domain: str | None = None) -> Wanted:
-    return Wanted(Candidates(LOCAL_TENANT, domain=domain), VectorIndex(version, DIMENSION, "document"), vector, k)
+def _wanted(version: int, vector: list[float], k: int, domain: str | None = None) -> NearestQuery:
+    return NearestQuery(Candidates(LOCAL_TENANT, domain=domain), VectorIndex(version, DIMENSION, "document"), vector, k)
 
 
 def test_few_candidates_are_all_compared(engine: Engine, version: int) -> None:

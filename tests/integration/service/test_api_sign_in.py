@@ -10,7 +10,7 @@ from api_service import api_process, json_lines, problem_of
 from sqlalchemy import create_engine, text
 
 from models.queries.access.keys import NewKey, create_key, revoke_key
-from models.queries.queue.sweeping import delete_forgotten
+from models.queries.queue.sweeping import delete_expired
 
 pytestmark = pytest.mark.xdist_group("api sign-in")
 
@@ -135,7 +135,7 @@ def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, module_data
         )
     problem_of(api.get("/v1/jobs", headers=late), 401, "unauthenticated")
     with engine.begin() as connection:
-        swept = delete_forgotten(connection, idempotency_hours=24, worker_seconds=3600)
+        swept = delete_expired(connection, idempotency_hours=24, worker_seconds=3600)
         left = connection.execute(text("SELECT count(*) FROM sign_in WHERE key_id = :id"), {"id": key.id})
         assert (swept["signed-in browsers"] >= 1, left.scalar_one()) == (True, 0)
     engine.dispose()

@@ -18,10 +18,10 @@ from attention.measure.profile import Scale
 from models.identifiers import new_identifier
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
-from models.queries.search.nearest import Candidates, Wanted, nearest, without_profile
+from models.queries.search.nearest import Candidates, NearestQuery, nearest, without_profile
 from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.vectors import ensure_vector_index
-from models.queries.writing.profiles import BITE, make_missing_profiles, store_scale
+from models.queries.writing.profiles import BATCH, make_missing_profiles, store_scale
 from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,
@@ -72,7 +72,7 @@ def filled(module_database_url: str) -> Iterator[tuple[Engine, int, StoredScale]
     while not made or made[-1]:
         with engine.begin() as connection:
             made.append(make_missing_profiles(connection))
-    assert made == [BITE, 2 * COUNT - BITE, 0]
+    assert made == [BATCH, 2 * COUNT - BATCH, 0]
     ensure_vector_index(engine, stored.index)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
@@ -147,8 +147,8 @@ def best(vector: np.ndarray[Any, Any], k: int, step: int = 1) -> dict[str, float
     return {f"{LOCAL_TENANT}-{numbers[place]}": near[place] for place in order}
 
 
-def wanted(stored: StoredScale, number: int, k: int, domain: str | None = None) -> Wanted:
-    return Wanted(Candidates(LOCAL_TENANT, domain=domain), stored.index, point_of(number).tolist(), k)
+def wanted(stored: StoredScale, number: int, k: int, domain: str | None = None) -> NearestQuery:
+    return NearestQuery(Candidates(LOCAL_TENANT, domain=domain), stored.index, point_of(number).tolist(), k)
 
 
 def test_few_candidates_are_all_compared(filled: tuple[Engine, int, StoredScale]) -> None:

@@ -11,7 +11,7 @@ from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import Engine, create_engine, delete, func, select, update
 
 from models.queries.queue.cancellation import cancel_jobs
-from models.queries.queue.sweeping import return_lost_summaries
+from models.queries.queue.sweeping import return_orphaned_summaries
 from models.queries.reading.summaries import claim_summary, measured_group, store_summary
 from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
@@ -180,7 +180,7 @@ def test_a_summary_that_loses_its_worker_is_made_again_and_three_times_fails(
             lost = update(comparison).where(comparison.c.id == claimed.id)
             connection.execute(lost.values(leased_until=func.now() - timedelta(seconds=1)))
         with engine.begin() as connection:
-            assert return_lost_summaries(connection, 3) == 1
+            assert return_orphaned_summaries(connection, 3) == 1
         assert comparison_of(engine, job_id).losses == loss
     assert (job_row(engine, job_id).state, job_row(engine, job_id).reason) == ("failed", "worker-lost")
 
