@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, Row, Text, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from attention.definitions import METRIC_NAMES
@@ -26,6 +26,7 @@ from models.queries.reading.layer_arrays import (
     read_first_windows,
     read_layers,
 )
+from models.states import ItemState, SummaryState
 from models.tables import (
     analysis,
     comparison,
@@ -76,7 +77,7 @@ def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) 
     """Take the oldest comparison that waits for its summary."""
     waiting = (
         select(comparison.c.id)
-        .where(comparison.c.state == literal("queued", literal_execute=True))
+        .where(comparison.c.state == literal(SummaryState.QUEUED, Text, literal_execute=True))
         .order_by(comparison.c.created_at, comparison.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -86,7 +87,7 @@ def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) 
         update(comparison)
         .where(comparison.c.id == waiting.scalar_subquery())
         .values(
-            state="running",
+            state=SummaryState.RUNNING,
             lease_token=token,
             leased_until=func.now() + timedelta(seconds=lease_seconds),
             worker_id=worker_id,
@@ -100,7 +101,7 @@ def renew_summaries(connection: Connection, tokens: Sequence[int], lease_seconds
     """Push the end of these leases out."""
     held = (
         select(comparison.c.id)
-        .where(comparison.c.state == "running", comparison.c.lease_token.in_(tokens))
+        .where(comparison.c.state == SummaryState.RUNNING, comparison.c.lease_token.in_(tokens))
         .with_for_update(skip_locked=True)
     )
     connection.execute(
@@ -114,7 +115,7 @@ def summary_wanted(connection: Connection, claimed: ClaimedSummary) -> bool:
     """Whether the summary is still this claim's and its job is not to be cancelled."""
     wanted = select(comparison.c.id).where(
         comparison.c.id == claimed.id,
-        comparison.c.state == "running",
+        comparison.c.state == SummaryState.RUNNING,
         comparison.c.lease_token == claimed.token,
         comparison.c.job_id == job.c.id,
         job.c.cancel_requested_at.is_(None),
@@ -126,8 +127,8 @@ def give_back_summaries(connection: Connection, tokens: Sequence[int]) -> None:
     """Queue the summaries under these tokens again, and write a wake-up."""
     returned = connection.execute(
         update(comparison)
-        .where(comparison.c.state == "running", comparison.c.lease_token.in_(tokens))
-        .values(state="queued", **UNLEASED)
+        .where(comparison.c.state == SummaryState.RUNNING, comparison.c.lease_token.in_(tokens))
+        .values(state=SummaryState.QUEUED, **UNLEASED)
     )
     if returned.rowcount:
         write_wakeups(connection, [None])
@@ -137,7 +138,7 @@ def store_summary(
     connection: Connection, claimed: ClaimedSummary, result: dict[str, Any], files: Sequence[SummaryFile]
 ) -> bool:
     """Store result and files, and settle the job; False, with nothing stored, when the claim was lost."""
-    if not _end(connection, claimed, {"state": "done", "result": result}):
+    if not _end(connection, claimed, {"state": SummaryState.DONE, "result": result}):
         return False
     for file in files:
         values = {"media_type": file.media_type, "body": file.body}
@@ -149,7 +150,7 @@ def store_summary(
 
 def fail_summary(connection: Connection, claimed: ClaimedSummary, reason: str, message: str) -> bool:
     """The summary cannot be made: the job fails with this reason. False when the claim was lost."""
-    if not _end(connection, claimed, {"state": "failed"}):
+    if not _end(connection, claimed, {"state": SummaryState.FAILED}):
         return False
     connection.execute(update(job).where(job.c.id == claimed.job_id).values(reason=reason, message=message))
     settle_jobs(connection, [claimed.job_id])
@@ -162,7 +163,7 @@ def _end(connection: Connection, claimed: ClaimedSummary, values: dict[str, Any]
         update(comparison)
         .where(
             comparison.c.id == claimed.id,
-            comparison.c.state == "running",
+            comparison.c.state == SummaryState.RUNNING,
             comparison.c.lease_token == claimed.token,
         )
         .values(**values, **UNLEASED)
@@ -221,7 +222,9 @@ def contents_of_group(connection: Connection, job_id: str, position: int) -> Ite
     chosen = (
         select(document.c.id, document.c.content)
         .join_from(work_item, document, work_item.c.document_id == document.c.id)
-        .where(work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == "done")
+        .where(
+            work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == ItemState.DONE
+        )
         .order_by(work_item.c.id)
         .execution_options(yield_per=256)
     )
@@ -245,7 +248,9 @@ def _clusters(rows: Sequence[Row[Any]]) -> list[str] | None:
 def _skipped(connection: Connection, job_id: str, position: int) -> dict[str, int]:
     failed = (
         select(work_item.c.reason, func.count())
-        .where(work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == "failed")
+        .where(
+            work_item.c.job_id == job_id, work_item.c.group_position == position, work_item.c.state == ItemState.FAILED
+        )
         .group_by(work_item.c.reason)
     )
     return dict(connection.execute(failed).all())
