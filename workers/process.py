@@ -138,7 +138,7 @@ class WorkerProcess:
         with self._lock:
             tokens = sorted(self._held_tokens)
         with self.engine.begin() as connection:
-            known = worker_registry.beat(connection, self.id)
+            known = worker_registry.renew_heartbeat(connection, self.id)
             if tokens:
                 claims.renew_leases(connection, tokens, self.settings.lease_seconds)
                 summaries.renew_summaries(connection, tokens, self.settings.lease_seconds)

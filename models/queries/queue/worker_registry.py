@@ -20,7 +20,7 @@ def register_worker(
     connection.execute(row.on_conflict_do_update(index_elements=["id"], set_={"heartbeat_at": func.now()}))
 
 
-def beat(connection: Connection, worker_id: str) -> bool:
+def renew_heartbeat(connection: Connection, worker_id: str) -> bool:
     """Renew the worker's heartbeat; False when its row is gone and it has to register again."""
     renewed = connection.execute(update(worker).where(worker.c.id == worker_id).values(heartbeat_at=func.now()))
     return renewed.rowcount == 1
