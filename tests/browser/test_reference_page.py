@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from api_service import api_process, problem_of
+from playwright.sync_api import expect
 
 from hearken.local import RedisServer
-from tests.browser.chromium import Browser
+from tests.browser.chromium import Pages, addresses, complaints
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-OPERATIONS = "document.querySelectorAll('.opblock').length"
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +22,18 @@ def api(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_operation_is_shown_and_no_other_host_is_asked(browser: Browser, api: httpx.Client, width: int) -> None:
-    page = browser.page(width, dark=width == 390)
-    page.open(f"{api.base_url}/docs")
+def test_every_operation_is_shown_and_no_other_host_is_asked(new_page: Pages, api: httpx.Client, width: int) -> None:
+    page = new_page(width, dark=width == 390)
+    page.goto(f"{api.base_url}/docs")
     described = api.get("/openapi.json").json()
-    page.until(f"{OPERATIONS} === {sum(len(methods) for methods in described['paths'].values())}")
-    page.evaluate("document.querySelector('.opblock-summary-control').click()")
-    page.until("document.querySelector('.opblock .responses-wrapper') !== null")
-    assert page.errors == []
-    addresses = [one for one in page.requests if not one.startswith(("data:", "blob:"))]
-    assert [one for one in addresses if not one.startswith(str(api.base_url))] == []
-    assert f"{api.base_url}/docs/swagger-ui-bundle.js" in addresses
+    operations = page.locator(".opblock")
+    expect(operations).to_have_count(sum(len(methods) for methods in described["paths"].values()))
+    operations.first.locator(".opblock-summary-control").click()
+    expect(operations.first.locator(".responses-wrapper")).to_be_visible()
+    assert complaints(page) == []
+    asked = addresses(page)
+    assert [one for one in asked if not one.startswith(str(api.base_url))] == []
+    assert f"{api.base_url}/docs/swagger-ui-bundle.js" in asked
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     assert page.evaluate("document.documentElement.classList.contains('dark-mode')") is (width == 390)
 
