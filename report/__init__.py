@@ -1,6 +1,6 @@
 """A comparison made readable: the page, the text, the long table, the printed figures.
 
-Pure functions of the comparison's JSON: nothing here measures, reads a data base or decides what is significant.
+Pure functions of a `Study`: nothing here measures, reads a data base or decides what is significant.
 """
 
 from report.findings import Finding, findings

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from attention.comparison.study import Study
 from report.controls import controls
 from report.figures.charts import charts
 from report.figures.control_lines import control_keys
@@ -17,6 +18,7 @@ from report.figures.legend import CHANCE, legend
 from report.findings import findings
 from report.first_window import first_window
 from report.matrix import matrix
+from report.pairs import overall_pairs
 from report.summary import summary
 from report.wording import (
     METRIC,
@@ -27,7 +29,6 @@ from report.wording import (
     fixed,
     listed,
     metric_name,
-    overall_pairs,
     p_column,
     p_shown,
     shown,
@@ -39,21 +40,21 @@ _PAIRS_SHOWN = 400
 _GROUPS_NAMED = 6
 
 
-def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
+def build_report(result: Study, request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
     """The comparison as a self-contained page: no address is ever loaded, plotly.js stands in it once.
 
     Args:
-        result: the comparison's JSON (`ComparisonResult.as_dict`).
+        result: what the comparison gave.
         request: what was asked, shown as it was sent.
         versions: further names and versions (the model's revision, this program), shown beside the result's own.
     """
     drawn = charts(result)
-    order = sorted(overall_pairs(result), key=lambda pair: (pair["p_adjusted"], -abs(pair["delta"])))
+    order = sorted(overall_pairs(result), key=lambda pair: (pair.p_adjusted, -abs(pair.delta)))
     template = _environment().get_template("page.html")
     return template.render(
         result=result,
         request=json.dumps(request, indent=2, ensure_ascii=False, sort_keys=True),
-        versions={**result["versions"], **versions},
+        versions={**result.versions, **versions},
         heading=_heading(result),
         summary=summary(result),
         findings=findings(result),
@@ -80,19 +81,18 @@ def build_report(result: Mapping[str, Any], request: Mapping[str, Any], versions
 _KINDS = ("curve:", "heat:", "forest:", "layers:", "heads:", "separability:", "map:")
 
 
-def _heading(result: Mapping[str, Any]) -> str:
+def _heading(result: Study) -> str:
     """The groups by name, where these are few enough to be read at once."""
-    names = [group["name"] for group in result["groups"]]
+    names = [group.name for group in result.groups]
     return listed(names) if len(names) <= _GROUPS_NAMED else f"{len(names)} groups of documents"
 
 
-def _first_metric(result: Mapping[str, Any]) -> str:
+def _first_metric(result: Study) -> str:
     """The metric that chosen figures open with: that of the largest overall effect."""
     pairs = overall_pairs(result)
     if pairs:
-        metric: str = max(pairs, key=lambda pair: abs(pair["delta"]))["metric"]
-        return metric
-    return (drawn_metrics(result) or result["metrics"])[0]
+        return max(pairs, key=lambda pair: abs(pair.delta)).metric
+    return (drawn_metrics(result) or list(result.metrics))[0]
 
 
 def _style() -> str:

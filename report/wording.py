@@ -3,12 +3,16 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
+from attention.comparison.parts.effects import Mean
+from attention.comparison.parts.spaces import Map, Space
+from attention.comparison.study import Study
 from attention.definitions import METRICS, Metric
+from report.pairs import DefinedPair
 
 METRIC: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
-SPACE: Final[Mapping[str, str]] = {"embedding": "document embeddings", "profile": "attention profiles"}
+SPACE: Final[Mapping[Space, str]] = {"embedding": "document embeddings", "profile": "attention profiles"}
 SIGNIFICANT: Final = 0.05
 
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B8A000")
@@ -73,15 +77,20 @@ def share(part: float) -> str:
     return "more than 99%" if 0.995 <= part < 1 else f"{part:.0%}"
 
 
-def interval_shown(cell: Mapping[str, Any], centre: str = "mean") -> str:
+def mean_shown(cell: Mean) -> str:
     """`12.3 [11.9, 12.8]`."""
-    return f"{shown(cell[centre])} [{shown(cell['low'])}, {shown(cell['high'])}]"
+    return f"{shown(cell.mean)} [{shown(cell.low)}, {shown(cell.high)}]"
 
 
-def space_of(mapped: Mapping[str, Any]) -> str:
-    """What a map, or a separability, was made from: `document embeddings, layer 4`."""
-    layer = "" if mapped["layer"] is None else f", layer {mapped['layer']}"
-    return SPACE[mapped["space"]] + layer
+def effect_shown(pair: DefinedPair) -> str:
+    """`0.61 [0.48, 0.72]`."""
+    return f"{shown(pair.delta)} [{shown(pair.low)}, {shown(pair.high)}]"
+
+
+def space_of(mapped: Map) -> str:
+    """What a map was made from: `document embeddings, layer 4`."""
+    layer = "" if mapped.layer is None else f", layer {mapped.layer}"
+    return SPACE[mapped.space] + layer
 
 
 def unbroken(text: str) -> str:
@@ -89,9 +98,9 @@ def unbroken(text: str) -> str:
     return re.sub(r"\[[^\[\]]{1,40}\]|\bp [=<] ", lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
-def colours(result: Mapping[str, Any]) -> dict[str, str]:
+def colours(result: Study) -> dict[str, str]:
     """One colour a group, in the result's order; they repeat after eight, where markers and dashes still differ."""
-    return {group["name"]: PALETTE[i % len(PALETTE)] for i, group in enumerate(result["groups"])}
+    return {group.name: PALETTE[i % len(PALETTE)] for i, group in enumerate(result.groups)}
 
 
 def abridged(name: str, length: int = 26) -> str:
@@ -99,23 +108,16 @@ def abridged(name: str, length: int = 26) -> str:
     return name if len(name) <= length else name[: length - 1].rstrip() + "…"
 
 
-def drawn_metrics(result: Mapping[str, Any]) -> list[str]:
+def drawn_metrics(result: Study) -> list[str]:
     """The metrics that have more than one value anywhere: what is always 0 or never defined is not drawn."""
 
+    levels = [*(row.metrics for row in result.layers), result.overall]
+
     def varied(metric: str) -> bool:
-        values = {
-            cell["mean"]
-            for row in [*result["layers"], {metric: result["overall"][metric]}]
-            for cell in row[metric].values()
-        }
+        values = {cell.mean for level in levels for cell in level[metric].values()}
         return len(values - {None}) > 1
 
-    return [metric for metric in result["metrics"] if varied(metric)]
-
-
-def overall_pairs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The overall comparisons in which something was tested."""
-    return [pair for pair in result["pairs"] if pair["level"] == "overall" and pair["p"] is not None]
+    return [metric for metric in result.metrics if varied(metric)]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from attention.errors import HearkenError
 from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, work_waits
 from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries, inquiries_wait
-from models.queries.reading.summaries import claim_summary
+from models.queries.queue.summary_claims import claim_summary
 from models.settings import load_models_file
 from models.tables import INTERACTIVE
 from workers.comparing.summaries import SummaryRun

@@ -15,8 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.identifiers import new_identifier
-from models.queries.queue import claims, worker_registry
-from models.queries.reading import summaries
+from models.queries.queue import claims, summary_claims, worker_registry
 from models.settings import Settings, load_models_file, settings
 from workers.database import engine
 
@@ -106,7 +105,7 @@ class WorkerProcess:
         )
         with self.engine.begin() as connection:
             claims.give_back_everything(connection, tokens)
-            summaries.give_back_summaries(connection, tokens)
+            summary_claims.give_back_summaries(connection, tokens)
             worker_registry.remove_worker(connection, self.id)
         os._exit(os.EX_TEMPFAIL)
 
@@ -141,7 +140,7 @@ class WorkerProcess:
             known = worker_registry.renew_heartbeat(connection, self.id)
             if tokens:
                 claims.renew_leases(connection, tokens, self.settings.lease_seconds)
-                summaries.renew_summaries(connection, tokens, self.settings.lease_seconds)
+                summary_claims.renew_summaries(connection, tokens, self.settings.lease_seconds)
             self.neighbours = max(
                 1, worker_registry.workers_on_host(connection, self.host, self.settings.worker_alive_seconds)
             )

@@ -1,14 +1,14 @@
 """What the controls gave, as thin lines in the figures of layers; a legend's key shows each, none is shown at first."""
 
-from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
+from attention.comparison.parts.spaces import Space
+from attention.comparison.study import Study
 from report.controls import CONTROL, control_accuracies, control_deltas, made
 from report.figures.legend import colour_name
 from report.wording import fixed, shown
 
-Result = Mapping[str, Any]
 Chart = dict[str, Any]
 
 _DASHES: Final = {
@@ -20,36 +20,35 @@ _DASHES: Final = {
 """What plotly.js calls a control's dash, and the same as SVG's `stroke-dasharray`."""
 
 
-def control_keys(result: Result) -> list[dict[str, str]]:
+def control_keys(result: Study) -> list[dict[str, str]]:
     """Every control that was made: what its key switches, its name and its dash."""
     return [{"toggle": _key(name), "name": CONTROL[name], "dash": _DASHES[name][1]} for name in made(result)]
 
 
-def control_means(result: Result, metric: str) -> list[Chart]:
+def control_means(result: Study, metric: str) -> list[Chart]:
     """Each group's mean by layer under each control, in the group's colour."""
     lines = []
     for name, control in made(result).items():
-        for number, group in enumerate(result["groups"]):
-            cells = [
-                (row["layer"], row.get(metric, {}).get(group["name"], {}).get("mean")) for row in control["layers"]
-            ]
+        for number, group in enumerate(result.groups):
+            found = [(row.layer, row.metrics.get(metric, {}).get(group.name)) for row in control.layers]
+            cells = [(layer, None if cell is None else cell.mean) for layer, cell in found]
             line = _line(name, cells, colour_name(number), shown)
-            line["meta"] = [f"group:{group['name']}", _key(name)]
-            line["name"] = f"{escape(group['name'])}, {CONTROL[name]}"
+            line["meta"] = [f"group:{group.name}", _key(name)]
+            line["name"] = f"{escape(group.name)}, {CONTROL[name]}"
             lines.append(line)
     return lines
 
 
-def control_effects(result: Result, metric: str, a: str, b: str) -> list[Chart]:
+def control_effects(result: Study, metric: str, a: str, b: str) -> list[Chart]:
     """Cliff's delta of two groups by layer under each control."""
-    layers = [row["layer"] for row in result["layers"]]
+    layers = [row.layer for row in result.layers]
     return [
         _line(name, [(layer, found.get((metric, layer, a, b))) for layer in layers], "--limit", fixed)
         for name, found in control_deltas(result).items()
     ]
 
 
-def control_separations(result: Result, space: str, layers: list[int]) -> list[Chart]:
+def control_separations(result: Study, space: Space, layers: list[int]) -> list[Chart]:
     """The balanced accuracy by layer under each control."""
     return [
         _line(name, [(layer, found.get((space, layer))) for layer in layers], "--accent", fixed)

@@ -1,8 +1,8 @@
 """The marks by which groups are told apart, in the figures and in the legends beside them: colour, dash and symbol."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from attention.comparison.study import Study
 from report.wording import PALETTE
 
 _DASHES: Final = (
@@ -50,14 +50,14 @@ def symbol(number: int) -> str:
     return _SYMBOLS[number % len(_SYMBOLS)][0]
 
 
-def legend(result: Mapping[str, Any]) -> list[dict[str, str]]:
+def legend(result: Study) -> list[dict[str, str]]:
     """Name, colour, dash and symbol of every group, as the page draws them."""
     return [
         {
-            "name": group["name"],
+            "name": group.name,
             "colour": colour_name(number),
             "dash": _DASHES[number % len(_DASHES)][1],
             "symbol": _SYMBOLS[number % len(_SYMBOLS)][1],
         }
-        for number, group in enumerate(result["groups"])
+        for number, group in enumerate(result.groups)
     ]

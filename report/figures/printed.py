@@ -1,7 +1,7 @@
 """Figures for print: SVG, PNG at 300 dots an inch, and PDF, by matplotlib without any window."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.wording import colours, drawn_metrics, metric_name, overall_pairs, space_of, titled
+from attention.comparison.study import Study
+from report.pairs import overall_pairs
+from report.wording import colours, drawn_metrics, metric_name, space_of, titled
 
-Result = Mapping[str, Any]
 Format = Literal["svg", "png", "pdf"]
 
 _STYLES = ("-", "--", ":", "-.")
@@ -31,12 +32,12 @@ _SETTINGS: Final = {
 }
 
 
-def figure_names(result: Result) -> list[str]:
+def figure_names(result: Study) -> list[str]:
     """Names of all figures of this result, such as `curve-distance`, `forest-entropy` or `map-embedding`."""
     return sorted(_figures(result))
 
 
-def figure(result: Result, name: str, form: Format) -> bytes:
+def figure(result: Study, name: str, form: Format) -> bytes:
     """One figure as a file.
 
     Raises:
@@ -52,36 +53,35 @@ def figure(result: Result, name: str, form: Format) -> bytes:
     return file.getvalue()
 
 
-def _figures(result: Result) -> dict[str, tuple[Callable[[Axes], None], float, float]]:
+def _figures(result: Study) -> dict[str, tuple[Callable[[Axes], None], float, float]]:
     """Name -> (what draws it, width and height in inches)."""
     found: dict[str, tuple[Callable[[Axes], None], float, float]] = {}
-    groups, tested = len(result["groups"]), overall_pairs(result)
+    groups, tested = len(result.groups), overall_pairs(result)
     for metric in drawn_metrics(result):
         dashed = metric.replace("_", "-")
         found[f"curve-{dashed}"] = (_bound(_curve, result, metric), 4.6, 3.0)
         found[f"heat-{dashed}"] = (_bound(_heat, result, metric), 5.2, 1.4 + 0.32 * groups)
-        pairs = sum(pair["metric"] == metric for pair in tested)
+        pairs = sum(pair.metric == metric for pair in tested)
         if pairs:
             found[f"forest-{dashed}"] = (_bound(_forest, result, metric), 5.2, 1.0 + 0.28 * pairs)
-        if metric in (result.get("heads") or {}):
-            layers = len(result["heads"][metric]["epsilon_squared"])
+        if metric in (result.heads or {}):
+            layers = len(result.layers)
             found[f"heads-{dashed}"] = (_bound(_heads, result, metric), 5.2, 1.4 + min(5.0, 0.26 * layers))
-    for index, mapped in enumerate(result["maps"]):
-        layer = "" if mapped["layer"] is None else f"-layer-{mapped['layer']}"
-        found[f"map-{mapped['space']}{layer}"] = (_bound(_map, result, index), 4.6, 4.6)
+    for index, mapped in enumerate(result.maps):
+        layer = "" if mapped.layer is None else f"-layer-{mapped.layer}"
+        found[f"map-{mapped.space}{layer}"] = (_bound(_map, result, index), 4.6, 4.6)
     return found
 
 
-def _bound(draw: Callable[[Axes, Result, Any], None], result: Result, what: str | int) -> Callable[[Axes], None]:
+def _bound(draw: Callable[[Axes, Study, Any], None], result: Study, what: str | int) -> Callable[[Axes], None]:
     return lambda axes: draw(axes, result, what)
 
 
-def _curve(axes: Axes, result: Result, metric: str) -> None:
-    layers = [row["layer"] for row in result["layers"]]
+def _curve(axes: Axes, result: Study, metric: str) -> None:
+    layers = [row.layer for row in result.layers]
     for i, (name, colour) in enumerate(colours(result).items()):
-        mean, low, high = (
-            _numbers([row[metric][name][k] for row in result["layers"]]) for k in ("mean", "low", "high")
-        )
+        cells = [row.metrics[metric][name] for row in result.layers]
+        mean, low, high = (_numbers([getattr(cell, k) for cell in cells]) for k in ("mean", "low", "high"))
         if np.isnan(mean).all():
             continue
         axes.fill_between(layers, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -101,13 +101,13 @@ def _curve(axes: Axes, result: Result, metric: str) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=4, fontsize=8)
 
 
-def _numbers(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _numbers(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _heat(axes: Axes, result: Result, metric: str) -> None:
-    names = [group["name"] for group in result["groups"]]
-    rows = np.array([_numbers([row[metric][name]["mean"] for row in result["layers"]]) for name in names])
+def _heat(axes: Axes, result: Study, metric: str) -> None:
+    names = [group.name for group in result.groups]
+    rows = np.array([_numbers([row.metrics[metric][name].mean for row in result.layers]) for name in names])
     image = axes.imshow(rows, aspect="auto", cmap="cividis")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("layer")
@@ -121,23 +121,24 @@ def _bar(axes: Axes, image: Any, label: str) -> None:
     drawn.colorbar(image, ax=axes, label=label, pad=0.02)
 
 
-def _forest(axes: Axes, result: Result, metric: str) -> None:
-    pairs = [pair for pair in overall_pairs(result) if pair["metric"] == metric]
+def _forest(axes: Axes, result: Study, metric: str) -> None:
+    pairs = [pair for pair in overall_pairs(result) if pair.metric == metric]
     for row, pair in enumerate(pairs):
-        filled = "#0072B2" if pair["p_adjusted"] < 0.05 else "white"
-        axes.plot([pair["low"], pair["high"]], [row, row], color="#0072B2", linewidth=1.4)
-        axes.plot(pair["delta"], row, marker="o", markersize=6, color="#0072B2", markerfacecolor=filled)
+        filled = "#0072B2" if pair.p_adjusted < 0.05 else "white"
+        axes.plot([pair.low, pair.high], [row, row], color="#0072B2", linewidth=1.4)
+        axes.plot(pair.delta, row, marker="o", markersize=6, color="#0072B2", markerfacecolor=filled)
     axes.axvline(0, color="#7F7F7F", linewidth=0.7)
-    axes.set_yticks(range(len(pairs)), [f"{pair['a']} – {pair['b']}" for pair in pairs])
+    axes.set_yticks(range(len(pairs)), [f"{pair.a} – {pair.b}" for pair in pairs])
     axes.invert_yaxis()
     axes.set_xlim(-1.05, 1.05)
     axes.set_xlabel(f"Cliff's delta, {metric_name(metric)} (filled: adjusted p below 0.05)")
 
 
-def _heads(axes: Axes, result: Result, metric: str) -> None:
-    found = result["heads"][metric]
-    epsilon = np.array([_numbers(row) for row in found["epsilon_squared"]])
-    p = np.array([_numbers(row) for row in found["p_adjusted"]])
+def _heads(axes: Axes, result: Study, metric: str) -> None:
+    assert result.heads is not None
+    found = result.heads[metric]
+    epsilon = np.array([_numbers(row) for row in found.epsilon_squared])
+    p = np.array([_numbers(row) for row in found.p_adjusted])
     image = axes.imshow(epsilon, aspect="auto", cmap="cividis", vmin=0)
     layer, head = np.nonzero(p < 0.05)
     axes.scatter(head, layer, s=10, color="white", edgecolors="black", linewidths=0.5)
@@ -147,11 +148,11 @@ def _heads(axes: Axes, result: Result, metric: str) -> None:
     _bar(axes, image, "epsilon squared")
 
 
-def _map(axes: Axes, result: Result, index: int) -> None:
-    mapped = result["maps"][index]
+def _map(axes: Axes, result: Study, index: int) -> None:
+    mapped = result.maps[index]
     for i, (name, colour) in enumerate(colours(result).items()):
-        at = np.array([(point["x"], point["y"]) for point in mapped["points"] if point["group"] == name]).reshape(-1, 2)
-        size = 18 if len(mapped["points"]) <= 1000 else 5
+        at = np.array([(point.x, point.y) for point in mapped.points if point.group == name]).reshape(-1, 2)
+        size = 18 if len(mapped.points) <= 1000 else 5
         axes.scatter(
             at[:, 0],
             at[:, 1],
@@ -166,8 +167,8 @@ def _map(axes: Axes, result: Result, index: int) -> None:
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(
-        f"t-SNE of {space_of(mapped)}; perplexity {mapped['perplexity']:.3g}, "
-        f"trustworthiness {mapped['trustworthiness']:.2f}",
+        f"t-SNE of {space_of(mapped)}; perplexity {mapped.perplexity:.3g}, "
+        f"trustworthiness {mapped.trustworthiness:.2f}",
         fontsize=8,
     )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=4, fontsize=8)

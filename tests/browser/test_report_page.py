@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,9 @@ from playwright.sync_api import Browser, Page, expect
 from attention.comparison.compare import compare
 from attention.comparison.controls import compare_control
 from attention.comparison.groups import ComparisonSettings
-from attention.comparison.json_form import as_json
+from attention.comparison.parts.repeated import Refused
+from attention.comparison.parts.spaces import Point
+from attention.comparison.study import Study
 from report import build_report
 from tests.browser.chromium import Pages, addresses, complaints, opening
 from tests.browser.contrast import CONTRAST
@@ -33,31 +34,30 @@ SCROLL_THERE = """async place => {
 
 
 @pytest.fixture(scope="module")
-def result() -> Any:
+def result() -> Study:
     names = [("conversation", 0.6), ("code", 0.0), ("web", 0.2), (LONG_NAME, 0.9)]
     groups = [planted_group(name, size=12, layers=8, shift=shift, conversation=shift > 0) for name, shift in names]
     groups[1].skipped = {"too-short": 3}
     settings = ComparisonSettings()
-    found = as_json(compare(groups, settings))
     again = [planted_group(name, size=12, layers=8, shift=shift / 3, seed=7) for name, shift in names]
     plain = replace(settings, metrics=("distance", "entropy", "sink"))
-    found["controls"] = {
-        "untrained": as_json(compare_control(again, plain, lambda _: None)),
-        "shuffled_turns": {"refused": "group 'code' has 0 usable documents"},
+    controls = {
+        "untrained": compare_control(again, plain, lambda _: None),
+        "shuffled_turns": Refused(refused="group 'code' has 0 usable documents"),
     }
-    return found
+    return replace(compare(groups, settings), controls=controls)
 
 
 @pytest.fixture(scope="module")
-def address(result: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(result: Study, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of many points, as a file."""
     random = np.random.default_rng(5)
-    names = [group["name"] for group in result["groups"]]
-    points = [
-        {"analysis_id": f"an_{number}", "group": names[number % 4], "x": float(x), "y": float(y)}
+    names = [group.name for group in result.groups]
+    points = tuple(
+        Point(analysis_id=f"an_{number}", group=names[number % 4], x=float(x), y=float(y))
         for number, (x, y) in enumerate(random.normal(size=(POINTS, 2)) * 20)
-    ]
-    many = {**result, "maps": [{**drawn, "points": points} for drawn in result["maps"]]}
+    )
+    many = replace(result, maps=tuple(replace(drawn, points=points) for drawn in result.maps))
     file = tmp_path_factory.mktemp("report") / "report.html"
     file.write_text(build_report(many, {"groups": names}, {"hearken": "0"}), encoding="utf-8")
     return file.as_uri()
@@ -144,11 +144,11 @@ def test_the_page_asks_for_nothing_and_the_console_stays_empty(view: Pages, addr
     assert addresses(page) == [address]
 
 
-def test_a_large_map_is_drawn_under_the_page_s_own_policy(new_page: Pages, result: Any, tmp_path: Path) -> None:
-    points = [
-        {"analysis_id": str(number), "group": "code", "x": number % 61, "y": number // 61} for number in range(3_500)
-    ]
-    large = {**result, "maps": [{**result["maps"][0], "points": points}]}
+def test_a_large_map_is_drawn_under_the_page_s_own_policy(new_page: Pages, result: Study, tmp_path: Path) -> None:
+    points = tuple(
+        Point(analysis_id=str(number), group="code", x=number % 61, y=number // 61) for number in range(3_500)
+    )
+    large = replace(result, maps=(replace(result.maps[0], points=points),))
     file = tmp_path / "large.html"
     file.write_text(build_report(large, {}, {}), encoding="utf-8")
     page = shown(new_page(768), file.as_uri())

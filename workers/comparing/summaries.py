@@ -3,25 +3,19 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison.conduct import conduct_study
 from attention.comparison.groups import ComparisonSettings, Group
-from attention.comparison.json_form import as_json
 from attention.comparison.parts.documents import Windows
+from attention.comparison.study import Study
 from attention.errors import HearkenError, Interrupted
-from models.queries.reading.comparisons import SummaryFile
-from models.queries.reading.summaries import (
-    ClaimedSummary,
-    fail_summary,
-    give_back_summaries,
-    store_summary,
-    summary_wanted,
-)
+from models.queries.queue.summary_claims import ClaimedSummary, fail_summary, give_back_summaries, summary_wanted
+from models.queries.writing.comparisons import SummaryFile, store_summary
 from models.schemas.comparisons import ComparisonRequest
 from models.tables import BACKGROUND
 from workers.comparing.stored_groups import stored_groups
@@ -60,7 +54,7 @@ class SummaryRun:
                     summary.abandon()
                     break
                 self.worker.allow_preemption(BACKGROUND)
-            result, files = summary.result()
+            study, files = summary.result()
         except Interrupted:
             with self.engine.begin() as connection:
                 give_back_summaries(connection, [self.claimed.token])
@@ -73,7 +67,7 @@ class SummaryRun:
             self._fail(*UNEXPECTED)
         else:
             with self.engine.begin() as connection:
-                stored = store_summary(connection, self.claimed, result, files)
+                stored = store_summary(connection, self.claimed, study, files)
             log.info("summary comparison=%s %s", self.claimed.id, "is stored" if stored else "was not wanted any more")
 
     def _wanted(self) -> bool:
@@ -89,7 +83,7 @@ class SummaryRun:
         with self.engine.connect() as connection:
             return stored_groups(connection, self.claimed.job_id, self.request, first)
 
-    def _make(self, groups: list[Group], begin: Callable[[str], None]) -> tuple[dict[str, Any], list[SummaryFile]]:
+    def _make(self, groups: list[Group], begin: Callable[[str], None]) -> tuple[Study, list[SummaryFile]]:
         """The comparison's result and its page; `begin` is called before each step and may raise to stop the work."""
         study = conduct_study(
             groups,
@@ -107,10 +101,9 @@ class SummaryRun:
         from report import build_report  # here, because the drawing libraries take a second to load
         from report.figures.printed import figure_names
 
-        result = as_json(study)
-        result["figures"] = figure_names(result)
-        page = build_report(result, self.claimed.request, stated_versions(result))
-        return result, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
+        study = replace(study, figures=tuple(figure_names(study)))
+        page = build_report(study, self.claimed.request, stated_versions(study))
+        return study, [SummaryFile(REPORT, "text/html; charset=utf-8", page.encode())]
 
 
 def _settings(request: ComparisonRequest) -> ComparisonSettings:
@@ -139,10 +132,10 @@ def _windows(request: ComparisonRequest) -> Windows:
 class SummaryThread:
     """A summary made in a thread of its own, which may be stopped between two of its steps."""
 
-    def __init__(self, work: Callable[[Callable[[str], None]], tuple[dict[str, Any], list[SummaryFile]]]) -> None:
+    def __init__(self, work: Callable[[Callable[[str], None]], tuple[Study, list[SummaryFile]]]) -> None:
         self._work = work
         self._abandoned = threading.Event()
-        self._result: tuple[dict[str, Any], list[SummaryFile]] | None = None
+        self._result: tuple[Study, list[SummaryFile]] | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="summary", daemon=True)
         self._thread.start()
@@ -156,7 +149,7 @@ class SummaryThread:
         """Let the work end at its next step; nobody waits for it."""
         self._abandoned.set()
 
-    def result(self) -> tuple[dict[str, Any], list[SummaryFile]]:
+    def result(self) -> tuple[Study, list[SummaryFile]]:
         """What the work made. Raises what it raised, or Interrupted when it was abandoned."""
         if self._abandoned.is_set():
             raise Interrupted("the summary was abandoned")

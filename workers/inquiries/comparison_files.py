@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from attention.comparison.study import Study
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY
 from attention.errors import ComparisonRefused, HearkenError
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
-from models.queries.reading.comparisons import SummaryFile, keep_file, result_of
+from models.queries.reading.comparisons import read_study
+from models.queries.writing.comparisons import SummaryFile, keep_file
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,10 @@ def answer_file(engine: Engine, asked: ClaimedInquiry) -> None:
     comparison_id, name = asked.request["comparison_id"], asked.request["name"]
     try:
         with engine.connect() as connection:
-            found = result_of(connection, comparison_id)
+            found = read_study(connection, comparison_id)
         if found is None:
             raise ComparisonRefused("the comparison was deleted meanwhile")
-        made = comparison_file(found.result, found.request, name)
+        made = comparison_file(found.study, found.request, name)
         with engine.begin() as connection:
             keep_file(connection, comparison_id, made)
             answer_inquiry(connection, asked, {})
@@ -45,7 +47,7 @@ def answer_file(engine: Engine, asked: ClaimedInquiry) -> None:
         _fail(engine, asked, *UNEXPECTED)
 
 
-def comparison_file(result: Mapping[str, Any], request: Mapping[str, Any], name: str) -> SummaryFile:
+def comparison_file(study: Study, request: Mapping[str, Any], name: str) -> SummaryFile:
     """One of the files that are made from a comparison's result.
 
     Raises ComparisonRefused for a name that this result has no file of.
@@ -54,38 +56,39 @@ def comparison_file(result: Mapping[str, Any], request: Mapping[str, Any], name:
 
     match name:
         case "report.md":
-            text = report.markdown(result, request, stated_versions(result))
+            text = report.markdown(study, request, stated_versions(study))
             return SummaryFile(name, "text/markdown; charset=utf-8", text.encode())
         case "numbers.csv":
-            return SummaryFile(name, "text/csv; charset=utf-8", report.tidy_csv(result).encode())
+            return SummaryFile(name, "text/csv; charset=utf-8", report.tidy_csv(study).encode())
         case "numbers.parquet":
-            return SummaryFile(name, "application/vnd.apache.parquet", _parquet(result))
+            return SummaryFile(name, "application/vnd.apache.parquet", _parquet(study))
     stem, _, form = name.rpartition(".")
     if form in FIGURES:
         from report.figures.printed import figure
 
         try:
-            return SummaryFile(name, FIGURES[form], figure(result, stem, form))  # type: ignore[arg-type]
+            return SummaryFile(name, FIGURES[form], figure(study, stem, form))  # type: ignore[arg-type]
         except KeyError:
             pass
     raise ComparisonRefused(f"the comparison has no {name}")
 
 
-def stated_versions(result: Mapping[str, Any]) -> dict[str, str]:
+def stated_versions(study: Study) -> dict[str, str]:
     """What a report says it was made with."""
     own = {"hearken": version("hearken"), "definitions": DEFINITIONS, "interdependency": INTERDEPENDENCY}
-    return {**own, **result.get("versions", {})}
+    return {**own, **study.versions}
 
 
-def _parquet(result: Mapping[str, Any]) -> bytes:
-    """The long table of `report.tidy` as Parquet; names as dictionaries, undefined values as nulls."""
+def _parquet(study: Study) -> bytes:
+    """The long table as Parquet; names as dictionaries, undefined values as nulls."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    from report.tidy import COLUMNS, tidy_rows
+    from report.rows import COLUMNS
+    from report.tidy import tidy_rows
 
     kinds = {"layer": pa.int32(), "head": pa.int32(), "value": pa.float64()}
-    columns = list(zip(*tidy_rows(result), strict=True))
+    columns = list(zip(*tidy_rows(study), strict=True))
     arrays = []
     for name, values in zip(COLUMNS, columns, strict=True):
         if name == "value":

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, literal, select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, Select, select, text, tuple_
 
+from attention.comparison.json_form import from_json
+from attention.comparison.study import Study
 from models.queries.reading.jobs import Position
 from models.tables import comparison, comparison_file, job
 
@@ -38,12 +39,11 @@ _POINTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryFile:
-    """A file made from a comparison's result."""
+class StoredStudy:
+    """A comparison's result, and the request it answers as JSON."""
 
-    name: str
-    media_type: str
-    body: bytes
+    request: dict[str, Any]
+    study: Study
 
 
 def find_comparison(connection: Connection, tenant_id: str, comparison_id: str) -> Row[Any] | None:
@@ -108,27 +108,13 @@ def read_comparison_file(
     return None if row is None else (row.media_type, bytes(row.body))
 
 
-def result_of(connection: Connection, comparison_id: str) -> Row[Any] | None:
-    """`request` and `result` of a comparison that has a result."""
-    found: Select[Any] = select(comparison.c.request, comparison.c.result).where(
+def read_study(connection: Connection, comparison_id: str) -> StoredStudy | None:
+    """The result of a comparison that has one, whatever version stored it."""
+    query: Select[Any] = select(comparison.c.request, comparison.c.result).where(
         comparison.c.id == comparison_id, comparison.c.result.is_not(None)
     )
-    return connection.execute(found).one_or_none()
-
-
-def keep_file(connection: Connection, comparison_id: str, file: SummaryFile) -> None:
-    """Store a file with its comparison, in place of one of the same name; without effect where that is gone."""
-    owner = select(
-        comparison.c.id,
-        literal(file.name),
-        literal(file.media_type),
-        literal(file.body, comparison_file.c.body.type),
-    ).where(comparison.c.id == comparison_id)
-    row = insert(comparison_file).from_select(
-        ["comparison_id", "name", "media_type", "body"], owner.with_for_update(read=True, key_share=True)
-    )
-    values = {"media_type": row.excluded.media_type, "body": row.excluded.body}
-    connection.execute(row.on_conflict_do_update(index_elements=["comparison_id", "name"], set_=values))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredStudy(row.request, from_json(Study, row.result))
 
 
 def _view(*more: Any) -> Select[Any]:

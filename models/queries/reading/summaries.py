@@ -1,23 +1,14 @@
-"""Summaries of comparisons: claimed and leased like items, with the numbers they are made from.
-
-The order of locks goes on from that of `settling`: a comparison's row is locked after its job's.
-"""
+"""The groups of a comparison as its job measured them: the numbers that its summary is made from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Text, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, func, select
 
 from attention.definitions import METRIC_NAMES
-from models.queries.queue.claims import UNLEASED, new_lease_token
-from models.queries.queue.job_state import lock_jobs, settle_jobs
-from models.queries.queue.outbox import write_wakeups
-from models.queries.reading.comparisons import SummaryFile
 from models.queries.reading.layer_arrays import (
     StoredHeads,
     StoredLayerEmbeddings,
@@ -26,27 +17,8 @@ from models.queries.reading.layer_arrays import (
     read_first_windows,
     read_layers,
 )
-from models.states import ItemState, SummaryState
-from models.tables import (
-    analysis,
-    comparison,
-    comparison_file,
-    document,
-    job,
-    measurement,
-    model_version,
-    work_item,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedSummary:
-    """A comparison whose documents are all settled. `request` is a models.schemas.comparisons.ComparisonRequest."""
-
-    id: str
-    job_id: str
-    token: int
-    request: dict[str, Any]
+from models.states import ItemState
+from models.tables import analysis, document, measurement, model_version, work_item
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,104 +43,6 @@ class MeasuredGroup:
     own_tokens: NDArray[np.float64]  # (n,)
     architecture: str | None
     first_windows: dict[str, NDArray[np.float64]] | None  # (n, L)
-
-
-def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) -> ClaimedSummary | None:
-    """Take the oldest comparison that waits for its summary."""
-    waiting = (
-        select(comparison.c.id)
-        .where(comparison.c.state == literal(SummaryState.QUEUED, Text, literal_execute=True))
-        .order_by(comparison.c.created_at, comparison.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    token = new_lease_token(connection)
-    row = connection.execute(
-        update(comparison)
-        .where(comparison.c.id == waiting.scalar_subquery())
-        .values(
-            state=SummaryState.RUNNING,
-            lease_token=token,
-            leased_until=func.now() + timedelta(seconds=lease_seconds),
-            worker_id=worker_id,
-        )
-        .returning(comparison.c.id, comparison.c.job_id, comparison.c.request)
-    ).one_or_none()
-    return None if row is None else ClaimedSummary(row.id, row.job_id, token, row.request)
-
-
-def renew_summaries(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:
-    """Push the end of these leases out."""
-    held = (
-        select(comparison.c.id)
-        .where(comparison.c.state == SummaryState.RUNNING, comparison.c.lease_token.in_(tokens))
-        .with_for_update(skip_locked=True)
-    )
-    connection.execute(
-        update(comparison)
-        .where(comparison.c.id.in_(held.scalar_subquery()))
-        .values(leased_until=func.now() + timedelta(seconds=lease_seconds))
-    )
-
-
-def summary_wanted(connection: Connection, claimed: ClaimedSummary) -> bool:
-    """Whether the summary is still this claim's and its job is not to be cancelled."""
-    wanted = select(comparison.c.id).where(
-        comparison.c.id == claimed.id,
-        comparison.c.state == SummaryState.RUNNING,
-        comparison.c.lease_token == claimed.token,
-        comparison.c.job_id == job.c.id,
-        job.c.cancel_requested_at.is_(None),
-    )
-    return connection.execute(wanted).one_or_none() is not None
-
-
-def give_back_summaries(connection: Connection, tokens: Sequence[int]) -> None:
-    """Queue the summaries under these tokens again, and write a wake-up."""
-    returned = connection.execute(
-        update(comparison)
-        .where(comparison.c.state == SummaryState.RUNNING, comparison.c.lease_token.in_(tokens))
-        .values(state=SummaryState.QUEUED, **UNLEASED)
-    )
-    if returned.rowcount:
-        write_wakeups(connection, [None])
-
-
-def store_summary(
-    connection: Connection, claimed: ClaimedSummary, result: dict[str, Any], files: Sequence[SummaryFile]
-) -> bool:
-    """Store result and files, and settle the job; False, with nothing stored, when the claim was lost."""
-    if not _end(connection, claimed, {"state": SummaryState.DONE, "result": result}):
-        return False
-    for file in files:
-        values = {"media_type": file.media_type, "body": file.body}
-        row = insert(comparison_file).values(comparison_id=claimed.id, name=file.name, **values)
-        connection.execute(row.on_conflict_do_update(index_elements=["comparison_id", "name"], set_=values))
-    settle_jobs(connection, [claimed.job_id])
-    return True
-
-
-def fail_summary(connection: Connection, claimed: ClaimedSummary, reason: str, message: str) -> bool:
-    """The summary cannot be made: the job fails with this reason. False when the claim was lost."""
-    if not _end(connection, claimed, {"state": SummaryState.FAILED}):
-        return False
-    connection.execute(update(job).where(job.c.id == claimed.job_id).values(reason=reason, message=message))
-    settle_jobs(connection, [claimed.job_id])
-    return True
-
-
-def _end(connection: Connection, claimed: ClaimedSummary, values: dict[str, Any]) -> bool:
-    lock_jobs(connection, [claimed.job_id])
-    ended = connection.execute(
-        update(comparison)
-        .where(
-            comparison.c.id == claimed.id,
-            comparison.c.state == SummaryState.RUNNING,
-            comparison.c.lease_token == claimed.token,
-        )
-        .values(**values, **UNLEASED)
-    )
-    return ended.rowcount == 1
 
 
 def measured_group(connection: Connection, job_id: str, position: int) -> MeasuredGroup:

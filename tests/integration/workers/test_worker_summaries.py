@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import Engine, create_engine, delete, func, select, update
+from tests.unit.comparison.seeded_study import stored
 
+from attention.comparison.json_form import from_json
+from attention.comparison.study import Study
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.sweeping import return_orphaned_summaries
 from models.queries.reading.summaries import claim_summary, measured_group, store_summary
@@ -164,7 +167,7 @@ def test_a_comparison_cancelled_before_its_summary_has_none(engine: Engine, work
         cancel_jobs(connection, [job_id])
     assert (job_row(engine, job_id).state, comparison_of(engine, job_id).state) == ("cancelled", "cancelled")
     with engine.begin() as connection:
-        assert store_summary(connection, claimed, {"late": True}, []) is False
+        assert store_summary(connection, claimed, from_json(Study, stored("study.json")), []) is False
     assert comparison_of(engine, job_id).result is None
 
 

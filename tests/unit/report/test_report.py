@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from planted import planted_group
@@ -11,6 +12,8 @@ from planted import planted_group
 from attention.comparison.compare import compare
 from attention.comparison.groups import ComparisonSettings
 from attention.comparison.json_form import as_json
+from attention.comparison.parts.effects import LayerMeans
+from attention.comparison.study import Study
 from report import build_report, findings, markdown, tidy_csv
 from report.figures.printed import figure, figure_names
 from report.wording import p_shown, shown, unbroken
@@ -19,19 +22,24 @@ NASTY = "</script><img src=x onerror=alert(1)>|`$x$"
 
 
 @pytest.fixture(scope="module")
-def result() -> dict:
+def study() -> Study:
     groups = [
         planted_group("conversation", size=14, shift=0.6),
         planted_group("code", size=12, conversation=False),
         planted_group(NASTY, size=10, conversation=False, shift=0.2),
     ]
     groups[1].skipped = {"too-short": 3}
-    return as_json(compare(groups))
+    return compare(groups)
 
 
 @pytest.fixture(scope="module")
-def page(result: dict) -> str:
-    return build_report(result, {"seed": 0, "groups": [{"name": NASTY}]}, {"hearken": "0.1.0"})
+def result(study: Study) -> dict:
+    return as_json(study)
+
+
+@pytest.fixture(scope="module")
+def page(study: Study) -> str:
+    return build_report(study, {"seed": 0, "groups": [{"name": NASTY}]}, {"hearken": "0.1.0"})
 
 
 def _at(result: dict, path: tuple) -> object:
@@ -40,8 +48,8 @@ def _at(result: dict, path: tuple) -> object:
     return result
 
 
-def test_every_sentence_shows_the_numbers_it_rests_on(result: dict):
-    found = findings(result)
+def test_every_sentence_shows_the_numbers_it_rests_on(study: Study, result: dict):
+    found = findings(study)
     assert len(found) >= 10
     for finding in found:
         assert finding.evidence
@@ -51,8 +59,8 @@ def test_every_sentence_shows_the_numbers_it_rests_on(result: dict):
             assert said in finding.text, (finding.text, path, value)
 
 
-def test_highest_and_lowest_are_the_highest_and_lowest(result: dict):
-    said = {finding.title: finding for finding in findings(result)}
+def test_highest_and_lowest_are_the_highest_and_lowest(study: Study, result: dict):
+    said = {finding.title: finding for finding in findings(study)}
     for metric in ("distance", "entropy", "sink"):
         cells = result["overall"][metric]
         _, _, highest, _ = said[metric.capitalize()].evidence[0]
@@ -61,15 +69,15 @@ def test_highest_and_lowest_are_the_highest_and_lowest(result: dict):
         assert cells[lowest]["mean"] == min(cell["mean"] for cell in cells.values())
 
 
-def test_counts_of_differences_are_counted_from_the_table(result: dict):
-    said = next(finding.text for finding in findings(result) if finding.title == "Differences overall")
+def test_counts_of_differences_are_counted_from_the_table(study: Study, result: dict):
+    said = next(finding.text for finding in findings(study) if finding.title == "Differences overall")
     tested = [p for p in result["pairs"] if p["level"] == "overall" and p["p"] is not None]
     passed = [p for p in tested if p["p_adjusted"] < 0.05]
     assert said.startswith(f"{len(passed)} of {len(tested)} ")
 
 
-def test_the_group_said_to_be_larger_is_larger(result: dict):
-    finding = next(finding for finding in findings(result) if finding.title == "Largest difference")
+def test_the_group_said_to_be_larger_is_larger(study: Study, result: dict):
+    finding = next(finding for finding in findings(study) if finding.title == "Largest difference")
     pair = _at(result, finding.evidence[0][:2])
     larger = pair["a"] if pair["delta"] > 0 else pair["b"]
     assert f"a document of {larger} has the larger value" in finding.text
@@ -79,9 +87,9 @@ def test_the_group_said_to_be_larger_is_larger(result: dict):
 
 def test_where_nothing_passes_nothing_is_claimed():
     groups = [planted_group(name, seed=8, metrics=["distance"], size=8) for name in "ab"]
-    result = as_json(compare(groups))
-    assert min(pair["p_adjusted"] for pair in result["pairs"]) >= 0.05
-    said = " ".join(finding.text for finding in findings(result))
+    study = compare(groups)
+    assert min(pair.p_adjusted for pair in study.pairs) >= 0.05
+    said = " ".join(finding.text for finding in findings(study))
     assert "None of 1 comparisons" in said
     assert "furthest apart" not in said
 
@@ -94,11 +102,11 @@ def test_the_page_needs_nothing_but_itself(page: str):
     assert "default-src 'none'" in page
 
 
-def test_a_group_s_name_cannot_become_markup(page: str, result: dict):
+def test_a_group_s_name_cannot_become_markup(page: str, study: Study):
     assert "<img src=x" not in page
     figures = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.S).group(1)
     assert "curve:distance" in json.loads(figures)
-    assert "<img" not in markdown(result, {}, {})
+    assert "<img" not in markdown(study, {}, {})
 
 
 def test_every_warning_and_every_skipped_document_is_on_the_page(page: str, result: dict):
@@ -107,8 +115,8 @@ def test_every_warning_and_every_skipped_document_is_on_the_page(page: str, resu
     assert "2403.05045" in page
 
 
-def test_the_long_table_has_every_number_to_its_last_digit(result: dict):
-    rows = list(csv.DictReader(io.StringIO(tidy_csv(result))))
+def test_the_long_table_has_every_number_to_its_last_digit(study: Study, result: dict):
+    rows = list(csv.DictReader(io.StringIO(tidy_csv(study))))
     mean = [
         row
         for row in rows
@@ -121,23 +129,23 @@ def test_the_long_table_has_every_number_to_its_last_digit(result: dict):
     assert sum(row["quantity"] == "p_adjusted" and row["table"] == "pairs" for row in rows) == len(result["pairs"])
 
 
-def test_figures_of_every_kind_are_drawn_and_repeat_their_bytes(result: dict):
-    names = figure_names(result)
+def test_figures_of_every_kind_are_drawn_and_repeat_their_bytes(study: Study):
+    names = figure_names(study)
     chosen = ["curve-distance", "forest-distance", "heads-distance", "heat-distance", "map-embedding", "map-profile"]
     assert set(chosen) <= set(names)
     for name in chosen:
-        svg = figure(result, name, "svg")
+        svg = figure(study, name, "svg")
         assert svg.startswith(b"<?xml")
-        assert svg == figure(result, name, "svg")
-    assert figure(result, "curve-distance", "png").startswith(b"\x89PNG")
-    assert figure(result, "curve-distance", "pdf").startswith(b"%PDF")
+        assert svg == figure(study, name, "svg")
+    assert figure(study, "curve-distance", "png").startswith(b"\x89PNG")
+    assert figure(study, "curve-distance", "pdf").startswith(b"%PDF")
     with pytest.raises(KeyError):
-        figure(result, "no-such", "svg")
+        figure(study, "no-such", "svg")
 
 
 def test_a_map_of_a_layer_says_so_wherever_it_is_shown():
     settings = ComparisonSettings(by_head=False, separability=False, maps=("profile",), map_layers=(1,))
-    found = as_json(compare([planted_group("a"), planted_group("b")], settings))
+    found = compare([planted_group("a"), planted_group("b")], settings)
     assert [name for name in figure_names(found) if name.startswith("map-")] == ["map-profile", "map-profile-layer-1"]
     assert b"attention profiles, layer 1" in figure(found, "map-profile-layer-1", "svg").replace(b"\n", b" ")
     assert "by attention profiles, layer 1 keeps" in markdown(found, {}, {})
@@ -177,19 +185,19 @@ def test_p_is_never_shown_as_nothing():
     ]
 
 
-def test_a_heading_names_few_groups_and_counts_many(page: str, result: dict):
+def test_a_heading_names_few_groups_and_counts_many(page: str, study: Study):
     assert "`$x$, code and conversation</h1>" in page
-    many = [{**result["groups"][0], "name": f"group {number}"} for number in range(7)]
-    cells = {group["name"]: result["overall"]["distance"]["code"] for group in many}
-    wide = {
-        **result,
-        "groups": many,
-        "overall": dict.fromkeys(result["metrics"], cells),
-        "layers": [{"layer": 0, **dict.fromkeys(result["metrics"], cells)}],
-        "pairs": [],
-        "heads": None,
-        "separability": [],
-        "maps": [],
-        "parts_first": {},
-    }
+    many = tuple(replace(study.groups[0], name=f"group {number}") for number in range(7))
+    cells = {group.name: study.overall["distance"]["code"] for group in many}
+    wide = replace(
+        study,
+        groups=many,
+        overall=dict.fromkeys(study.metrics, cells),
+        layers=(LayerMeans(layer=0, metrics=dict.fromkeys(study.metrics, cells)),),
+        pairs=(),
+        heads=None,
+        separability=(),
+        maps=(),
+        parts_first={},
+    )
     assert "<h1>7 groups of documents</h1>" in build_report(wide, {}, {})

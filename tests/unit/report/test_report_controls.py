@@ -11,8 +11,9 @@ from planted import planted_group
 from attention.comparison.compare import compare
 from attention.comparison.controls import compare_control
 from attention.comparison.groups import ComparisonSettings
-from attention.comparison.json_form import as_json
+from attention.comparison.json_form import as_json, from_json
 from attention.comparison.parts.repeated import Refused
+from attention.comparison.study import Study
 from report import build_report, markdown, tidy_csv
 from report.figures.charts import charts
 from report.figures.control_lines import control_keys
@@ -34,15 +35,18 @@ def groups(seed: int, shifts: tuple[float, ...]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def result() -> Any:
+def study() -> Study:
     settings = ComparisonSettings(maps=())
-    found = as_json(compare(groups(0, (1.5, 0.0, 0.3)), settings))
-    again = groups(1, (0.9, 0.0, 0.0))
-    found["controls"] = {
-        "shuffled_turns": {"refused": "group 'code' has 0 usable documents"},
-        "untrained": as_json(compare_control(again, settings, lambda _: None)),
+    controls = {
+        "shuffled_turns": Refused(refused="group 'code' has 0 usable documents"),
+        "untrained": compare_control(groups(1, (0.9, 0.0, 0.0)), settings, lambda _: None),
     }
-    return found
+    return replace(compare(groups(0, (1.5, 0.0, 0.3)), settings), controls=controls)
+
+
+@pytest.fixture(scope="module")
+def result(study: Study) -> Any:
+    return as_json(study)
 
 
 def at(result: Any, path: tuple[Any, ...]) -> Any:
@@ -63,8 +67,8 @@ def test_a_control_has_everything_by_layer_that_the_comparison_has(result: Any) 
     assert refused == Refused(refused="a comparison needs at least two groups")
 
 
-def test_every_number_of_a_control_is_in_the_long_table(result: Any) -> None:
-    rows = [row for row in csv.DictReader(io.StringIO(tidy_csv(result))) if row["table"] == "control: untrained"]
+def test_every_number_of_a_control_is_in_the_long_table(study: Study, result: Any) -> None:
+    rows = [row for row in csv.DictReader(io.StringIO(tidy_csv(study))) if row["table"] == "control: untrained"]
     control = result["controls"]["untrained"]
     means = {
         (row["layer"], row["metric"], row["group"]): float(row["value"]) for row in rows if row["quantity"] == "mean"
@@ -81,25 +85,25 @@ def test_every_number_of_a_control_is_in_the_long_table(result: Any) -> None:
     assert sum(row["quantity"] == "accuracy_permuted_p95" for row in rows) == len(control["separability"])
 
 
-def test_the_table_of_layers_sets_each_effect_beside_the_control_s(result: Any) -> None:
-    table = layer_table(result)
+def test_the_table_of_layers_sets_each_effect_beside_the_control_s(study: Study, result: Any) -> None:
+    table = layer_table(study)
     assert table["controls"] == ["random weights"]
     assert (len(table["rows"]), table["left"]) == (3 * len(METRICS) * LAYERS, 0)
-    adjusted = [row["pair"]["p_adjusted"] for row in table["rows"]]
+    adjusted = [row["pair"].p_adjusted for row in table["rows"]]
     assert adjusted == sorted(adjusted)
     for row in table["rows"]:
         pair = row["pair"]
         (same,) = [
             one
             for one in result["controls"]["untrained"]["pairs"]
-            if all(one[key] == pair[key] for key in ("metric", "layer", "a", "b"))
+            if all(one[key] == getattr(pair, key) for key in ("metric", "layer", "a", "b"))
         ]
         assert row["controls"] == [fixed(same["delta"])]
 
 
-def test_lines_of_a_control_are_its_means_and_are_not_shown_at_first(result: Any) -> None:
-    assert control_keys(result) == [{"toggle": "control:untrained", "name": "random weights", "dash": "1.5 3"}]
-    drawn = charts(result)
+def test_lines_of_a_control_are_its_means_and_are_not_shown_at_first(study: Study, result: Any) -> None:
+    assert control_keys(study) == [{"toggle": "control:untrained", "name": "random weights", "dash": "1.5 3"}]
+    drawn = charts(study)
     lines = [line for line in drawn["curve:distance"]["data"] if "control:untrained" in line["meta"]]
     control = result["controls"]["untrained"]["layers"]
     names = [group["name"] for group in result["groups"]]
@@ -110,13 +114,13 @@ def test_lines_of_a_control_are_its_means_and_are_not_shown_at_first(result: Any
         if one["space"] == "profile" and one["layer"] is not None
     ]
     assert [line["y"] for line in drawn["separability:profile"]["data"] if line.get("meta")] == [accuracies]
-    page = build_report(result, {}, {})
+    page = build_report(study, {}, {})
     assert page.count('class="key added" aria-pressed="false"') == 3  # curves, effects by layer, separation
     assert "Press a control" in page
 
 
-def test_figures_of_layers_begin_with_the_largest_effect(result: Any) -> None:
-    drawn = layer_charts(result)
+def test_figures_of_layers_begin_with_the_largest_effect(study: Study, result: Any) -> None:
+    drawn = layer_charts(study)
     assert len(drawn) == 3 * len(METRICS) <= MOST_DRAWN
     largest = max((pair for pair in result["pairs"] if pair["level"] == "overall"), key=lambda pair: abs(pair["delta"]))
     name, chart = next(iter(drawn.items()))
@@ -130,8 +134,8 @@ def test_figures_of_layers_begin_with_the_largest_effect(result: Any) -> None:
     assert all(shown(delta) in chart["alt"] for delta in layers)
 
 
-def test_every_number_on_top_of_the_page_is_one_of_the_result(result: Any) -> None:
-    facts = summary(result)
+def test_every_number_on_top_of_the_page_is_one_of_the_result(study: Study, result: Any) -> None:
+    facts = summary(study)
     assert len(facts) == 5
     for fact in facts:
         for path in fact.evidence:
@@ -146,21 +150,20 @@ def test_every_number_on_top_of_the_page_is_one_of_the_result(result: Any) -> No
 
 def test_where_nothing_is_found_the_top_names_no_largest_difference() -> None:
     alike = [planted_group(name, seed=8, metrics=["distance"], size=8) for name in "ab"]
-    facts = summary(as_json(compare(alike, ComparisonSettings(maps=(), by_head=False))))
+    facts = summary(compare(alike, ComparisonSettings(maps=(), by_head=False)))
     assert facts[0].number == "0 of 1"
     assert not any("larger" in fact.text for fact in facts)
 
 
-def test_the_table_of_effects_has_every_tested_pair_once(result: Any) -> None:
-    made = matrix(result)
+def test_the_table_of_effects_has_every_tested_pair_once(study: Study, result: Any) -> None:
+    made = matrix(study)
     assert made["columns"] == ["code – conversation", "code – web", "conversation – web"]
     assert [row["metric"] for row in made["rows"]] == list(result["metrics"])
     cells = [cell for row in made["rows"] for cell in row["cells"]]
-    overall = [pair for pair in result["pairs"] if pair["level"] == "overall"]
+    overall = [pair for pair in study.pairs if pair.level == "overall"]
     assert sorted(map(id, cells)) == sorted(map(id, overall))
-    pair = overall[0]
-    many = [{**pair, "a": f"a{number}"} for number in range(MOST_COLUMNS + 1)]
-    assert matrix({**result, "pairs": many}) == {"columns": [], "rows": []}
+    many = tuple(replace(overall[0], a=f"a{number}") for number in range(MOST_COLUMNS + 1))
+    assert matrix(replace(study, pairs=many)) == {"columns": [], "rows": []}
 
 
 def test_results_of_controls_without_layers_can_still_be_read(result: Any) -> None:
@@ -175,18 +178,18 @@ def test_results_of_controls_without_layers_can_still_be_read(result: Any) -> No
             if one["layer"] is None
         ],
     }
-    stored = {**result, "controls": {"untrained": older}}
+    stored = from_json(Study, {**result, "controls": {"untrained": older}})
     rows = [row for row in csv.DictReader(io.StringIO(tidy_csv(stored))) if row["table"] == "control: untrained"]
     assert {row["level"] for row in rows} == {"overall"}
     assert "accuracy from attention profiles" in markdown(stored, {}, {})
     assert "With controls" in build_report(stored, {}, {})
 
 
-def test_metrics_that_a_control_lacks_are_left_empty(result: Any) -> None:
+def test_metrics_that_a_control_lacks_are_left_empty(study: Study) -> None:
     again = groups(1, (0.9, 0.0, 0.0))
     fewer = replace(ComparisonSettings(maps=()), metrics=("distance",))
-    stored = {**result, "controls": {"untrained": as_json(compare_control(again, fewer, lambda _: None))}}
+    stored = replace(study, controls={"untrained": compare_control(again, fewer, lambda _: None)})
     (line, *_) = [line for line in charts(stored)["curve:sink"]["data"] if "control:untrained" in line["meta"]]
     assert line["y"] == [None] * LAYERS
-    lacking = [row for row in layer_table(stored)["rows"] if row["pair"]["metric"] == "sink"]
+    lacking = [row for row in layer_table(stored)["rows"] if row["pair"].metric == "sink"]
     assert {value for row in lacking for value in row["controls"]} == {"–"}

@@ -14,6 +14,7 @@ from attention.comparison.first_window import compare_first_windows, first_windo
 from attention.comparison.groups import ComparisonSettings, Group
 from attention.comparison.json_form import as_json
 from attention.comparison.parts.repeated import FirstWindow, Refused
+from attention.comparison.study import Study
 from report import build_report, markdown, tidy_csv
 from report.first_window import first_window_rows, first_window_text
 from report.wording import fixed
@@ -30,7 +31,7 @@ def planted(name: str, shift: float, seed: int) -> Group:
 
 
 @pytest.fixture(scope="module")
-def result() -> dict[str, Any]:
+def study() -> Study:
     """Groups that differ over the document, whose first windows differ the other way round."""
     groups = [planted("code", 1.0, 0), planted("talk", 0.0, 0), planted("web", 0.5, 0)]
     whole = compare(groups, SETTINGS)
@@ -40,7 +41,12 @@ def result() -> dict[str, Any]:
     assert isinstance(found, FirstWindow)
     caution = first_window_caution(found.effects)
     assert caution is not None
-    return as_json(replace(whole, warnings=(*whole.warnings, caution), first_window=found))
+    return replace(whole, warnings=(*whole.warnings, caution), first_window=found)
+
+
+@pytest.fixture(scope="module")
+def result(study: Study) -> dict[str, Any]:
+    return as_json(study)
 
 
 def test_a_group_of_first_windows_has_the_mean_of_the_layers_over_all(result: dict[str, Any]) -> None:
@@ -54,8 +60,8 @@ def test_a_group_of_first_windows_has_the_mean_of_the_layers_over_all(result: di
     )
 
 
-def test_every_row_shows_both_deltas_and_marks_what_differs(result: dict[str, Any]) -> None:
-    rows = {row[0]: row for row in first_window_rows(result)}
+def test_every_row_shows_both_deltas_and_marks_what_differs(study: Study, result: dict[str, Any]) -> None:
+    rows = {row[0]: row for row in first_window_rows(study)}
     assert len(rows) == 3 * 3
     over = {(p["metric"], p["a"], p["b"]): p for p in result["pairs"] if p["level"] == "overall"}
     first = {(p["metric"], p["a"], p["b"]): p for p in result["first_window"]["pairs"] if p["level"] == "overall"}
@@ -67,13 +73,13 @@ def test_every_row_shows_both_deltas_and_marks_what_differs(result: dict[str, An
     assert rows["distance: code – talk"][5] == "sign turned"
 
 
-def test_what_differs_stands_first(result: dict[str, Any]) -> None:
-    marks = [row[5] for row in first_window_rows(result)]
+def test_what_differs_stands_first(study: Study) -> None:
+    marks = [row[5] for row in first_window_rows(study)]
     assert all(marks[: len([mark for mark in marks if mark])])
 
 
-def test_the_counts_in_the_sentence_are_those_of_the_pairs(result: dict[str, Any]) -> None:
-    _, said = first_window_text(result)
+def test_the_counts_in_the_sentence_are_those_of_the_pairs(study: Study, result: dict[str, Any]) -> None:
+    _, said = first_window_text(study)
     over, first = (
         {(p["metric"], p["a"], p["b"]): p for p in found["pairs"] if p["level"] == "overall"}
         for found in (result, result["first_window"])
@@ -87,8 +93,8 @@ def test_the_counts_in_the_sentence_are_those_of_the_pairs(result: dict[str, Any
     assert len(turned) >= 3
 
 
-def test_page_and_text_have_the_table_and_the_caution(result: dict[str, Any]) -> None:
-    page, text = build_report(result, {}, {}), markdown(result, {}, {})
+def test_page_and_text_have_the_table_and_the_caution(study: Study, result: dict[str, Any]) -> None:
+    page, text = build_report(study, {}, {}), markdown(study, {}, {})
     caution = result["warnings"][-1]["message"]
     assert caution in page
     assert "First window beside the whole document" in page
@@ -97,8 +103,8 @@ def test_page_and_text_have_the_table_and_the_caution(result: dict[str, Any]) ->
     assert "| effect | over the document | adjusted p | first window | adjusted p | differs |" in text
 
 
-def test_the_long_table_has_means_and_effects_of_the_first_window(result: dict[str, Any]) -> None:
-    rows = [row for row in csv.DictReader(io.StringIO(tidy_csv(result))) if row["table"] == "first window"]
+def test_the_long_table_has_means_and_effects_of_the_first_window(study: Study, result: dict[str, Any]) -> None:
+    rows = [row for row in csv.DictReader(io.StringIO(tidy_csv(study))) if row["table"] == "first window"]
     found = result["first_window"]
     means = {
         (row["metric"], row["layer"], row["group"]): float(row["value"]) for row in rows if row["quantity"] == "mean"
@@ -116,9 +122,8 @@ def test_the_long_table_has_means_and_effects_of_the_first_window(result: dict[s
     assert deltas["overall", pair["metric"], "", pair["a"], pair["b"]] == pair["delta"]
 
 
-def test_without_a_first_window_nothing_is_said_of_it_and_a_refusal_is_told(result: dict[str, Any]) -> None:
-    without = {name: value for name, value in result.items() if name != "first_window"}
-    without["warnings"] = []
+def test_without_a_first_window_nothing_is_said_of_it_and_a_refusal_is_told(study: Study) -> None:
+    without = replace(study, first_window=None, warnings=())
     for text in (build_report(without, {}, {}), markdown(without, {}, {}), tidy_csv(without)):
         assert "irst window" not in text
     groups = [planted("code", 1.0, 0), planted("talk", 0.0, 0)]
@@ -126,6 +131,6 @@ def test_without_a_first_window_nothing_is_said_of_it_and_a_refusal_is_told(resu
     groups[0].first_windows = groups[0].layers
     refused = compare_first_windows(whole, groups, SETTINGS, quiet)
     assert refused == Refused(refused="no first window was measured in talk")
-    told = as_json(replace(whole, first_window=refused))
+    told = replace(whole, first_window=refused)
     for text in (build_report(told, {}, {}), markdown(told, {}, {})):
         assert "Not made, because no first window was measured in talk." in text
