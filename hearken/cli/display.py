@@ -1,10 +1,10 @@
 """What a person sees in the terminal: steps, progress, and results as tables. No number is made here."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
-from typing import Any, Literal
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from attention.comparison.parts.documents import GroupSummary
+from attention.comparison.parts.effects import Mean, PairTest
 from attention.definitions import METRICS
 from models.schemas.analyses import Analysis
 from models.schemas.comparisons import Comparison
@@ -120,20 +122,21 @@ def show_who_attends_to_whom(analysis: Analysis, speaker_of_turn: Sequence[str])
 
 def show_comparison(comparison: Comparison) -> None:
     """Groups by metrics, each a mean with its interval over documents; then the clearest differences and caveats."""
-    found = comparison.model_dump()
-    groups = [str(group["name"]) for group in comparison.groups]
+    study = comparison.study
+    assert study is not None  # it has succeeded
+    groups = [group.name for group in study.groups]
     table = _table("|metric", *(f">{name}" for name in groups))
     for name in SHOWN_OF_A_COMPARISON:
-        cells = found["overall"].get(name)
+        cells = study.overall.get(name)
         if cells is not None:
             row = [_interval(cells.get(group)) for group in groups]
             table.add_row(f"{name.replace('_', ' ')}\n[dim]{UNITS[name]}[/]", *row)
-    sizes = ", ".join(_documents(group) for group in comparison.groups)
+    sizes = ", ".join(_documents(group) for group in study.groups)
     table.caption = f"means over documents with {comparison.request.confidence:.0%} intervals; documents: {sizes}"
     console.print(table)
-    _show_clearest_differences(found["pairs"])
-    for warned in found.get("warnings", []):
-        console.print(f"[yellow]note[/] {warned['message']}", style="dim")
+    _show_clearest_differences(study.pairs)
+    for warned in study.warnings:
+        console.print(f"[yellow]note[/] {warned.message}", style="dim")
 
 
 def show_hits(answer: SearchAnswer) -> None:
@@ -190,30 +193,33 @@ def _shade(share: float | None) -> str:
     return "bold green" if share >= 0.5 else "green" if share >= 0.25 else ""
 
 
-def _show_clearest_differences(pairs: Sequence[Mapping[str, Any]], most: int = 5) -> None:
-    overall = [pair for pair in pairs if pair["layer"] is None and pair["metric"] in SHOWN_OF_A_COMPARISON]
-    clear = [pair for pair in overall if pair["p_adjusted"] is not None and pair["p_adjusted"] < 0.05]
-    clear.sort(key=lambda pair: -abs(pair["delta"]))
+def _show_clearest_differences(pairs: Sequence[PairTest], most: int = 5) -> None:
+    overall = [pair for pair in pairs if pair.layer is None and pair.metric in SHOWN_OF_A_COMPARISON]
+    clear = [
+        (pair, pair.delta, pair.p_adjusted)
+        for pair in overall
+        if pair.delta is not None and pair.p_adjusted is not None and pair.p_adjusted < 0.05
+    ]
+    clear.sort(key=lambda one: -abs(one[1]))
     console.print(f"{len(clear)} of {len(overall)} pairwise differences above have an adjusted p below 0.05")
-    for pair in clear[:most]:
-        higher, lower = (pair["a"], pair["b"]) if pair["delta"] > 0 else (pair["b"], pair["a"])
+    for pair, delta, p in clear[:most]:
+        higher, lower = (pair.a, pair.b) if delta > 0 else (pair.b, pair.a)
         console.print(
-            f"  {pair['metric'].replace('_', ' ')} is higher in [bold]{higher}[/] than in [bold]{lower}[/]: "
-            f"Cliff's delta {abs(pair['delta']):.2f}, adjusted p {_chance(pair['p_adjusted'])}"
+            f"  {pair.metric.replace('_', ' ')} is higher in [bold]{higher}[/] than in [bold]{lower}[/]: "
+            f"Cliff's delta {abs(delta):.2f}, adjusted p {_chance(p)}"
         )
 
 
-def _interval(cell: Mapping[str, Any] | None) -> str:
-    if cell is None or cell["mean"] is None:
+def _interval(cell: Mean | None) -> str:
+    if cell is None or cell.mean is None:
         return "–"
-    if cell["low"] is None:
-        return number(cell["mean"])
-    return f"[bold]{number(cell['mean'])}[/]\n[dim]{number(cell['low'])}–{number(cell['high'])}[/]"
+    if cell.low is None:
+        return number(cell.mean)
+    return f"[bold]{number(cell.mean)}[/]\n[dim]{number(cell.low)}–{number(cell.high)}[/]"
 
 
-def _documents(group: Mapping[str, Any]) -> str:
-    left_out = sum(group["skipped"].values())
-    return f"{group['name']} {group['documents']}" + (f" ({left_out} skipped)" if left_out else "")
+def _documents(group: GroupSummary) -> str:
+    return f"{group.name} {group.documents}" + (f" ({group.skipped_total} skipped)" if group.skipped_total else "")
 
 
 def _chance(p: float) -> str:

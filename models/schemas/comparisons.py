@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import combinations
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from attention.comparison.json_form import from_json
+from attention.comparison.parts import spaces
+from attention.comparison.parts.effects import HeadTests
+from attention.comparison.study import Study
 from attention.definitions import METRIC_NAMES
 from attention.measure.batches import CHARACTERS_PER_TOKEN
 from models.schemas.analyses import SpeakerLabels
+from models.schemas.dataclass_models import model_of, with_parts_of
 from models.schemas.strings import ModelId, Name, Request, Storable
 from models.states import JobState
 from models.work import Control, Sampling, WorkOptions
@@ -146,24 +151,26 @@ class ComparisonEntry(BaseModel):
     request: ComparisonRequest
 
 
-class Point(BaseModel):
-    """One document on a map."""
+MapAnswer = create_model(
+    "Map",
+    __base__=model_of(spaces.Map),
+    points_total=(int | None, Field(default=None, description="How many points there are, where they are many.")),
+    points_at=(str | None, Field(default=None, description="Where the points are, where they are many.")),
+)
 
-    analysis_id: str
-    group: str
-    x: float
-    y: float
+if TYPE_CHECKING:  # what the models made here are like: a type checker cannot follow how they are made
+    Point = spaces.Point
+    HeadGrids = BaseModel
+    ResultEntry = ComparisonEntry
+else:
+    Point, HeadGrids = model_of(spaces.Point), model_of(HeadTests)
+    ResultEntry = with_parts_of(Study, ComparisonEntry, instead={spaces.Map: MapAnswer})
 
 
-class HeadTests(BaseModel):
+class HeadTestsOfMetric(HeadGrids):
     """Every head on one metric, as L rows of H values; null where a head cannot be tested."""
 
     metric: str
-    epsilon_squared: list[list[float | None]]
-    p: list[list[float | None]]
-    p_adjusted: list[list[float | None]]
-    p_familywise: list[list[float | None]]
-    means: dict[str, list[list[float | None]]]
 
 
 class Figure(BaseModel):
@@ -181,24 +188,19 @@ class Figures(BaseModel):
     items: list[Figure]
 
 
-class Comparison(ComparisonEntry):
-    """The comparison and, once it has succeeded, its result; the further fields are described in `docs/api.md`."""
-
-    model_config = ConfigDict(extra="allow")
+class Comparison(ResultEntry):
+    """The comparison and, once it has succeeded, its result; `docs/api.md` says more of its fields."""
 
     report: str | None = Field(default=None, description="Where the self-contained page is.")
     figures: list[str] = Field(default=[], description="Where the figures are, as SVG; also as .png and .pdf.")
-    groups: list[dict[str, Any]] = Field(default=[], description="Name, model, documents used, skipped and why.")
-    layers: list[dict[str, Any]] = Field(default=[], description="Mean and interval per metric, group and layer.")
-    overall: list[dict[str, Any]] | dict[str, Any] = Field(default={}, description="The same over all layers.")
-    pairs: list[dict[str, Any]] = Field(default=[], description="Cliff's delta and p per metric, layer and pair.")
-    heads: list[dict[str, Any]] | dict[str, Any] | None = Field(
-        default=None, description="Epsilon squared as L x H; where they are many, at `/heads`."
-    )
-    separability: list[dict[str, Any]] | dict[str, Any] = Field(default=[], description="Beside permuted labels.")
-    first_window: dict[str, Any] | None = Field(
-        default=None, description="Means and pairs of the documents' first windows, and where they disagree."
-    )
-    maps: list[dict[str, Any]] = Field(
-        default=[], description="t-SNE with seed and trustworthiness; many points at `/points`."
-    )
+    heads_at: str | None = Field(default=None, description="Where the tests of heads are, by metric: they are many.")
+
+    @property
+    def study(self) -> Study | None:
+        """The result as a notebook has it, without `figures`; None before there is one.
+
+        Of a large one the points of maps (`points_at`) and the tests of heads (`heads_at`) are missing.
+        """
+        if self.state != "succeeded":
+            return None
+        return from_json(Study, self.model_dump(exclude_unset=True, exclude={"figures"}))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row
 
 from models.errors import NotFound
 from models.queries.reading.comparisons import heads_of, list_points
-from models.schemas.comparisons import HeadTests, Point
+from models.schemas.comparisons import HeadTestsOfMetric, Point
 from models.schemas.listing import Page
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
@@ -54,12 +54,12 @@ async def get_heads(
     context: AppContextDep,
     tenant: Tenant,
     metric: Annotated[Storable, Query(max_length=100, description="Which metric.", examples=["distance"])],
-) -> HeadTests:
+) -> HeadTestsOfMetric:
     """The tests of every head on one metric."""
     tests = await context.database.read(_heads, tenant, comparison_id, metric)
     if tests is None:
         raise NotFound(f"The comparison {comparison_id} has no heads compared on {metric}.")
-    return HeadTests(metric=metric, **tests)
+    return HeadTestsOfMetric(metric=metric, **tests)
 
 
 def _heads(connection: Connection, tenant: str, comparison_id: str, metric: str) -> dict[str, Any] | None:

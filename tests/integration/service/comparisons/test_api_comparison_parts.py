@@ -9,6 +9,7 @@ import pytest
 from api_service import api_process, problem_of
 from seeded_work import MODEL, add_job
 from sqlalchemy import Engine, create_engine, insert, select, update
+from tests.unit.comparison.seeded_study import stored
 
 from models.queries.access.keys import create_key
 from models.tables import comparison, comparison_file, job
@@ -36,26 +37,27 @@ def api(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[httpx.Cl
         yield client
 
 
-def plant(engine: Engine, points: int, layers: int, **more: Any) -> str:
-    """A finished comparison with so many points on each of two maps, and 32 heads in so many layers."""
+def plant(engine: Engine, points: int, layers: int, *, replaced: Any = None, **more: Any) -> str:
+    """A finished comparison with so many points on each of two maps, and 32 heads in so many layers; or with another
+    result.
+    """
     listed = [
         {"analysis_id": f"an_{number}", "group": "ab"[number % 2], "x": float(number), "y": -float(number)}
         for number in range(points)
     ]
     table = [[0.25] * 32] * layers
     tests = dict.fromkeys(("epsilon_squared", "p", "p_adjusted", "p_familywise"), table)
+    real = stored("study.json")
     maps: list[dict[str, Any]] = [
-        {"space": "profile", "layer": 3, "seed": 1, "points": listed[::-1]},
-        {"space": "embedding", "layer": None, "seed": 0, "points": listed},
+        {**real["maps"][0], "space": "profile", "layer": 3, "points": listed[::-1]},
+        {**real["maps"][0], "space": "embedding", "layer": None, "points": listed},
     ]
-    result = {
-        "groups": [], "maps": maps, "metrics": ["distance"],
-        "heads": {"distance": {**tests, "means": {"a": table, "b": table}}}, "figures": [], **more,
-    }  # fmt: skip
+    heads = {"distance": {**tests, "means": {"a": table, "b": table}}}
+    result = {**real, "maps": maps, "heads": heads, "figures": [], **more}
     with engine.begin() as connection:
         job_id = add_job(connection, [], kind="comparison", request=REQUEST)
         connection.execute(update(job).where(job.c.id == job_id).values(state="succeeded"))
-        done = update(comparison).where(comparison.c.job_id == job_id).values(state="done", result=result)
+        done = update(comparison).where(comparison.c.job_id == job_id).values(state="done", result=replaced or result)
         connection.execute(done)
         return str(connection.execute(select(comparison.c.id).where(comparison.c.job_id == job_id)).scalar_one())
 
@@ -75,6 +77,19 @@ def test_many_points_and_heads_are_left_out_and_the_answer_says_where_they_are(
     assert [len(heads["p"]), len(heads["p"][0]), len(heads["means"]["a"])] == [64, 32, 64]
     problem_of(api.get(f"{here}/heads?metric=entropy"), 404, "not-found")
     problem_of(api.get(f"{here}/heads"), 422, "invalid-request")
+
+
+def test_a_result_is_answered_as_it_is_stored_whatever_version_stored_it(api: httpx.Client, engine: Engine) -> None:
+    now = stored("study.json")
+    later = ("first_window", "distance_words", "windows", "controls", "paired", "families")
+    early = {name: part for name, part in now.items() if name not in later}
+    for result in (now, early):
+        found = api.get(f"/v1/comparisons/{plant(engine, 0, layers=0, replaced=result)}").json()
+        asked = {"id", "job_id", "state", "created_at", "finished_at", "reason", "message", "request", "report"}
+        assert {name: part for name, part in found.items() if name not in asked | {"figures"}} == {
+            name: part for name, part in result.items() if name != "figures"
+        }
+        assert found["figures"] == [f"/v1/comparisons/{found['id']}/figures/{name}.svg" for name in result["figures"]]
 
 
 def test_few_points_and_heads_stand_in_the_comparison(api: httpx.Client, engine: Engine) -> None:
