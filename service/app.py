@@ -18,7 +18,7 @@ from service.database import Database
 from service.http.metrics import MetricsMiddleware, RequestMetrics
 from service.http.openapi import PROBLEM_SCHEMA
 from service.routes import analyses, analysis_details, batches, datasets, exports, health, jobs, models, search
-from service.routes.comparisons import comparisons, files, parts, placing
+from service.routes.comparisons import comparisons, files, parts, placement
 from service.routes.pages import docs, front, sign_in
 from service.signals.job_notifications import Watcher
 from service.signals.shutdown import call_on_shutdown
@@ -39,7 +39,7 @@ ROUTERS = (
     comparisons,
     files,
     parts,
-    placing,
+    placement,
     jobs,
     search,
     models,

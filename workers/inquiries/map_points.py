@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from attention.comparison.spaces.placing import NEIGHBOURS, place
+from attention.comparison.spaces.new_point import NEIGHBOURS, place
 from models.queries.search.map_points import nearest_points, positions_of_points
-from models.schemas.placing import Neighbour, Placed
+from models.schemas.placement import Neighbour, Placed
 
 METHOD = f"t-SNE among the map's points, which stay where they are, by the {NEIGHBOURS} nearest documents (openTSNE)"
 

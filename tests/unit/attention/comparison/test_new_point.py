@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from attention.comparison.groups import Floats, Group
 from attention.comparison.spaces.maps import COMPONENTS, draw_map
-from attention.comparison.spaces.placing import EXAGGERATION, NEIGHBOURS, place
+from attention.comparison.spaces.new_point import EXAGGERATION, NEIGHBOURS, place
 from attention.comparison.spaces.points import directions
 
 SIZE, DIMENSIONS = 60, 64

@@ -12,7 +12,7 @@ from worker_fleet import Fleet
 
 from models.tables import analysis, inquiry
 
-pytestmark = pytest.mark.xdist_group("api placing")
+pytestmark = pytest.mark.xdist_group("api placement")
 
 DOCUMENTS = 15
 

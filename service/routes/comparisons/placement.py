@@ -9,7 +9,7 @@ from models.errors import NotFound
 from models.queries.search.map_points import content_of_analysis, embedding_map
 from models.schemas.comparisons import ComparisonRequest
 from models.schemas.documents import Content, content_of_turns
-from models.schemas.placing import Placed, Placement, PlaceRequest
+from models.schemas.placement import Placed, Placement, PlaceRequest
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContext, AppContextDep
