@@ -10,23 +10,24 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.comparison.groups import Array, Group, units
+from attention.comparison.groups import Array
 from attention.comparison.parts.documents import GroupSummary
 from attention.comparison.parts.effects import Family, Grid, HeadTests, Mean, MetricMeans, PairTest
+from attention.comparison.prepared import PreparedGroup
 from attention.comparison.statistics.adjustment import adjusted
 from attention.comparison.statistics.effects import Effects
 from attention.comparison.statistics.heads import HeadStatistics
 from attention.comparison.statistics.means import Means
 
 
-def group_summary(group: Group) -> GroupSummary:
+def group_summary(prepared: PreparedGroup) -> GroupSummary:
     """The group as it was used."""
-    _, count = units(group)
+    group = prepared.group
     return GroupSummary(
         name=group.name,
         model=group.model,
         documents=group.size,
-        units=count,
+        units=prepared.units,
         clustered=group.clusters is not None,
         skipped=dict(sorted(group.skipped.items())),
     )

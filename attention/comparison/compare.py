@@ -1,7 +1,7 @@
 """Groups of measured documents against each other: the whole comparison, step by step."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 from attention.comparison.alignment import heads_comparable, matched_by_depth
 from attention.comparison.assembly import group_summary, head_tests, metric_means, pair_tests
 from attention.comparison.cautions import cautions
-from attention.comparison.groups import ComparisonSettings, Floats, Group, canonical, units
-from attention.comparison.parts.effects import Family, LayerMeans, PairTest
+from attention.comparison.groups import ComparisonSettings, Group, canonical
+from attention.comparison.parts.effects import Family, HeadTests, LayerMeans, PairTest
 from attention.comparison.parts.spaces import Map, Separability, Space
+from attention.comparison.prepared import PreparedGroup, prepared
 from attention.comparison.spaces.maps import draw_map
 from attention.comparison.spaces.points import available
 from attention.comparison.spaces.separability import Sample, separability
@@ -24,7 +25,7 @@ from attention.comparison.statistics.effects import effects
 from attention.comparison.statistics.generators import generator
 from attention.comparison.statistics.heads import KRUSKAL_WALLIS, WELCH_ON_RANKS, HeadStatistics, head_statistics
 from attention.comparison.statistics.means import Means, means
-from attention.comparison.statistics.paired import paired_effects, shared_documents, unit_of
+from attention.comparison.statistics.paired import paired_effects, shared_documents
 from attention.comparison.study import StatedSettings, Study
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY, METRIC_NAMES
 
@@ -50,23 +51,23 @@ def compare(
     begin = between_steps or _go_on
     ordered = canonical(groups)
     chosen = _metrics(ordered, settings)
-    by_head = settings.by_head and heads_comparable(ordered)
     matched, layers_matched = matched_by_depth(ordered)
-    depth = matched[0].depth
+    groups_prepared = [prepared(group, chosen) for group in matched]
+    depth = groups_prepared[0].depth
 
     begin("means")
-    found_means = {group.name: _group_means(group, chosen, settings) for group in matched}
+    found_means = {one.name: _group_means(one, settings) for one in groups_prepared}
     begin("pairs")
-    pairs, families = _pairs(matched, chosen, settings, begin)
-    paired, paired_families = _paired(matched, chosen, settings, begin)
+    pairs, families = _pairs(groups_prepared, chosen, settings, begin)
+    paired, paired_families = _paired(groups_prepared, chosen, settings, begin)
     families += paired_families
-    heads = _heads(ordered, chosen, settings, begin) if by_head else {}
-    by_metric, head_family = head_tests(heads) if heads else ({}, None)
-    if head_family is not None:
-        families.append(head_family)
-    spaces = _separabilities(matched, settings, begin) if settings.separability else []
+    by_metric: Mapping[str, HeadTests] = {}
+    if settings.by_head and heads_comparable(matched):
+        by_metric, family = head_tests(_heads(groups_prepared, chosen, settings, begin))
+        families.append(family)
+    spaces = _separabilities(groups_prepared, settings, begin) if settings.separability else []
     study = Study(
-        groups=tuple(group_summary(group) for group in ordered),
+        groups=tuple(group_summary(one) for one in groups_prepared),
         metrics=chosen,
         overall=metric_means(found_means, chosen, 1 + depth, 0),
         layers=tuple(
@@ -80,12 +81,12 @@ def compare(
         parts_first={space: _parts_first(spaces, space) for space in sorted({found.space for found in spaces})},
         maps=tuple(_maps(matched, settings, begin)),
         families=tuple(families),
-        settings=_stated(settings, ordered),
+        settings=_stated(settings, matched),
         layers_matched={name: tuple(layers) for name, layers in layers_matched.items()},
         warnings=(),
         versions=_versions(),
     )
-    return replace(study, warnings=tuple(cautions(ordered, settings, study)))
+    return replace(study, warnings=tuple(cautions(groups_prepared, settings, study)))
 
 
 def _go_on(_step: str) -> None:
@@ -99,17 +100,10 @@ def _metrics(groups: Sequence[Group], settings: ComparisonSettings) -> tuple[str
     return tuple(name for name in METRIC_NAMES if name in wanted)
 
 
-def _columns(group: Group, metrics: Sequence[str]) -> Floats:
-    """Metric by metric, the overall value and then every layer's: (n, M * (1 + L))."""
-    parts = [np.column_stack([group.overall[name], group.layers[name]]) for name in metrics]
-    return np.concatenate(parts, axis=1)
-
-
-def _group_means(group: Group, metrics: Sequence[str], settings: ComparisonSettings) -> Means:
-    unit, _ = units(group)
+def _group_means(group: PreparedGroup, settings: ComparisonSettings) -> Means:
     return means(
-        _columns(group, metrics),
-        unit,
+        group.columns,
+        group.unit,
         confidence=settings.confidence,
         resamples=settings.bootstrap,
         random=generator(settings.seed, "means", group.name),
@@ -117,53 +111,44 @@ def _group_means(group: Group, metrics: Sequence[str], settings: ComparisonSetti
 
 
 def _pairs(
-    groups: Sequence[Group], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
+    groups: Sequence[PreparedGroup], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
 ) -> tuple[list[PairTest], list[Family]]:
-    width = 1 + groups[0].depth
-    columns = {group.name: _columns(group, metrics) for group in groups}
-    unit_of = {group.name: units(group)[0] for group in groups}
-    names = list(combinations([group.name for group in groups], 2))
-    found = []
-    for a, b in names:
-        begin(f"pairs: {a}, {b}")
+    names, found = [], []
+    for a, b in combinations(groups, 2):
+        begin(f"pairs: {a.name}, {b.name}")
+        names.append((a.name, b.name))
         found.append(
             effects(
-                columns[a],
-                columns[b],
-                unit_of[a],
-                unit_of[b],
+                a.columns,
+                b.columns,
+                a.unit,
+                b.unit,
                 confidence=settings.confidence,
                 permutations=settings.pair_permutations,
-                random=generator(settings.seed, "pairs", a, b),
+                random=generator(settings.seed, "pairs", a.name, b.name),
             )
         )
-    return pair_tests(names, found, metrics, width, "pairs")
+    return pair_tests(names, found, metrics, 1 + groups[0].depth, "pairs")
 
 
 def _paired(
-    groups: Sequence[Group], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
+    groups: Sequence[PreparedGroup], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
 ) -> tuple[list[PairTest], list[Family]]:
     """The pairs of groups that are the same documents under two models, document by document."""
     names, found = [], []
     for a, b in combinations(groups, 2):
-        places = shared_documents(a, b)
+        places = shared_documents(a.group, b.group)
         if places is None:
             continue
         begin(f"paired: {a.name}, {b.name}")
         names.append((a.name, b.name))
-        found.append(
-            paired_effects(
-                _columns(a, metrics)[places[0]],
-                _columns(b, metrics)[places[1]],
-                unit_of(a, places[0]),
-                confidence=settings.confidence,
-            )
-        )
+        of_a, of_b = places
+        found.append(paired_effects(a.columns[of_a], b.columns[of_b], a.unit[of_a], confidence=settings.confidence))
     return pair_tests(names, found, metrics, 1 + groups[0].depth, "paired") if names else ([], [])
 
 
 def _heads(
-    groups: list[Group], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
+    groups: Sequence[PreparedGroup], metrics: Sequence[str], settings: ComparisonSettings, begin: Step
 ) -> dict[str, HeadStatistics]:
     found = {}
     for metric in metrics:
@@ -172,7 +157,7 @@ def _heads(
     return found
 
 
-def _separabilities(groups: list[Group], settings: ComparisonSettings, begin: Step) -> list[Separability]:
+def _separabilities(groups: Sequence[PreparedGroup], settings: ComparisonSettings, begin: Step) -> list[Separability]:
     """Every space over all layers, then at each: as many at once as there are processors, each on one of them."""
     begin("separability: sample")
     sample = Sample(groups, seed=settings.seed, size=settings.separability_sample, permutations=settings.permutations)
@@ -181,7 +166,7 @@ def _separabilities(groups: list[Group], settings: ComparisonSettings, begin: St
         (space, layer)
         for space in spaces
         for layer in (None, *range(groups[0].depth))
-        if available(groups, space, layer)
+        if available(sample.groups, space, layer)
     ]
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         asked = [pool.submit(separability, sample, space, layer) for space, layer in levels]

@@ -222,14 +222,6 @@ class Rearranged:
         return self._embeddings.at(int(self._layers[layer]), self._rows[rows])
 
 
-def units(group: Group) -> tuple[NDArray[np.intp], int]:
-    """The unit of evidence of every document (n,), numbered from 0 in order of name, and how many units there are."""
-    if group.clusters is None:
-        return np.arange(group.size), group.size
-    names, index = np.unique(np.array(group.clusters), return_inverse=True)
-    return index.astype(np.intp), len(names)
-
-
 def blocks_of_columns(values: Array) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Split columns of (n, K) by which rows they have: a list of (rows without NaN, columns that have just these)."""
     missing = np.isnan(values)

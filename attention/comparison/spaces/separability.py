@@ -6,6 +6,7 @@ units are permuted; for the accuracy they are permuted within each fold, so that
 the true one.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,9 @@ from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from attention.comparison.groups import Floats, Group, units
+from attention.comparison.groups import Floats, Group
 from attention.comparison.parts.spaces import Chance, Separability, Space
+from attention.comparison.prepared import PreparedGroup, joint_units
 from attention.comparison.spaces import classifier
 from attention.comparison.spaces.points import directions, points
 from attention.comparison.statistics.generators import generator
@@ -30,17 +32,13 @@ COVARIANCES: Final = 512
 class Sample:
     """The seeded sample of documents, its folds and its permuted labellings: the same for every space and layer."""
 
-    def __init__(self, groups: list[Group], *, seed: int, size: int, permutations: int) -> None:
-        self.groups = groups
+    def __init__(self, prepared: Sequence[PreparedGroup], *, seed: int, size: int, permutations: int) -> None:
+        self.groups = [one.group for one in prepared]
         self.seed = seed
-        self.rows = _sampled(groups, size, seed)
-        self.label = np.repeat(np.arange(len(groups)), [len(rows) for rows in self.rows])  # (n,)
-        joined, before = [], 0
-        for group, rows in zip(groups, self.rows, strict=True):
-            unit, count = units(group)
-            joined.append(unit[rows] + before)
-            before += count
-        _, self.unit = np.unique(np.concatenate(joined), return_inverse=True)
+        self.rows = _sampled(self.groups, size, seed)
+        self.label = np.repeat(np.arange(len(prepared)), [len(rows) for rows in self.rows])  # (n,)
+        joint = zip(joint_units(prepared), self.rows, strict=True)
+        _, self.unit = np.unique(np.concatenate([unit[rows] for unit, rows in joint]), return_inverse=True)
         self.clustered = int(self.unit.max()) + 1 < len(self.unit)
         _, first = np.unique(self.unit, return_index=True)
         self.label_of_unit = self.label[first]

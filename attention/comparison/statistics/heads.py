@@ -6,7 +6,7 @@ max-statistic). With clusters the p of a head is Welch's F on ranks with varianc
 documents for independent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from attention.comparison.groups import MINIMUM_DOCUMENTS, Array, Floats, Group, blocks_of_columns, units
+from attention.comparison.groups import MINIMUM_DOCUMENTS, Array, Floats, Group, blocks_of_columns
+from attention.comparison.prepared import PreparedGroup, joint_units
 from attention.comparison.statistics.generators import generator
 from attention.comparison.statistics.ranks import column_ranks
 
@@ -35,17 +36,17 @@ class HeadStatistics:
     means: dict[str, Floats]
 
 
-def head_statistics(groups: list[Group], metric: str, *, seed: int, permutations: int) -> HeadStatistics:
+def head_statistics(groups: Sequence[PreparedGroup], metric: str, *, seed: int, permutations: int) -> HeadStatistics:
     """Test every head on one metric. Groups must have heads of one shape (L, H).
 
     Groups in which fewer than 8 documents have the metric at a head take no part at that head.
     """
-    arrays = [_flat(group, metric) for group in groups]  # each (n_g, L * H)
-    shape = groups[0].head_shape
+    arrays = [_flat(one.group, metric) for one in groups]  # each (n_g, L * H)
+    shape = groups[0].group.head_shape
     assert shape is not None
     values = np.concatenate(arrays)
     label = np.repeat(np.arange(len(groups)), [len(array) for array in arrays])
-    unit = _joint_units(groups)
+    unit = np.concatenate(joint_units(groups))
     K = values.shape[1]
     epsilon, p, familywise = (np.full(K, np.nan) for _ in range(3))
     observed = np.full(K, np.nan)
@@ -86,16 +87,6 @@ def _mean(values: Array) -> Floats:
     total = np.where(present, values, 0.0).sum(axis=0, dtype=np.float64)
     mean: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean
-
-
-def _joint_units(groups: list[Group]) -> NDArray[np.intp]:
-    """Units numbered through all groups; a cluster belongs to one group."""
-    joined, before = [], 0
-    for group in groups:
-        unit, count = units(group)
-        joined.append(unit + before)
-        before += count
-    return np.concatenate(joined)
 
 
 def _testable(values: Array, label: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

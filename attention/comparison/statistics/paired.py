@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from attention.comparison.groups import MINIMUM_DOCUMENTS, Floats, Group, blocks_of_columns, units
+from attention.comparison.groups import MINIMUM_DOCUMENTS, Floats, Group, blocks_of_columns
 from attention.comparison.statistics.effects import NOT_TESTED, Effects
 
 WILCOXON: Final = "wilcoxon"
@@ -60,11 +60,6 @@ def paired_effects(a: Floats, b: Floats, unit: NDArray[np.intp], *, confidence: 
             p[columns[differs]] = stats.wilcoxon(d[:, differs], axis=0, zero_method="pratt").pvalue
             test[columns[differs]] = WILCOXON
     return Effects(delta, low, high, p, test)
-
-
-def unit_of(group: Group, places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The units of a group's documents at these places, numbered anew from 0. (n,)"""
-    return np.asarray(np.unique(units(group)[0][places], return_inverse=True)[1], np.intp)
 
 
 def _by_unit(d: Floats, unit: NDArray[np.intp]) -> Floats:

@@ -5,12 +5,13 @@ import pytest
 from planted import planted_group
 from scipy import stats
 
+from attention.comparison.prepared import prepared
 from attention.comparison.statistics.adjustment import adjusted
 from attention.comparison.statistics.heads import head_statistics
 
 
 def _tests(groups, metric="distance"):
-    return head_statistics(groups, metric, seed=0, permutations=1000)
+    return head_statistics([prepared(group) for group in groups], metric, seed=0, permutations=1000)
 
 
 def test_each_head_has_scipys_kruskal_wallis():

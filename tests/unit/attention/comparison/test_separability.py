@@ -6,6 +6,7 @@ from planted import planted_group
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 
+from attention.comparison.prepared import prepared
 from attention.comparison.spaces import classifier
 from attention.comparison.spaces.points import directions, points
 from attention.comparison.spaces.separability import (
@@ -20,7 +21,7 @@ from attention.comparison.spaces.separability import (
 
 
 def _sample(groups, permutations=200, size=2000):
-    return Sample(groups, seed=0, size=size, permutations=permutations)
+    return Sample([prepared(group) for group in groups], seed=0, size=size, permutations=permutations)
 
 
 def test_the_classifier_is_scikit_learns_logistic_regression():
