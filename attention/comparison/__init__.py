@@ -1,7 +1,5 @@
-"""Groups of measured documents against each other: statistics, separability, maps.
+"""Groups of measured documents against each other: statistics, separability, maps, and what stands beside them.
 
-Takes numbers that `attention.measure` made, and gives numbers; the report draws them. What counts as a difference,
-and what is only said to be one with a warning, is decided here and nowhere else. `conduct.conduct_study` gives the
-whole of it as a `study.Study`, `compare.compare` the statistics alone. Nothing is imported here: the types load in an
-instant, and the service and the client need nothing else.
+`conduct.conduct_study` gives all of it as a `study.Study`, `compare.compare` the statistics alone. What counts as a
+difference is decided here. Nothing is imported here: the service and the client need the types, which load fast.
 """

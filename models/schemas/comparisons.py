@@ -13,8 +13,8 @@ from attention.comparison.parts.effects import HeadTests
 from attention.comparison.study import Study
 from attention.definitions import METRIC_NAMES
 from attention.measure.batches import CHARACTERS_PER_TOKEN
+from models.dataclass_models import model_of, with_parts_of
 from models.schemas.analyses import SpeakerLabels
-from models.schemas.dataclass_models import model_of, with_parts_of
 from models.schemas.strings import ModelId, Name, Request, Storable
 from models.states import JobState
 from models.work import Control, Sampling, WorkOptions
