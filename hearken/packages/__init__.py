@@ -1,12 +1,11 @@
 """Where the packages beside `hearken` lie, and how each is found whatever else on the machine has its name.
 
-In a clone `attention`, `models` and the others lie beside `hearken`. A wheel carries them in this folder: names so
-common would hide a user's own modules in `site-packages`. Two ways lead to them:
-
-- A program of ours has a process to itself. `come_first` puts their folder first on its path: each goes by its name.
-- A program of a user's that imports `hearken` keeps its path and its names. What `hearken` imports from `models` is
-  then `hearken.packages.models` (`find_beside`), and `import models` finds the user's own, before and after.
+In a clone they lie beside `hearken`; a wheel carries them in this folder: names so common would hide a user's own.
 """
+
+# A program of ours has a process to itself: `come_first` puts their folder first on its path, each goes by its name. A
+# program of a user's that imports `hearken` keeps its path and its names: what `hearken` imports from `models` is then
+# `hearken.packages.models` (`find_beside`), and `import models` finds the user's own, before and after.
 
 import builtins
 import importlib.util

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from seeded_study import stored
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import Engine, create_engine, delete, func, select, update
-from tests.unit.comparison.seeded_study import stored
 
 from attention.comparison.json_form import from_json
 from attention.comparison.study import Study
 from models.queries.queue.cancellation import cancel_jobs
+from models.queries.queue.summary_claims import claim_summary
 from models.queries.queue.sweeping import return_orphaned_summaries
-from models.queries.reading.summaries import claim_summary, measured_group, store_summary
+from models.queries.reading.summaries import measured_group
+from models.queries.writing.comparisons import store_summary
 from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
 from models.work import Sampling, WorkOptions

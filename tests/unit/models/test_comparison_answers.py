@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.comparison.seeded_study import stored
+from seeded_study import stored
 
 from attention.comparison.json_form import as_json, from_json
 from attention.comparison.study import Study

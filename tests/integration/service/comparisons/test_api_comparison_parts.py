@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 from api_service import api_process, problem_of
+from seeded_study import stored
 from seeded_work import MODEL, add_job
 from sqlalchemy import Engine, create_engine, insert, select, update
-from tests.unit.comparison.seeded_study import stored
 
 from models.queries.access.keys import create_key
 from models.tables import comparison, comparison_file, job
