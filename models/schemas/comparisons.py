@@ -201,6 +201,6 @@ class Comparison(ResultEntry):
 
         Of a large one the points of maps (`points_at`) and the tests of heads (`heads_at`) are missing.
         """
-        if self.state != "succeeded":
+        if self.state != JobState.SUCCEEDED:
             return None
         return from_json(Study, self.model_dump(exclude_unset=True, exclude={"figures"}))

@@ -52,7 +52,7 @@ def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) 
 
 
 def renew_summaries(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:
-    """Push the end of these leases out."""
+    """Extend these leases."""
     held = (
         select(comparison.c.id)
         .where(comparison.c.state == SummaryState.RUNNING, comparison.c.lease_token.in_(tokens))
