@@ -30,7 +30,7 @@ CAPTION: Final = (
 def controls(result: Study) -> dict[str, Any]:
     """What the page's section on controls needs."""
     return {
-        "asked": bool(result.controls),
+        "shown": bool(result.controls),
         "caption": CAPTION,
         "head": controls_head(result),
         "rows": controls_rows(result),
@@ -93,7 +93,7 @@ def made(result: Study) -> dict[str, ControlStudy]:
 
 
 def controls_text(result: Study) -> list[str]:
-    """The section as paragraphs and rows of plain cells for the Markdown report: none where no control was asked."""
+    """The section as paragraphs and rows of plain cells for the Markdown report: none without any control."""
     return [CAPTION, *(f"{name}: not made, because {why}." for name, why in controls_refused(result))]
 
 

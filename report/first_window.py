@@ -24,7 +24,7 @@ DIFFERS: Final[Mapping[Difference | None, str]] = {
 def first_window(result: Study) -> dict[str, Any]:
     """What the page's section on the first window needs."""
     return {
-        "asked": result.first_window is not None,
+        "shown": result.first_window is not None,
         "text": first_window_text(result),
         "head": HEAD,
         "rows": first_window_rows(result),
@@ -32,7 +32,7 @@ def first_window(result: Study) -> dict[str, Any]:
 
 
 def first_window_text(result: Study) -> list[str]:
-    """The section's paragraphs: none where no first window was asked for."""
+    """The section's paragraphs: none where no first window was requested."""
     found = result.first_window
     if found is None:
         return []

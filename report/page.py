@@ -45,7 +45,7 @@ def build_report(result: Study, request: Mapping[str, Any], versions: Mapping[st
 
     Args:
         result: what the comparison gave.
-        request: what was asked, shown as it was sent.
+        request: the request, shown as it was sent.
         versions: further names and versions (the model's revision, this program), shown beside the result's own.
     """
     drawn = charts(result)

@@ -15,8 +15,8 @@ from report.wording import effect_shown, mean_shown, metric_name, p_shown, shown
 
 
 def markdown(result: Study, request: Mapping[str, Any], versions: Mapping[str, str]) -> str:
-    """What was asked, found and skipped, with the overall tables, in Markdown; every layer's and head's number is in
-    the tidy table.
+    """The request, what was found and skipped, and the overall tables, in Markdown; every layer's and head's number is
+    in the tidy table.
     """
     names = [group.name for group in result.groups]
     parts = [f"# {', '.join(map(_plain, names))}", "## What was found"]

@@ -12,7 +12,7 @@ from attention.comparison.study import Study, Warned
 
 
 def layers_unread(groups: Sequence[Group]) -> list[Warned]:
-    """The warning where embeddings by layer were asked for and some group has none."""
+    """The warning where embeddings by layer were requested and some group has none."""
     lacking = ", ".join(group.name for group in groups if group.layer_embeddings is None)
     told = f"There are no embeddings by layer: the states of the model's layers could not be read in {lacking}."
     return [Warned("no-layer-embeddings", told)] if lacking else []

@@ -169,10 +169,10 @@ def _separabilities(groups: Sequence[PreparedGroup], settings: ComparisonSetting
         if available(sample.groups, space, layer)
     ]
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        asked = [pool.submit(separability, sample, space, layer) for space, layer in levels]
+        running = [pool.submit(separability, sample, space, layer) for space, layer in levels]
         try:
             found = []
-            for (space, layer), one in zip(levels, asked, strict=True):
+            for (space, layer), one in zip(levels, running, strict=True):
                 begin(f"separability: {space}, {'all layers' if layer is None else f'layer {layer}'}")
                 found.append(one.result())
         except BaseException:

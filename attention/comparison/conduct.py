@@ -35,7 +35,7 @@ def conduct_study(
         groups: two or more, with at least 8 documents each.
         settings: what to compare and how; the defaults are the contract's.
         first_window: whether the groups' `first_windows` are compared beside the whole documents.
-        layer_embeddings: whether embeddings by layer were asked for: a group without them is then warned of.
+        layer_embeddings: whether embeddings by layer were requested: the study then warns of groups without them.
         controls: by the control's name, what gives the same groups measured under it. Each is called when its turn
             comes, so that no two controls need be in memory at once.
         windows: how much of each document was read, as the study is to state it.

@@ -20,7 +20,7 @@ MINIMUM_DOCUMENTS: Final = 8
 
 
 class LayerEmbeddings(Protocol):
-    """Embeddings of n documents at L layers, read when they are asked for: all of a large model's are gigabytes."""
+    """Embeddings of n documents at L layers, read one layer at a time: all of a large model's are gigabytes."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -39,7 +39,7 @@ class Study:
     """Everything that a comparison gives. Layers and heads are counted from 0; undefined numbers are None.
 
     `overall` holds means over all layers; `layers_matched` names the layers that were taken of deeper models, by group;
-    `parts_first` gives for each space the first layer whose classifier beats chance. What was not asked for is None.
+    `parts_first` gives for each space the first layer whose classifier beats chance. What was not requested is None.
     """
 
     groups: tuple[GroupSummary, ...] = field(metadata=described("Name, model, documents used, skipped and why."))

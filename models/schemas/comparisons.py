@@ -85,7 +85,7 @@ class ComparisonRequest(Request):
     permutations: int = Field(1000, ge=200, le=20_000, description="Of the heads' familywise check.")
     speaker_labels: SpeakerLabels = "keep"
     controls: list[Control] = Field(
-        [], max_length=4, description="Measure every group again with this taken away; each costs as much again."
+        [], max_length=4, description="Measure every group again under these controls; each costs as much again."
     )
 
     @model_validator(mode="after")
@@ -109,7 +109,7 @@ class ComparisonRequest(Request):
 
     @property
     def paired(self) -> bool:
-        """Whether the same documents are asked for under more than one model."""
+        """Whether the same documents are measured under more than one model."""
         return any(
             one.dataset_id == other.dataset_id
             and (one.model or self.model) != (other.model or self.model)

@@ -1,4 +1,4 @@
-"""The groups of a comparison as its job left them in the database, with all that the statistics ask for."""
+"""The groups of a comparison as its job left them in the database, with all that the statistics need."""
 
 from dataclasses import replace
 
@@ -24,8 +24,8 @@ def stored_groups(connection: Connection, job_id: str, request: ComparisonReques
     one_architecture = len({found.architecture for found in measured}) == 1
     return [
         Group(
-            name=asked.name,
-            model=asked.model or request.model or "",
+            name=requested.name,
+            model=requested.model or request.model or "",
             analysis_ids=found.analysis_ids,
             layers=found.layers,
             overall=found.overall,
@@ -38,7 +38,7 @@ def stored_groups(connection: Connection, job_id: str, request: ComparisonReques
             first_windows=found.first_windows,
             tokens_per_word=_tokens_per_word(connection, job_id, position, request, found) if request.paired else None,
         )
-        for position, asked, found in zip(positions, request.groups, measured, strict=True)
+        for position, requested, found in zip(positions, request.groups, measured, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The files of a comparison that are made when somebody first asks for them, and kept: text, tables, figures.
+"""The files of a comparison that are made at the first request for them, and kept: text, tables, figures.
 
 What draws and writes them takes a while to load, so it is loaded here when it is first needed.
 """
@@ -26,9 +26,9 @@ FIGURES = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 UNEXPECTED = (HearkenError.code, "The file could not be made; the operator's log tells more.")
 
 
-def answer_file(engine: Engine, asked: ClaimedInquiry) -> None:
-    """Make the file that the inquiry names, keep it, and tell who asked that it is there."""
-    comparison_id, name = asked.request["comparison_id"], asked.request["name"]
+def answer_file(engine: Engine, inquiry: ClaimedInquiry) -> None:
+    """Make the file that the inquiry names, keep it, and answer that it is there."""
+    comparison_id, name = inquiry.request["comparison_id"], inquiry.request["name"]
     try:
         with engine.connect() as connection:
             found = read_study(connection, comparison_id)
@@ -37,14 +37,14 @@ def answer_file(engine: Engine, asked: ClaimedInquiry) -> None:
         made = comparison_file(found.study, found.request, name)
         with engine.begin() as connection:
             keep_file(connection, comparison_id, made)
-            answer_inquiry(connection, asked, {})
+            answer_inquiry(connection, inquiry, {})
     except (OperationalError, InterfaceError):
         raise
     except HearkenError as refusal:
-        _fail(engine, asked, refusal.code, str(refusal))
+        _fail(engine, inquiry, refusal.code, str(refusal))
     except Exception:
         log.exception("the file %s of comparison=%s could not be made", name, comparison_id)
-        _fail(engine, asked, *UNEXPECTED)
+        _fail(engine, inquiry, *UNEXPECTED)
 
 
 def comparison_file(study: Study, request: Mapping[str, Any], name: str) -> SummaryFile:
@@ -99,6 +99,6 @@ def _parquet(study: Study) -> bytes:
     return file.getvalue()
 
 
-def _fail(engine: Engine, asked: ClaimedInquiry, reason: str, message: str) -> None:
+def _fail(engine: Engine, inquiry: ClaimedInquiry, reason: str, message: str) -> None:
     with engine.begin() as connection:
-        fail_inquiry(connection, asked, reason, message)
+        fail_inquiry(connection, inquiry, reason, message)

@@ -14,7 +14,7 @@ Difference = Literal["turned", "document-only", "first-window-only"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """What was asked for and cannot be given, and why."""
+    """A part that was requested and cannot be given; `refused` says why."""
 
     refused: str
 

@@ -45,7 +45,7 @@ def place(positions: Floats, neighbours: NDArray[np.intp], similarities: Floats)
     many; `similarities` (k) are their cosines with it. The descent begins at the neighbour where the exaggerated
     divergence is least; from a mean or a median of neighbours, which may lie far from all, it need not arrive.
     """
-    # Imported here: few workers are ever asked, and it may compile its neighbour search on import.
+    # Imported here: few workers ever place a document, and it may compile its neighbour search on import.
     from openTSNE import PartialTSNEEmbedding, TSNEEmbedding
     from openTSNE.affinity import Affinities, joint_probabilities_nn
 
@@ -62,7 +62,7 @@ def place(positions: Floats, neighbours: NDArray[np.intp], similarities: Floats)
             n_reference_samples=n,
         )  # (1, n)
         affinities = Affinities()
-        affinities.P = csr_matrix((n, n))  # of the map among itself: asked for its shape alone, as nothing there moves
+        affinities.P = csr_matrix((n, n))  # of the map among itself: only the shape is read, as nothing there moves
         drawn = TSNEEmbedding(positions, affinities)
         start = min(positions[neighbours], key=lambda at: _divergence(at[None], EXAGGERATION * p, drawn)[0])
         begun = PartialTSNEEmbedding(start[None], drawn, p, negative_gradient_method=_divergence)
@@ -71,7 +71,7 @@ def place(positions: Floats, neighbours: NDArray[np.intp], similarities: Floats)
 
 
 def _divergence(embedding: Floats, P: csr_matrix, reference_embedding: Floats, **_: Any) -> tuple[float, Floats]:
-    """The divergence of one point, and its gradient (1, 2) without the factor 4, as openTSNE's optimiser asks for them.
+    """The divergence of one point, and its gradient (1, 2) without the factor 4, as openTSNE's optimiser expects them.
 
     Exact, in one pass over the map. openTSNE's own two are made for many new points: one builds a tree of the whole map
     in every step, the other holds back points within its grid (in 1.0.4 their gains are set to 0 after every step).

@@ -36,7 +36,7 @@ class MeasuredGroup:
     clusters: list[str] | None
     overall: dict[str, NDArray[np.float64]]  # (n,)
     layers: dict[str, NDArray[np.float64]]  # (n, L)
-    heads: Mapping[str, NDArray[np.float32]]  # (n, L, H), read when asked for
+    heads: Mapping[str, NDArray[np.float32]]  # (n, L, H), read one metric at a time
     embeddings: NDArray[np.float32] | None  # (n, d)
     layer_embeddings: StoredLayerEmbeddings | None
     skipped: dict[str, int]
@@ -46,7 +46,7 @@ class MeasuredGroup:
 
 
 def measured_group(connection: Connection, job_id: str, position: int) -> MeasuredGroup:
-    """The measured documents of the group at this position of the request, in the order they were asked for."""
+    """The measured documents of the group at this position of the request, in the order of their submission."""
     rows = connection.execute(
         select(
             analysis.c.id,

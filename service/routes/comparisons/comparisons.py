@@ -54,7 +54,7 @@ async def create_comparison(
     submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
 ) -> Job:
-    """Compare groups. Answers at once unless `Prefer: wait=N` asks; the job's `result` is the comparison's address."""
+    """Compare groups. Answers at once without `Prefer: wait=N`; the job's `result` is the comparison's address."""
     groups = [
         GroupDocuments(
             name=group.name,
@@ -75,25 +75,25 @@ async def create_comparison(
     return await answer_by_job(context, submission, submitted.job_id, read_preference(prefer, 0.0), response)
 
 
-async def _models_fit(context: AppContext, asked: ComparisonRequest, groups: list[GroupDocuments]) -> None:
+async def _models_fit(context: AppContext, request: ComparisonRequest, groups: list[GroupDocuments]) -> None:
     """Raise a `Problem` where a model, as far as it is known, reads less than a window or lacks a layer to map."""
     rows = await context.database.run(model_rows)
     for group in groups:
         facts = (rows[group.model.id].facts if group.model.id in rows else None) or {}
         known = [length for length in (group.model.max_tokens, facts.get("context")) if length]
-        if asked.window_characters is None and known and asked.window_tokens > min(known):
+        if request.window_characters is None and known and request.window_tokens > min(known):
             raise field_problem(
                 WINDOW_TOO_LARGE,
                 "/window_tokens",
-                f"`window_tokens` is {asked.window_tokens}; the model {group.model.id} reads {min(known)} at most.",
+                f"`window_tokens` is {request.window_tokens}; the model {group.model.id} reads {min(known)} at most.",
                 limit=min(known),
-                actual=asked.window_tokens,
+                actual=request.window_tokens,
             )
         layers = facts.get("layers")
-        if layers and asked.map_layers and max(asked.map_layers) >= layers:
+        if layers and request.map_layers and max(request.map_layers) >= layers:
             raise field_problem(
                 INVALID_REQUEST,
-                f"/map_layers/{asked.map_layers.index(max(asked.map_layers))}",
+                f"/map_layers/{request.map_layers.index(max(request.map_layers))}",
                 f"The model {group.model.id} has layers 0 to {layers - 1}.",
             )
 

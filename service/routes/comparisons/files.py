@@ -1,6 +1,6 @@
 """Files of a comparison: the report as a page and as text, all numbers as a table, and the figures.
 
-The page is made with the result. The others are made by a worker when they are first asked for, and kept.
+The page is made with the result. The others are made by a worker at the first request, and kept.
 """
 
 from typing import Annotated, Any, Literal
@@ -131,8 +131,8 @@ async def _file(context: AppContext, tenant: str, comparison_id: str, name: str,
     """A kept file; with `make` a worker makes it first where there is none."""
     file = await context.database.read(_kept_file, tenant, comparison_id, name)
     if file is None and make:
-        asked = {"comparison_id": comparison_id, "name": name}
-        await answer_of(context, tenant, None, "comparison_file", asked)
+        inquiry = {"comparison_id": comparison_id, "name": name}
+        await answer_of(context, tenant, None, "comparison_file", inquiry)
         file = await context.database.read(_kept_file, tenant, comparison_id, name)
     if file is None:
         raise NotFound(f"The comparison {comparison_id} has no {name}.")

@@ -61,10 +61,10 @@ async def place(comparison_id: Storable, body: PlaceRequest, context: AppContext
     if model_id not in {entry.id for entry in context.entries}:
         raise Problem(MODEL_CHANGED, f"The map was made with {model_id}, which is not served any more.")
     content = await _content(context, tenant, body)
-    asked = ComparisonRequest.model_validate(found.request).model_copy(update={"first_window": False})
-    options = asked.options().model_dump(mode="json")
-    asks = {"content": content, "options": options, "comparison_id": comparison_id}
-    read = await answer_of(context, tenant, model_id, "embedding", asks)
+    request = ComparisonRequest.model_validate(found.request).model_copy(update={"first_window": False})
+    options = request.options().model_dump(mode="json")
+    inquiry = {"content": content, "options": options, "comparison_id": comparison_id}
+    read = await answer_of(context, tenant, model_id, "embedding", inquiry)
     placed = read.response["placed"]
     if placed is None:
         raise Problem(MODEL_CHANGED, "No document of the map is left that was measured with what the model is now.")

@@ -1,19 +1,31 @@
 """Models against models: the same documents under two of them, document by document and over the same characters."""
 
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from api_service import api_process, job_at, json_lines
+from seeded_study import LayerVectors
 from seeded_work import MODEL, words
 from sqlalchemy import select
+from threadpoolctl import threadpool_limits
 from tiny_models import tiny_model
 from worker_fleet import Fleet, fleet
 
+from attention.comparison.conduct import conduct_study
+from attention.comparison.groups import ComparisonSettings, Group
+from attention.comparison.json_form import as_json
+from attention.comparison.parts.documents import Windows
+from attention.comparison.study import Study
 from attention.text.spans import first_span
+from models.schemas.comparisons import ComparisonRequest
 from models.tables import analysis, measurement, work_item
+from report.figures.printed import figure_names
+from workers.comparing.stored_groups import stored_groups
 
 pytestmark = pytest.mark.xdist_group("api models compared")
 
@@ -116,6 +128,39 @@ def test_before_and_after_tuning_heads_are_compared_too(api: httpx.Client, datas
     assert found["distance_words"]["tokens_per_word"]["before"] == found["distance_words"]["tokens_per_word"]["after"]
     unpaired = [pair for pair in found["pairs"] if pair["level"] == "overall"]
     assert len(unpaired) == 2
+
+
+def in_memory(group: Group) -> Group:
+    """The group with all its arrays in memory, as a notebook has them."""
+    layers = group.layer_embeddings
+    assert layers is not None
+    everyone = np.arange(group.size)
+    vectors = np.stack([layers.at(layer, everyone) for layer in range(group.depth)], axis=1)
+    heads = None if group.heads is None else {name: np.array(values) for name, values in group.heads.items()}
+    return replace(group, heads=heads, layer_embeddings=LayerVectors(vectors))
+
+
+def test_a_notebook_gives_the_same_result_as_the_service(api: httpx.Client, workers: Fleet, dataset: str) -> None:
+    found = compared(api, dataset, "before", "after", controls=["shuffled_tokens"], map_layers=[1])
+    request = ComparisonRequest.model_validate(found["request"])
+    with workers.engine.connect() as connection:
+        groups, shuffled = (
+            [in_memory(one) for one in stored_groups(connection, found["job_id"], request, first)] for first in (0, 2)
+        )
+    with threadpool_limits(1):  # as the worker has it: sums by several threads differ in their last digits
+        study = conduct_study(
+            groups,
+            ComparisonSettings(metrics=("distance", "entropy"), map_layers=(1,)),
+            first_window=True,
+            layer_embeddings=True,
+            controls={"shuffled_tokens": lambda: shuffled},
+            windows=Windows(characters=120, count=1, seed=0),
+        )
+    parts = {field.name for field in fields(Study)} - {"figures"}
+    assert as_json(study) == {name: part for name, part in found.items() if name in parts}
+    assert {"first_window", "distance_words", "controls", "heads"} <= as_json(study).keys()
+    shown = [address.rsplit("/", 1)[1] for address in found["figures"]]
+    assert shown == [f"{name}.svg" for name in figure_names(study)]
 
 
 def test_groups_of_other_documents_keep_windows_of_tokens(api: httpx.Client, dataset: str) -> None:
