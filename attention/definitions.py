@@ -10,10 +10,10 @@ from typing import Final
 DEFINITIONS: Final = "hearken-metrics/1"
 INTERDEPENDENCY: Final = "interdependency@1"
 PROFILE: Final = f"{DEFINITIONS}/profile/1"
-"""Names all that a profile to be searched depends on: its metrics, the reference texts, the projection."""
+"""The version of everything that a searchable profile depends on: its metrics, the reference texts, the projection."""
 
 SINK_LIMIT: Final = 1e-6
-"""A row whose mass off the first key is below this has no measurable rest: it is left out of the without-sink forms."""
+"""A row with less mass than this on keys other than the first is left out of the metrics without the sink."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ METRICS: Final[tuple[Metric, ...]] = (
 )
 
 PROFILE_METRICS: Final = ("distance", "dispersion", "interdependency", "sink")
-"""What an attention profile holds of every head, in this order."""
+"""The metrics of every head that an attention profile holds, in this order."""
 
 METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS)
 CONVERSATION_METRIC_NAMES: Final[tuple[str, ...]] = tuple(metric.name for metric in METRICS if metric.conversation)

@@ -1,7 +1,7 @@
 """Every way in which measuring can fail, as one tree.
 
 HearkenError
-├── ModelRefused            the model is at hand, but its attention cannot be measured exactly or safely
+├── ModelRefused            the model was found, but its attention cannot be measured exactly or safely
 │   ├── FamilyNotProven     the architecture failed, or cannot take, the check against eager attention
 │   ├── AttentionFree       nothing in it attends
 │   ├── EncoderDecoder      it has two sequences, where one document has one
@@ -12,7 +12,7 @@ HearkenError
 │   ├── RevisionMissing     a hub name without the commit that says which files are meant
 │   ├── SlowTokenizer       its tokenizer cannot say where in the text a token stands
 │   └── CaptureIncomplete   in one pass, fewer or more layers attended than should have
-├── ModelUnavailable        the model is not at hand
+├── ModelUnavailable        the model cannot be had now
 │   ├── HubUnreachable      the hub cannot be reached, or does not know the name
 │   ├── FolderMissing       the folder of the models file does not exist or holds no model
 │   ├── DeviceMissing       the device of the models file is not there
@@ -22,13 +22,13 @@ HearkenError
 │   ├── EmptyTurn           a turn without text
 │   ├── BadSpeaker          a speaker without a name, or with a line break in it
 │   ├── UnreadableText      a text that is not valid Unicode
-│   ├── TooLong             longer than the model's context, where that was to be refused
-│   ├── TooShort            shorter than the windows asked of it
+│   ├── TooLong             longer than the model's context, with overflow `reject`
+│   ├── TooShort            shorter than the windows asked for
 │   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
-│   ├── SpansUnclear        the tokens could not be given to turns exactly
+│   ├── SpansUnclear        it is not certain which turn each token belongs to
 │   ├── NotFinite           the network's own arithmetic overflowed on it, in a dtype too narrow for it
-│   └── TooMuchToShow       more of its attention is asked for than is given out at once
+│   └── TooMuchToShow       more of its attention is asked for than one answer may hold
 ├── ComparisonRefused       the groups cannot be compared as they are
 └── Interrupted             the caller stopped the work between two passes
 
@@ -48,7 +48,7 @@ class HearkenError(Exception):
 
 
 class ModelRefused(HearkenError):
-    """The model is at hand, but its attention cannot be measured exactly or safely."""
+    """The model was found, but its attention cannot be measured exactly or safely."""
 
     code = "model-refused"
 
@@ -114,7 +114,7 @@ class CaptureIncomplete(ModelRefused):
 
 
 class ModelUnavailable(HearkenError):
-    """The model is not at hand."""
+    """The model cannot be had now."""
 
     code = "model-unavailable"
 
@@ -182,7 +182,7 @@ class UnreadableText(DocumentRefused):
 
 
 class TooLong(DocumentRefused):
-    """The document is longer than the model's context, and was to be refused then. `tokens` may be over `limit`."""
+    """The document, or a window of it, has `tokens` tokens where the model reads at most `limit`."""
 
     code = "document-too-long"
 
@@ -193,7 +193,7 @@ class TooLong(DocumentRefused):
 
 
 class TooShort(DocumentRefused):
-    """The document is shorter than the windows asked of it."""
+    """The document is shorter than the windows asked for."""
 
     code = "too-short"
 
@@ -215,13 +215,13 @@ class ChatTemplateRefused(DocumentRefused):
 
 
 class SpansUnclear(DocumentRefused):
-    """The tokens could not be given to turns exactly."""
+    """It is not certain which turn each token belongs to."""
 
     code = "document-spans-unclear"
 
 
 class ComparisonRefused(HearkenError):
-    """The groups cannot be compared as they are. `group` names the one at fault, None where it is not one alone."""
+    """The groups cannot be compared as they are. `group` names the one at fault, None where it is several."""
 
     code = "comparison-refused"
 
@@ -237,7 +237,7 @@ class NotFinite(DocumentRefused):
 
 
 class TooMuchToShow(DocumentRefused):
-    """More of a document's attention is asked for than is given out at once."""
+    """More of a document's attention is asked for than one answer may hold."""
 
     code = "detail-too-large"
 

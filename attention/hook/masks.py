@@ -23,7 +23,7 @@ def mask_rule(
     device: torch.device | str = "cpu",
     **_: Any,
 ) -> MaskRule:
-    """The mask of a pass, unevaluated; without a registered mask networks drop padding and windows in silence."""
+    """The mask of a pass, not yet evaluated; without a registered mask networks silently ignore padding and windows."""
     if q_length != kv_length or int(q_offset) or int(kv_offset):
         raise FamilyNotProven("the model attends to keys from outside the sequence, which is not measured")
     del batch_size

@@ -1,4 +1,4 @@
-"""Attention with row statistics: one interface, several ways to the same numbers.
+"""Attention with row statistics: one interface, several kernels, the same numbers.
 
 `dense` is the float64 oracle, `blocked` PyTorch for any device and mask, `compiled` a C sweep for the CPU, `fused` a
 Triton kernel for CUDA. `attend` chooses, and is the only place that does.
@@ -46,7 +46,7 @@ def _fused() -> ModuleType | None:
 
 
 def kernel_name(device: torch.device) -> str:
-    """The kernel that ordinary attention takes on a device, as the model's facts show it."""
+    """The kernel that measures ordinary attention on a device, as the model's facts show it."""
     if device.type == "cpu":
         level = compiled.best_level()
         return "blocked" if level is None else f"compiled-{level}"

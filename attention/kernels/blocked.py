@@ -1,7 +1,7 @@
 """Row statistics in PyTorch, a block of queries at a time, on any device and under any mask.
 
 Scores and accumulators are fp32 whatever the model's dtype. One block holds (heads x rows x keys) scores, so that
-memory grows linearly with the tokens. What excludes key 0 is summed without it, never subtracted.
+memory grows linearly with the tokens. Sums without key 0 are accumulated without it, never got by subtraction.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from attention.kernels.visibility import VisibleKeys
 BLOCK_SCORES = 1 << 21
 """Scores a block may hold: 8 MB in fp32."""
 HIDDEN = -1e30
-"""Stands for minus infinity where minus infinity times zero would be no number."""
+"""Used for minus infinity, because minus infinity times zero would be NaN."""
 
 
 def attend(call: AttentionCall, *, block_rows: int | None = None) -> tuple[Tensor, RowStatistics]:
@@ -69,7 +69,7 @@ class _Sequence:
         """Scores of queries [low, high) with keys [first, last), before any mask. (Hq, R, K), fp32"""
         shared, rows = self.key.shape[0], high - low
         q = self.query[:, low:high].float() * self.scaling  # (Hq, R, D)
-        q = q.reshape(shared, -1, q.shape[-1])  # (Hkv, G * R, D): query heads of one key head side by side
+        q = q.reshape(shared, -1, q.shape[-1])  # (Hkv, G * R, D): the query heads of one key head in a row
         scores = (q @ self.key[:, first:last].transpose(1, 2)).view(-1, rows, last - first)  # (Hq, R, K)
         if self.softcap is not None:
             scores = scores.div_(self.softcap).tanh_().mul_(self.softcap)
@@ -112,7 +112,7 @@ class _RowWriter:
         return (keys < self.first[low:high, None]) | (keys >= self.last[low:high, None])
 
     def turn_masses(self, mass: Tensor, low: int, high: int) -> None:
-        """Fold masses by group of keys `mass` (H, R, 1 + T) into shares' numerators and flow."""
+        """Add masses by group of keys `mass` (H, R, 1 + T) to the numerators of the shares and to the flow."""
         rows, item = self.rows, self.item
         if rows.content is None or self.groups.turns == 0:
             return
@@ -167,7 +167,7 @@ def _block(sequence: _Sequence, writer: _RowWriter, low: int, high: int) -> Tens
     key, place = writer.position[first:last], writer.position[low:high]
     span = (place[:, None] - key).abs().float()  # (R, K)
 
-    # Sums over the keys but 0, then with it: key 0 is added, never taken away.
+    # Sums over the keys but 0, then with it: key 0 is added, never subtracted.
     begin = 1 if first == 0 else 0
     rest_e = e[..., begin:]
     work = torch.empty_like(e)
@@ -196,7 +196,7 @@ def _block(sequence: _Sequence, writer: _RowWriter, low: int, high: int) -> Tens
         rows.null_mass[here] = taken
 
     p = e.div_(safe[..., None])  # (H, R, K)
-    mean = torch.matmul(p, key.float())  # (H, R): where the row looks
+    mean = torch.matmul(p, key.float())  # (H, R): mean position of the attended keys
     centred = torch.sub(key.float(), mean[..., None], out=work).square_().mul_(p)
     rows.variance[here] = centred.sum(-1)
     mass = torch.matmul(p, writer.column[first:last])  # (H, R, 1 + T)

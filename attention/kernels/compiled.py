@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 FIXED_POINT: Final = 2.0**-32
 """The unit of sums that several threads add to: whole numbers add up the same in any order."""
 LEVELS: Final = {"AVX512": ("avx512", "avx2", "plain"), "AVX2": ("avx2", "plain")}
-"""PyTorch's name of what the processor has, and the builds that run there, best first."""
+"""PyTorch's name for the processor's vector registers, and the builds that run on it, best first."""
 
 _ROWS: Final = EVERY_ROW + TURN_ROWS
 _SIZES: Final = ("batch", "heads", "key_heads", "tokens", "width", "value_width")
@@ -34,7 +34,7 @@ _TURNS: Final = ("turn_offset", "turn_number", "turn_speaker")
 
 
 class _Sweep(ctypes.Structure):
-    """`struct sweep` of sweep.c, field by field."""
+    """`struct sweep` of sweep.c, field by field, which a test compares."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("query", "key", "value")),
@@ -49,7 +49,7 @@ class _Sweep(ctypes.Structure):
 
 @functools.cache
 def builds() -> dict[str, ctypes.CDLL]:
-    """The builds that this processor runs, by their level, best first. Where there is none, the log says so once."""
+    """The builds that this processor can run, by level, best first. Where there is none, the log says so once."""
     found: dict[str, ctypes.CDLL] = {}
     for level in LEVELS.get(torch.backends.cpu.get_cpu_capability(), ("plain",)):
         for path in Path(__file__).parent.glob(f"_sweep_{level}.*"):
@@ -125,7 +125,7 @@ def attend(call: AttentionCall, *, level: str | None = None) -> tuple[Tensor, Ro
 
 
 def _unit_stride(tensor: Tensor) -> Tensor:
-    """The tensor in fp32, each head's numbers side by side; the same one where it is so already."""
+    """The tensor in fp32 with stride 1 along its last dimension; the same tensor where it already is."""
     tensor = tensor.detach().float()
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
@@ -137,7 +137,7 @@ def _address(tensor: Tensor | None) -> int | None:
 def _layout(
     visible_keys: Sequence[VisibleKeys], groups: Sequence[KeyGroups], tokens: int
 ) -> dict[str, NDArray[np.int32]]:
-    """What the sweep reads of the sequences: each row's keys, runs of keys of one group, turns and speakers."""
+    """Arrays that describe the sequences to the sweep: visible keys, runs of keys of one group, turns, speakers."""
 
     def padded(rows: list[NDArray[np.int32]]) -> NDArray[np.int32]:
         table = np.zeros((len(rows), tokens), np.int32)

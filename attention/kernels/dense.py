@@ -33,7 +33,7 @@ def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Ten
             a = torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
         else:
             a = torch.softmax(scores, dim=-1)
-        result.append(a.masked_fill(~seen.any(-1)[:, None], 0.0))  # rows that see nothing weigh nothing
+        result.append(a.masked_fill(~seen.any(-1)[:, None], 0.0))  # rows that see no key have no weights
     return result
 
 

@@ -1,8 +1,8 @@
-"""What a head's attention by distance alone would give: the baseline of the `*_lift_local` metrics.
+"""What a head would give if its attention depended on distance alone: the baseline of the `*_lift_local` metrics.
 
 Where distance alone decides what a query sees (causal, sliding window, bidirectional), the mass on all content and on
 one speaker's is a correlation of the head's mean weights with the tokens' marks, so that long conversations of many
-turns cost n log n a speaker and not n times the turns.
+turns cost n log n for each speaker and not n times the turns.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from attention.kernels.visibility import VisibleKeys
 
 BLOCK_MASSES = 1 << 20
 ROUNDING = 1e-12
-"""Masses below this are what a Fourier transform leaves of nothing."""
+"""Masses below this are rounding errors of the Fourier transform."""
 
 
 def by_distance_alone(by_distance: Tensor, expectation: Uniform, visible: VisibleKeys, groups: KeyGroups) -> Tensor:
@@ -44,7 +44,7 @@ def by_distance_alone(by_distance: Tensor, expectation: Uniform, visible: Visibl
 
 
 def _reach(visible: VisibleKeys) -> tuple[int, int] | None:
-    """How far before and after itself every query sees, to the sequence's ends; None where it is not so simple."""
+    """How many keys before and after itself every query sees, cut at the sequence's ends; None where queries differ."""
     if visible.seen is not None:
         return None
     place = np.arange(visible.tokens)
@@ -94,7 +94,7 @@ def _own_turn(weight: Tensor, groups: KeyGroups, turn: Tensor) -> Tensor:
 
 
 def _in_blocks(mean: Tensor, visible: VisibleKeys, turn: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same from the matrix of what is seen, a block of queries at a time: content, own turn, own speaker. (H, n)"""
+    """The same from the matrix of visible keys, a block of queries at a time: content, own turn, own speaker. (H, n)"""
     heads, n = mean.shape
     place = torch.arange(n, device=mean.device)
     seen = torch.from_numpy(visible.matrix()).to(mean.device)

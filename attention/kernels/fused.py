@@ -1,4 +1,4 @@
-"""Row statistics on CUDA in one pass: a flash-style Triton kernel that keeps more sums beside the output.
+"""Row statistics on CUDA in one sweep: a flash-style Triton kernel that keeps more sums than the output's.
 
 Scores, weights and every accumulator are fp32 registers; the weights meet the values in the values' dtype, as in any
 attention kernel. A row's maximum may move as the keys go by, so all its sums are linear in the weights and rescale
@@ -20,7 +20,7 @@ from attention.kernels.fused_sums import ScoredRows, column_sums, diagonal_sums,
 from attention.kernels.rows import EVERY_ROW, TURN_ROWS, RowStatistics
 
 HIDDEN = tl.constexpr(-1e30)
-"""Stands for minus infinity where minus infinity times zero would be no number."""
+"""Used for minus infinity, because minus infinity times zero would be NaN."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -96,7 +96,7 @@ def _sweep(  # type: ignore[no-untyped-def]
         alpha = tl.exp(m - m_new)
         t = s - m_new[:, None]
         e = tl.where(seen, tl.exp(t), 0.0)
-        # Where the row looks in this block, and how widely about that; merged with what came before.
+        # Mean position of this block's attended keys and the squares about it, merged with the earlier blocks'.
         w = tl.sum(e, 1)
         some = w > 0
         x = tl.arange(0, N).to(tl.float32)
@@ -109,7 +109,7 @@ def _sweep(  # type: ignore[no-untyped-def]
         squares = squares * alpha + tl.sum(e * about * about, 1) + step * step * W * share
         mean += step * share
         W = total
-        # The sums without key 0, whose score is kept apart.
+        # The sums without key 0, whose score is kept separately.
         S_rest = alpha * (S_rest + tl.where(L_rest > 0, L_rest * (m - m_new), 0.0))
         zero = (j == 0)[None, :]
         s_0 = tl.where(first == 0, tl.maximum(s_0, tl.max(tl.where(zero, s, HIDDEN), 1)), s_0)
@@ -189,7 +189,7 @@ def block_of(width: int, dtype: torch.dtype) -> tuple[int, int]:
 
 
 def _launch(query: Tensor) -> dict[str, Any]:
-    """Options of the compilation; wide fp32 tiles leave no room to fetch one block while another is worked on."""
+    """Options of the compilation; wide fp32 tiles leave no memory to fetch one block during work on another."""
     if query.device.type == "cpu":
         return {}
     return {"enable_fp_fusion": True, "num_warps": 4, "num_stages": 1 if query.dtype == torch.float32 else 3}
@@ -220,14 +220,15 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
     device = query.device
     turns = call.request.turns and any(group.turns for group in call.groups)
     again = turns or call.request.received
-    seen = _Tokens(call)
+    per_token = _Tokens(call)
     output = call.empty_output()
     names = EVERY_ROW + (TURN_ROWS if turns else ())
     kept = torch.zeros(len(names) + 2 * again, batch, heads, tokens, device=device)
     logits = torch.zeros(heads, device=device) if call.sinks is None else call.sinks.float().contiguous()
     _sweep[(triton.cdiv(tokens, block[0]), heads, batch)](
         query, key, value, output, kept,
-        seen.first, seen.last, seen.start, seen.length, seen.column, seen.number, seen.speaker, logits,
+        per_token.first, per_token.last, per_token.start, per_token.length,
+        per_token.column, per_token.number, per_token.speaker, logits,
         *query.stride(), *key.stride(), *value.stride(), *output.stride()[:3], *kept.stride()[:3],
         tokens, heads // key.shape[1], float(call.scaling), float(call.softcap or 1.0),
         D=width, DV=value.shape[-1],
@@ -241,7 +242,9 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
     for name, values in zip(names, kept, strict=False):
         setattr(rows, name, values)
     if again:
-        scored = ScoredRows(call, seen.first, seen.last, seen.start, seen.length, kept[-2], kept[-1])
+        scored = ScoredRows(
+            call, per_token.first, per_token.last, per_token.start, per_token.length, kept[-2], kept[-1]
+        )
         tile = min(block) if block == (16, 16) else tile_of(query)
         if rows.received is not None:
             whole = [(item, 0, visible.tokens) for item, visible in enumerate(call.visible_keys)]
@@ -256,7 +259,7 @@ def attend(call: AttentionCall, *, block: tuple[int, int] | None = None) -> tupl
 
 
 class _Tokens:
-    """What the kernel must know of each token, (B, N) each, and where the sequences stand in their padded rows (B,)."""
+    """What the kernel reads of each token, (B, N) each, and where the sequences stand in their padded rows (B,)."""
 
     def __init__(self, call: AttentionCall) -> None:
         tokens, device = call.query.shape[2], call.query.device

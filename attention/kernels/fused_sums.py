@@ -1,7 +1,7 @@
 """Sums of attention weights along columns and diagonals on CUDA, in Triton.
 
-They need each row's maximum and total, which the fused attention leaves behind; the weights are made once more from
-the scores, a tile at a time, and dropped. Every sum has one owner, which adds in one order, so the same input gives the
+They need each row's maximum and total, which the fused attention keeps; the weights are computed again from the
+scores, a tile at a time, and dropped. Every sum is added up by one program in one order, so the same input gives the
 same bytes.
 """
 
@@ -20,12 +20,12 @@ from attention.kernels.call import AttentionCall
 from attention.kernels.rows import KeyGroups
 
 MASSES: Final = 1 << 24
-"""Numbers that masses of turns on single keys may take at a time: 64 MB in fp32."""
+"""Masses of turns on single keys that are held at a time: 64 MB in fp32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRows:
-    """A fused attention call with what is left of it: enough to make any weight again from its score.
+    """A fused attention call with what it kept of each row: enough to compute any weight again from its score.
 
     `first` and `last` (B, N) bound the keys each query sees; `start` and `length` (B,) are the sequences' places in
     their padded rows; `maximum` and `total` (B, Hq, N) are those of a row's scores s and of exp(s - maximum).
@@ -69,7 +69,7 @@ def _queries(  # type: ignore[no-untyped-def]
     Q, Maximum, Total, First, Last, item, head, start, i, real,
     q_b, q_h, q_n, q_d, rows_b, rows_h, tokens, D: tl.constexpr, WIDE: tl.constexpr, INTERPRETED: tl.constexpr,
 ):  # fmt: skip
-    """Queries i (M, D), the run of keys each sees, and its maximum and inverse total; unreal ones see nothing."""
+    """Queries i (M, D), the run of keys each sees, its maximum and inverse total; those not `real` see no key."""
     d = tl.arange(0, WIDE)
     q = tl.load(
         Q + item * q_b + head * q_h + (start + i)[:, None] * q_n + d[None, :] * q_d,
@@ -112,7 +112,7 @@ def _weights(q, k, j, first, last, m, inverse, scaling, softcap, HAS_SOFTCAP: tl
         bounded = 2 / (1 + tl.exp(-2 * s / softcap)) - 1  # tanh
         s = softcap * bounded
     seen = (j[None, :] >= first[:, None]) & (j[None, :] < last[:, None])
-    return tl.exp(tl.where(seen, s - m[:, None], -1e30)) * inverse[:, None]  # what is not seen weighs exactly 0
+    return tl.exp(tl.where(seen, s - m[:, None], -1e30)) * inverse[:, None]  # a hidden key's weight is exactly 0
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -243,7 +243,7 @@ def flow_of(scored: ScoredRows, item: int, group: KeyGroups, tile: int, *, by_he
 
 
 def _once_each(turns: NDArray[np.int32]) -> Iterator[tuple[list[int], list[int]]]:
-    """The runs' turns and the runs' places, in parts in which no turn is named twice: one part as a rule."""
+    """The runs' turns and indices, in parts in which no turn occurs twice: usually one part."""
     left = np.arange(len(turns))
     while len(left):
         some, places = np.unique(turns[left], return_index=True)

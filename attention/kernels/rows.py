@@ -1,4 +1,4 @@
-"""What a kernel is told about one sequence's tokens, and the row statistics it gives back."""
+"""The groups of one sequence's tokens, what is wanted of its rows, and the row statistics that a kernel returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -15,7 +15,7 @@ NO_COLUMN = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyGroups:
-    """To which group of keys each token of one sequence of n tokens belongs.
+    """The group of keys that each token of one sequence of n tokens belongs to.
 
     `column` (n,): 0 scaffold, 1 + t content of the sequence's t-th turn, -1 neither (the words of a plain text).
     `turn_number` (T,): the turns' places in the whole document. `turn_speaker` (T,): their speakers.

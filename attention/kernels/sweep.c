@@ -43,7 +43,7 @@
 #define HIDDEN -1e30f /* a score no query sees; finite, so that its weight is 0 and not no number */
 #define FIXED_POINT 4294967296.0
 #define REST_LIMIT 1e-6f /* SINK_LIMIT of definitions.py */
-/* Added to a mass before dividing by it: nothing over nothing is nothing. */
+/* Added to a mass before dividing by it, so that 0/0 is 0. */
 #define EMPTY 1e-300
 #define EMPTY_F 1e-35f
 
@@ -56,8 +56,8 @@ typedef int32_t viu __attribute__((vector_size(VECTOR_BYTES), aligned(4)));
 #define INLINE static inline __attribute__((always_inline))
 #define EACH(r, R) _Pragma("GCC unroll 8") for (int r = 0; r < (R); r++)
 
-/* Everything one call is told, laid out as in compiled.py. Strides count floats; rows and keys count from their
-   sequence's first real token. Row statistics are (batch, heads, tokens), 0 where not written. */
+/* The arguments of one call, laid out as in compiled.py, which a test compares. Strides count floats; rows and keys
+   count from their sequence's first real token. Row statistics are (batch, heads, tokens), 0 where not written. */
 struct sweep {
     const float *query, *key, *value;      /* unit stride along the head's dimension */
     int64_t query_strides[3], key_strides[3], value_strides[3]; /* batch, head, token */
@@ -152,7 +152,7 @@ struct task {
     vf place[ROW_VECTORS], highest[ROW_VECTORS];
 };
 
-/* scores[j] = scaling * q.k_j for `N` keys, with hidden ones put out of reach; the running maximum of each query. */
+/* scores[j] = scaling * q.k_j for `N` keys, those hidden set to HIDDEN; the running maximum of each query. */
 INLINE void score_group(const struct sweep *s, struct task *t, const struct scratch *w, int R, int N, const float *key,
                         int j) {
     vf sum[ROW_VECTORS][GROUP];

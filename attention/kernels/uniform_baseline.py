@@ -18,7 +18,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Uniform:
-    """Of one sequence of n tokens under one mask; arrays are (n,) unless said otherwise.
+    """Expectations under uniform attention of one sequence of n tokens under one mask; arrays are (n,).
 
     `visible`: keys a query sees. `visible_rest`: without key 0. `distance_rest`: mean |i-j| over those. `seen_by`:
     queries that see a key. `received`: sum over queries of uniform weights on a key. `pairs`: (query, visible key)
@@ -124,7 +124,7 @@ Counts = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 def _counts_in_runs(groups: KeyGroups, first: NDArray[np.int64], last: NDArray[np.int64]) -> Counts:
-    """Visible content keys of each query: of any turn, of its own turn, of its own speaker's turns. 0 off turns."""
+    """Visible content keys of each query: of any turn, of its own turn, of its own speaker's turns. 0 in no turn."""
     n = len(first)
     own = groups.query_turn
 

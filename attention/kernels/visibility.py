@@ -1,7 +1,7 @@
 """Which keys each query may see, without an N x N matrix where none is needed.
 
 In almost every family the keys that one query sees are a single run: all up to itself, the last w of them, a chunk, or
-the whole sequence. Then two integers a row say everything, whatever the padding, and every expectation under uniform
+the whole sequence. Then two integers a row describe the mask, whatever the padding, and every expectation under uniform
 attention has a closed form. Where some row's keys are not one run, the matrix is kept and used.
 """
 
@@ -46,7 +46,7 @@ class VisibleKeys:
 class MaskRule:
     """A mask as transformers describes it, not yet evaluated: `function(batch, head, query, key)` gives booleans.
 
-    Handed through the network in the place of a mask tensor. `padding` (B, N) is true for real tokens.
+    Passed through the network in place of a mask tensor. `padding` (B, N) is true for real tokens.
     """
 
     function: Callable[..., Tensor]

@@ -1,4 +1,4 @@
-"""Documents in, measurements out: passes within a token budget, windows folded into their documents."""
+"""Documents in, measurements out: passes within a token budget, and windows combined into their documents."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ from attention.model.model import Model
 from attention.text.documents import Rendered, Window
 
 WEIGHTS_TOKENS = 1024
-"""Tokens up to which the attention weights themselves are given out."""
+"""Longest window, in tokens, of which attention weights are given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokensDetail:
-    """What each token of a document does, in the order the model read them, over L layers and N tokens.
+    """What each token of a document attends to and receives, in the order of reading, over L layers and N tokens.
 
     `received` is the mean attention a token gets from the queries that can see it, `received_lift` that over its value
     under uniform attention. Values by layer are means over heads.
@@ -49,10 +49,10 @@ class Measurement:
     has special tokens only. `flow` (L, T, T + 1) and `flow_heads` (L, H, T, T + 1) have column 0 for scaffold; entries
     are NaN where no window holds both turns. `turn_tokens` (T,) counts the content tokens that were read of each
     turn, `turn_speakers` (T,) are their speakers (-1 where none was read), and `turn_metrics` (T,) each are the means
-    over those rows, heads and layers. `left_out_rows` counts, over all layers
-    and heads, rows too sunk to measure without the sink. `forward_ms` is the document's share, by tokens, of its
-    passes' time. `first_layers` and `first_document` are the metrics of the document's `first` window by itself, where
-    it has one; nothing else of the measurement knows of that window, but `forward_ms`.
+    over those rows, heads and layers. `left_out_rows` counts, over all layers and heads, the rows that the metrics
+    without the sink leave out, because the first key has all but 1e-6 of their mass. `forward_ms` is the document's
+    share, by tokens, of its passes' time. `first_layers` and `first_document` are the metrics of the document's `first`
+    window by itself, where it has one; of the other fields only `forward_ms` includes that window.
     """
 
     tokens: int
@@ -86,7 +86,7 @@ def analyse(
     options: CaptureOptions | None = None,
     between_passes: Callable[[], None] | None = None,
 ) -> list[Measurement]:
-    """Measure documents together, windows of like length sharing a pass of at most `token_budget` padded tokens.
+    """Measure documents together, windows of similar length in one pass of at most `token_budget` padded tokens.
 
     `between_passes` is called before every pass but the first; what it raises ends the work. A document's result does
     not depend on the others. Raises EmptyDocument for a document without tokens, and what `capture` raises.
@@ -120,7 +120,7 @@ def analyse(
 def _document(
     document: Rendered, measures: Sequence[WindowMeasure], milliseconds: float, options: CaptureOptions
 ) -> Measurement:
-    """Fold a document's windows, and its first window, which comes after them where there is one, by itself."""
+    """Combine the measures of a document's windows. A `first` window, whose measure is the last, stays apart."""
     windows, first = measures[: len(document.windows)], measures[len(document.windows) :]
     folded = fold([window.sums for window in windows], turns=document.turns is not None)
     alone = fold([window.sums for window in first], turns=document.turns is not None) if first else None

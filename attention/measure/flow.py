@@ -1,4 +1,4 @@
-"""What follows from the flow between turns: the flow between speakers, and how present the first turns stay.
+"""What follows from the flow between turns: the flow between speakers, and to each speaker's first turn.
 
 The flow of a conversation is F (L, T, T + 1): column 0 is scaffold, NaN where no window holds both turns. Turns of
 which no token was read have the speaker -1, and no flow.
@@ -17,7 +17,7 @@ def speaker_flow(
 
     Row s is the mean of the rows of flow of the speaker's turns, weighted by their content tokens `turn_tokens` (T,),
     its columns summed over the turns of each speaker: so rows sum to 1. NaN where no window holds words of both, and
-    in the rows of a speaker of whom nothing was read.
+    in the rows of a speaker none of whose words was read.
     """
     turns = len(turn_speakers)
     own_tokens = np.zeros((speakers, turns))  # (S, T) a turn's content tokens in the row of its speaker

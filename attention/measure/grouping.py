@@ -8,9 +8,9 @@ from attention.measure.batches import passes
 def pass_sized_groups(windows: Sequence[Sequence[int]], token_budget: int) -> list[list[int]]:
     """Group documents by the lengths of their windows, so that a group fits into one pass; indices, each once.
 
-    After each group the worker stores and looks around, so whoever waits, waits for the tokens of one pass, even where
-    `passes` cuts a group further to save padding. Longest windows come first. A document that needs several passes is a
-    group by itself.
+    After each group the worker stores its results and checks for more urgent work, which so waits for the tokens of one
+    pass at most, even where `passes` divides a group further to save padding. Longest windows come first. A document
+    that needs several passes is a group by itself.
     """
     groups: list[list[int]] = []
     rows = longest = 0

@@ -1,7 +1,7 @@
-"""The hidden states that leave each layer, summed as they pass: what layer embeddings are made of.
+"""Sums of the hidden states that each layer gives, taken during the pass, for layer embeddings.
 
 Asking the network for all its hidden states would keep every layer's until the pass ends, which for a large model is
-more than the attention itself takes. Here each layer's are summed and let go.
+more than the attention itself takes. Here each layer's are summed and dropped.
 """
 
 import threading
@@ -19,7 +19,7 @@ def depth_of(network: Any) -> int:
 
 
 def blocks_of(network: Any) -> list[nn.Module]:
-    """The network's layers in their order; none where they stand in no list of their own, as where one is shared."""
+    """The network's layers in order; none where they are no list of modules, as where one layer is used many times."""
     count = depth_of(network)
     lists = (part for part in network.modules() if isinstance(part, nn.ModuleList) and len(part) == count)
     return list(next(lists, ()))  # the outermost list: `modules` goes from the whole to its parts
@@ -27,9 +27,9 @@ def blocks_of(network: Any) -> list[nn.Module]:
 
 @contextmanager
 def watched(network: Any, take: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Hand on the number and the states (B, N, d) of each layer in this thread's passes, while the context lasts.
+    """Call `take` with each layer's number and states (B, N, d) in this thread's passes, while the context lasts.
 
-    The states of the last layer are those after the network's final norm only in its own output; here they are before.
+    The last layer's states are those before the network's final norm, unlike those that the network itself gives.
     """
     thread = threading.get_ident()
 
@@ -49,9 +49,9 @@ def watched(network: Any, take: Callable[[int, Tensor], None]) -> Iterator[None]
 
 
 class LayerSums:
-    """Sums of layers' states over each window's own tokens: (L, B, d) in float64, for the layers asked for.
+    """Sums of the states of `layers` over each window's own tokens: (L, B, d) in float64.
 
-    The last layer's states are taken as transformers counts them, after the final norm: `finish` is given those.
+    The last layer's states are those after the final norm, as in transformers: `finish` is given them.
     """
 
     def __init__(self, layers: Sequence[int], own: Sequence[Tensor], last: int) -> None:
@@ -66,7 +66,7 @@ class LayerSums:
             self._sums[layer] = self._summed(states)
 
     def finish(self, hidden: Tensor) -> Tensor | None:
-        """All sums in the order of the layers, with the network's output (B, N, d); None where a layer was not met."""
+        """All sums in the order of `layers`, with the network's output (B, N, d); None where a layer did not report."""
         if self._last in self.layers:
             self._sums[self._last] = self._summed(hidden)
         if any(layer not in self._sums for layer in self.layers):

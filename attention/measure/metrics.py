@@ -1,8 +1,8 @@
 """From attention rows to heads, layers, windows and documents.
 
 A head's value is the mean over its defined query rows; a lift is a ratio of two such means. So what is kept of every
-window are sums over rows and their counts, and windows combine weighted by their defined rows. A value without any
-defined row is NaN, on purpose and nowhere else.
+window are sums over rows and their counts, and windows combine weighted by their defined rows. A value is NaN where,
+and only where, it has no defined row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ SHARES = ("cross_turn", "cross_speaker", "own_history")
 ROW_MEANS = TURN_METRIC_NAMES
 """The metrics that are means over rows, of a head as of a turn."""
 LEFT_OUT = "left_out"
-"""Counts rows whose mass off the first key is below the limit although they see other keys."""
+"""Counts rows that see other keys than the first but have less than `SINK_LIMIT` of their mass on them."""
 SUMMED = (*ROW_MEANS, *(f"{share}_{kind}" for kind in ("uniform", "local") for share in SHARES), LEFT_OUT)
 """What is summed over rows, in the order of `HeadSums`; `*_uniform` and `*_local` are the lifts' denominators."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadSums:
-    """Sums over the defined rows of each head and how many there were; entry k is `SUMMED[k]`. (K, ..., H) each."""
+    """Sums over the defined rows of each head and their number; entry k is `SUMMED[k]`. (K, ..., H) each."""
 
     total: Floats
     count: Floats
@@ -50,7 +50,7 @@ class HeadSums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
-    """Uniform expectations of a batch under one mask, laid out as the rows are: tensors (B, 1, N)."""
+    """What uniform attention would give for a batch under one mask: tensors (B, 1, N), the same for all heads."""
 
     each: tuple[Uniform, ...]
     visible_keys: tuple[VisibleKeys, ...]
@@ -97,7 +97,7 @@ Defined = tuple[str, Tensor, Tensor]
 class TurnSums:
     """Sums over the heads and the content rows of each turn of a batch, one layer after the other.
 
-    The batch's turns stand one after the other, `widths` turns a sequence, S in all.
+    The turns of all sequences stand one after the other, `widths` of each sequence, S in all.
     """
 
     def __init__(self, groups: Sequence[KeyGroups], tokens: int, device: torch.device) -> None:
@@ -112,7 +112,7 @@ class TurnSums:
         self._layers: list[Tensor] = []
 
     def new_layer(self) -> None:
-        """What is added from now on is the next layer's."""
+        """Begin the sums of the next layer."""
         shape = (2, len(ROW_MEANS), sum(self.widths) + 1)
         self._layers.append(torch.zeros(shape, dtype=torch.float64, device=self._slot.device))
 
@@ -148,7 +148,7 @@ def sum_rows(rows: RowStatistics, expected: Expectation, turns: TurnSums | None 
 
 
 def _of_every_row(rows: RowStatistics, expected: Expectation) -> Iterator[Defined]:
-    """One metric at a time, so that only one is held."""
+    """One metric at a time, so that only one is in memory."""
     shape = rows.distance.shape
     real = (expected.visible > 0).expand(shape)
     others = expected.visible_rest > 0
@@ -232,7 +232,7 @@ def fold(windows: Sequence[HeadSums], *, turns: bool) -> Folded:
 def fold_turns(windows: Sequence[tuple[NDArray[np.int32], Floats]], turns: int) -> dict[str, Floats]:
     """Each turn's metrics from (turn numbers (t,), sums and counts (2, K, L, t)) of a document's windows: (T,) each.
 
-    Mean over a turn's content rows and heads, then over layers; NaN where a turn has no row that has one.
+    Mean over a turn's content rows and heads, then over layers; NaN where a turn has no defined row.
     """
     _, metrics, layers, _ = windows[0][1].shape
     total = np.zeros((2, metrics, layers, turns))

@@ -1,9 +1,9 @@
 """Attention profiles as points to search among: standardised by a model's scale, projected where they are long.
 
 A profile is every head's distance, dispersion, interdependency and sink. As measured, profiles of a model all point
-nearly the same way, since distances are the largest numbers and all are positive; so a scale takes the mean off each
-number and divides by its deviation. A comparison takes the scale from its own documents, search from texts that are
-the same for everybody (see attention.measure.profile_scale).
+nearly the same way, since distances are the largest numbers and all are positive; so a scale subtracts each number's
+mean and divides by its deviation. A comparison takes the scale from its own documents, search from texts that are
+the same in every installation (see attention.measure.profile_scale).
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from attention.definitions import PROFILE, PROFILE_METRICS
 
 LONGEST: Final = 2_000
-"""Numbers that a point has at most; longer profiles are projected to so many."""
+"""Numbers of the longest point; longer profiles are projected to this many."""
 
 BLOCKS: Final = 8
 _ROUNDING: Final = 1e-5  # of the mean: numbers that vary by less vary by how they were rounded
@@ -82,7 +82,7 @@ class Scale:
 
 @cache
 def _projection(numbers: int) -> tuple[NDArray[np.int64], Floats]:
-    """Of each number its place in each block, and its sign there: (8, P) each.
+    """The place of each number in each block, and its sign there: (8, P) each.
 
     Drawn from SHAKE-256 of the definition's name, so that no library's random generator can ever change them.
     """

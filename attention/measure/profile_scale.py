@@ -1,8 +1,8 @@
-"""The texts whose attention gives a model its scale of profiles, and measuring them.
+"""The reference texts, and the scale of a model's profiles that is measured on them.
 
 Twenty-four beginnings of conversations, pages, programs and pieces of mathematics, of 8, 16, 32 and so on to 256 words.
-They come with the code, so a scale tells nothing of anybody's documents and is the same in every installation. Whoever
-changes them changes `attention.definitions.PROFILE`.
+They come with the code, so a scale reveals nothing about anybody's documents and is the same in every installation.
+When they change, `attention.definitions.PROFILE` must change too.
 """
 
 import json

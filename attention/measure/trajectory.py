@@ -1,10 +1,10 @@
 """How a metric moves along the turns of one conversation: its thirds, and its slope with an interval.
 
-Neighbouring turns are alike, so an interval that takes turns for independent is far too narrow. Robust (Newey-West)
+Neighbouring turns are alike, so an interval that treats turns as independent is far too narrow. Robust (Newey-West)
 errors cover only 60 to 85% at the 10 to 50 turns of most conversations, as we measured. Ours is the least squares slope
 under residuals that fade geometrically with the distance in turns (autoregressive of order 1): their correlation r is
 corrected for its bias after a fitted line, (2 + 4r)/T (Kendall 1954; Marriott and Pope 1954), and the degrees of
-freedom are those that the residuals leave under it (Satterthwaite 1946). A negative correlation is taken for 0.
+freedom are those of the residuals under it (Satterthwaite 1946). A negative correlation is taken as 0.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 FEWEST_TURNS: Final = 6
-"""Turns with a value below which there is no slope."""
+"""With fewer turns that have a value there is no slope."""
 CONFIDENCE: Final = 0.95
 _STRONGEST: Final = 0.97
-"""The largest correlation of neighbours that is assumed: beyond it a conversation says nothing about its slope."""
+"""The largest correlation of neighbours that is assumed: above it the slope cannot be estimated."""
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Trajectory:
     """One metric along the turns, in the metric's unit; None is undefined.
 
     `early`, `middle` and `late` are the means over thirds of the turns, weighted by their content tokens. `slope` is
-    the change a turn, every turn counted once, with its 95% interval from `low` to `high`.
+    the change per turn, every turn counted once, with its 95% interval from `low` to `high`.
     """
 
     early: float | None
@@ -65,7 +65,7 @@ def _slope(turn: Floats, value: Floats) -> tuple[float, float, float]:
     n = len(turn)
     x = turn - turn.mean()
     norm = np.sqrt(x @ x)
-    level, tilt = np.full(n, n**-0.5), x / norm  # orthonormal: what the line takes from the values
+    level, tilt = np.full(n, n**-0.5), x / norm  # orthonormal: the space that the line fits
     slope = float(tilt @ value) / norm
     e = value - value.mean() - slope * x
     squares = float(e @ e)

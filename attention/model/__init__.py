@@ -1,4 +1,4 @@
 """A model: opened safely, proven against its own plain attention, and what it can do.
 
-Nothing that comes with a model is run. Also which models stay in memory, and how large a pass may be beside them.
+No code that comes with a model is run. Also which models stay in memory, and how large a pass may then be.
 """

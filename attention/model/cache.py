@@ -1,4 +1,4 @@
-"""Which models are loaded: on first use, kept while memory allows, the least recently used dropped first."""
+"""Which models are loaded: each on first use, kept while memory allows, the least recently used dropped first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attention.model.weights import configuration, count_weights, weight_files
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 WORKSPACE: Final = 256 * 2**20
-"""Bytes that one model's passes may need beside its weights."""
+"""Bytes that one model's passes may need in addition to its weights."""
 
 GIBIBYTE: Final = 2**30
 
@@ -54,7 +54,7 @@ class ModelCache:
             return tuple(self._loaded)
 
     def model(self, name: str) -> Model:
-        """The model with this id, loaded if it is not, at the cost of others on the same device if it must be.
+        """The model with this id, loaded if it is not; others on its device are dropped where it needs their memory.
 
         Raises ModelUnavailable for an id that is not in the models file, TooLittleMemory where the model does not fit
         even alone, and what `open_model` raises.
@@ -70,7 +70,7 @@ class ModelCache:
             return self._loaded[name]
 
     def drop(self, name: str) -> None:
-        """Let go of a model; one that is not loaded is no matter."""
+        """Unload a model; nothing happens where it is not loaded."""
         with self._lock:
             if self._loaded.pop(name, None) is not None:
                 _release()
@@ -97,7 +97,7 @@ def memory_needed(source: ModelSource) -> int:
 
 
 def free_memory(device: str) -> int:
-    """Bytes free on a device now; on the processor's side what the machine and the process's control group allow."""
+    """Bytes free on a device now; for the CPU, what the machine and the process's control group allow."""
     if device.startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0]
     return min(int(psutil.virtual_memory().available), _left_in_control_group(Path("/sys/fs/cgroup")))

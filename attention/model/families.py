@@ -1,8 +1,8 @@
 """Which architectures are measured, and what is refused before any weights are loaded.
 
 A family is proven when its captured row statistics equal those computed from its own eager attention weights. The
-listed ones are held to that by the tests, and every model again when it is loaded (`proof.py`), so that a family that
-is not listed is measured too if it passes. Here stand the forms that no short check could catch.
+tests hold the listed ones to that, and every model is checked again when it is loaded (`proof.py`), so that a family
+that is not listed is measured too if it passes. Here are the variants that a short check could miss.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from attention.errors import AttentionFree, EncoderDecoder, FamilyNotProven
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """An architecture. `causal` where that is known beforehand; `options` are keywords its network is built with."""
+    """An architecture. `causal` is None where only the check tells; `options` are keywords for its network."""
 
     causal: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ ATTENTION_FREE: Final = frozenset(
 )
 
 STEADY_ROTATIONS: Final = frozenset({"default", "linear", "llama3", "yarn"})
-"""Rotary embeddings that depend on a token's position alone; others change with the longest row of the batch."""
+"""Rotary embeddings that depend only on a token's position; others change with the longest row of the batch."""
 
 FOREIGN_PARTS: Final = {
     "quantization_config": "its weights are quantized",
@@ -62,7 +62,7 @@ FOREIGN_PARTS: Final = {
 
 
 def proven_family(model: str, config: Mapping[str, Any]) -> Family:
-    """The family of a model, from its `config.json`, to be proven when loaded; `model` is what messages call it.
+    """The family of a model, from its `config.json`, to be proven when loaded; `model` is its name in messages.
 
     Raises EncoderDecoder, AttentionFree or FamilyNotProven, each naming the architecture.
     """

@@ -45,13 +45,13 @@ def hub_folder(name: str, revision: str | None) -> Path:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(NEEDED), local_files_only=True))
     except LocalEntryNotFoundError:
         return _download(name, revision)
-    except ValueError as error:  # a name that is none
+    except ValueError as error:  # not a valid name
         raise HubUnreachable(f"`{name}` is no name of a hub model; write it as owner/model") from error
     return folder if _complete(name, folder) else _download(name, revision)
 
 
 def _complete(name: str, folder: Path) -> bool:
-    """Whether a cached folder has what a model needs: a broken-off download leaves some of its files."""
+    """Whether a cached folder has what a model needs: an interrupted download leaves some of its files."""
     if not (folder / CONFIG).is_file() or not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
         return False
     try:
@@ -62,7 +62,7 @@ def _complete(name: str, folder: Path) -> bool:
 
 def _download(name: str, revision: str) -> Path:
     try:
-        # One plain request first: unlike the download it does not try again for half a minute.
+        # One plain request first: unlike the download, it does not retry for half a minute.
         hub = HfApi()
         found = hub.model_info(name, revision=revision, timeout=ANSWER_WITHIN)
         files = [entry.rfilename for entry in found.siblings or ()]

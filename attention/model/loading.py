@@ -132,7 +132,7 @@ def open_model(source: ModelSource) -> Model:
 
 
 def _positions(network: nn.Module) -> int:
-    """Tokens the network reads at once: as configured, less what learned positions keep for padding."""
+    """Tokens the network reads at once: as configured, less the learned positions that are kept for padding."""
     settings: Any = network.config
     limit = int(settings.max_position_embeddings)
     for name, module in network.named_modules():
@@ -142,7 +142,7 @@ def _positions(network: nn.Module) -> int:
 
 
 def _untrained_digest(folder: Path, seed: int) -> str:
-    """Names random weights: they depend on the configuration, the seed and torch's generator."""
+    """The digest that stands for random weights: of the configuration, the seed and torch's version."""
     named = f"untrained {seed} torch {torch.__version__} ".encode() + (folder / CONFIG).read_bytes()
     return hashlib.sha256(named).hexdigest()
 
@@ -206,8 +206,8 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
         )
     except MemoryError as error:
         raise _too_large(source, torch.device("cpu")) from error
-    except Exception as error:  # the files decide what the libraries stumble over
-        if isinstance(error, KeyError) and CAPTURE in error.args:  # no attention function but its own will do
+    except Exception as error:  # which errors the libraries raise depends on the files
+        if isinstance(error, KeyError) and CAPTURE in error.args:  # it looks up attention functions of its own only
             raise FamilyNotProven(
                 f"{source.id} ({config.model_type}) computes attention in code of its own that cannot be measured"
             ) from error
@@ -223,7 +223,7 @@ def _network(source: ModelSource, folder: Path, family: Family) -> nn.Module:
 
 
 def _untrained(source: ModelSource, config: Any, family: Family) -> nn.Module:
-    """The architecture with its own initial weights, drawn by the seed; nobody else's random numbers are touched."""
+    """The architecture with its own initial weights, drawn by the seed; torch's global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.untrained_seed or 0)
         network = AutoModel.from_config(

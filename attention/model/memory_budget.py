@@ -1,7 +1,8 @@
 """How many padded tokens one forward pass may have, from the memory that is free.
 
-The estimate is of what a pass holds at its peak beside the weights. It errs on the high side: a smaller pass costs a
-little speed, a pass too large costs all of it. A budget that proves too large on a GPU is halved by whoever runs out.
+The estimate is of what a pass holds at its peak in addition to the weights. It errs on the high side: a smaller pass
+costs a little speed, a pass too large fails. A budget that proves too large on a GPU is halved by the worker that runs
+out of memory.
 """
 
 from typing import Any, Final
@@ -15,20 +16,20 @@ SHARE: Final = 0.8
 ROW_BYTES: Final = 200
 """Bytes of one head's row: sixteen fp32 statistics, their float64 sums, and fixed-point sums by distance and by key."""
 TOKEN_BYTES: Final = 512
-"""Bytes of a token whatever the model: its ids, groups and mask, and what it would see under uniform attention."""
+"""Bytes of a token whatever the model: its ids, groups and mask, and its expectations under uniform attention."""
 TURN_TOKENS: Final = 16
-"""A turn has about so many tokens or more: the flow of a window of N tokens has at most (N / 16)² numbers a layer."""
+"""A turn has about this many tokens or more: the flow of N tokens has at most (N / 16)² numbers a layer."""
 SCORE_ROWS: Final = 48
-"""Rows of fp32 scores that each thread of the compiled kernel keeps for all keys of a sequence."""
+"""Queries whose fp32 scores each thread of the compiled kernel keeps for all keys of a sequence."""
 BLOCK_BYTES: Final = 2**27
-"""What the kernels that work in blocks keep of one block's scores and weights."""
+"""Scores and weights of one block, in the kernels that work in blocks."""
 
 
 def bytes_per_token(model: Model) -> int:
     """About how many bytes one padded token takes at the peak of a captured pass, from the network's widths.
 
-    A layer's residuals are there all the time; beside them either its attention, with the statistics of every row in
-    fp32 and float64 whatever the dtype, or its inner layer. The last hidden states are summed in float64.
+    A layer's residuals are there all the time; in addition either its attention, with the statistics of every row in
+    fp32 and float64 whatever the dtype, or its feed-forward part. The last hidden states are summed in float64.
     """
     facts, config = model.facts, model.network.config
     number = 4 if facts.dtype == "float32" else 2
@@ -50,7 +51,7 @@ def head_width(facts: ModelFacts, config: Any) -> int:
 
 
 def inner_width(facts: ModelFacts, config: Any) -> int:
-    """Numbers between the two halves of a layer's feed-forward part; all of a token's experts together."""
+    """Width between the two projections of a layer's feed-forward part; all of a token's experts together."""
     dense = next(
         (width for name in ("intermediate_size", "ffn_dim", "n_inner") if (width := getattr(config, name, None))),
         4 * facts.hidden_size,
@@ -61,7 +62,7 @@ def inner_width(facts: ModelFacts, config: Any) -> int:
 
 
 def scratch_bytes(facts: ModelFacts) -> int:
-    """What a pass takes however few sequences it has: the kernel's workspace over one context."""
+    """Bytes that a pass takes however few sequences it has: the kernel's workspace over one context."""
     if facts.kernel.startswith("compiled"):
         return torch.get_num_threads() * SCORE_ROWS * 4 * facts.context
     return BLOCK_BYTES

@@ -2,8 +2,8 @@
 
 Two short sequences of different lengths are read together through the capture and each alone through eager attention.
 Every statistic of every row, the count of attention calls, and the last hidden states must agree; a model for which
-they do not is refused by name. The check is of the architecture, so its outcome is kept for the process by
-configuration.
+they do not is refused by name. The check is of the architecture, so the process keeps its outcome for each
+configuration and dtype.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from attention.kernels.dense import fill_from_weights
 from attention.text.documents import Window
 
 LENGTHS: Final = (48, 17)
-"""Tokens of the two sequences. A model with a short sliding window reads a longer one, to go past its edge."""
+"""Tokens of the two sequences. A model with a short sliding window reads a longer one, to go beyond its edge."""
 LONGEST: Final = 600
 EDGES: Final = ("sliding_window", "local_attention", "attention_chunk_size")
 """Where a configuration says how far a layer sees."""
 BEYOND: Final = 8
-"""Tokens that are read past the edge of a window."""
+"""Tokens that are read beyond the edge of a sliding window."""
 SHORT_WINDOW: Final = 24
-"""What a window is set to for the check when its edge is beyond `LONGEST`: the mask is the same rule of that number."""
+"""Length that a sliding window longer than `LONGEST` has during the check: its mask is the same rule either way."""
 WITHOUT_ATTENTION: Final = ("linear_attention", "mamba", "conv", "recurrent", "moe", "mlp")
 """Kinds of layer, in a configuration's `layer_types`, that attend to nothing."""
 TOLERANCES: Final = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
@@ -53,7 +53,7 @@ _proofs: dict[str, Proof] = {}
 
 
 def prove(network: nn.Module, name: str) -> Proof:
-    """Check a network in evaluation mode, loaded with the capturing attention; `name` is what messages call it.
+    """Check a network in evaluation mode, loaded with the capturing attention; `name` is its name in messages.
 
     The network's attention implementation is switched for the check and switched back, so it must not be in use.
     Raises AttentionFree or FamilyNotProven with the reason.
@@ -69,7 +69,7 @@ def prove(network: nn.Module, name: str) -> Proof:
 
 @contextmanager
 def _windows_within_reach(config: Any) -> Iterator[None]:
-    """Shorten the windows whose edge the check would not get to, and put them back."""
+    """Shorten the sliding windows whose edge the check would not reach, and restore them afterwards."""
     set_back: list[tuple[str, int]] = []
     try:
         for name in EDGES:
@@ -79,7 +79,7 @@ def _windows_within_reach(config: Any) -> Iterator[None]:
                 setattr(config, name, SHORT_WINDOW)
         yield
     finally:
-        for name, edge in reversed(set_back):  # one may stand for another
+        for name, edge in reversed(set_back):  # one setting may be an alias of another
             setattr(config, name, edge)
 
 
@@ -172,7 +172,7 @@ def _compare_rows(
         wanted, found = getattr(expected, field.name), getattr(rows, field.name)
         if isinstance(wanted, Tensor) and isinstance(found, Tensor):
             found, wanted = found[item, :, :n].double(), wanted[0]
-            if field.name in ("distance_rest", "entropy_rest"):  # loose where hardly anything is left beside the sink
+            if field.name in ("distance_rest", "entropy_rest"):  # not compared where the sink has nearly all
                 well = expected.rest[0] > 0.05
                 found, wanted = torch.where(well, found, 0), torch.where(well, wanted, 0)
             if field.name == "variance":
@@ -184,7 +184,7 @@ def _compare(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None
     wanted = wanted.double()
     error = float((found.double() - wanted).abs().max())
     scale = max(1.0, float(wanted.abs().max()))
-    if not error <= tolerance * scale:  # also where it is no number
+    if not error <= tolerance * scale:  # NaN is refused too
         raise FamilyNotProven(
             f"{what} differs from eager attention by {error:.2g} where at most {tolerance * scale:.2g} is rounding"
         )

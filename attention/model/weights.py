@@ -20,7 +20,7 @@ LARGEST_JSON: Final = 64 * 2**20
 
 
 def configuration(model: str, folder: Path) -> dict[str, Any]:
-    """The parsed `config.json` of a folder that asks for no code to be run; `model` is what messages call it.
+    """The parsed `config.json` of a model's folder that does not ask to run code; `model` is its name in messages.
 
     Raises FolderMissing, IncompleteModel or RemoteCode, and FamilyNotProven for a folder of adapter weights.
     """

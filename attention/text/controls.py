@@ -1,7 +1,7 @@
-"""Controls: documents with one thing taken out of them, so that an effect can be told from what survives without it.
+"""Controls: documents with one property destroyed, to see whether an effect is still there without it.
 
-Each is drawn by a seed and the document alone. What a model that was never trained does with the documents as they are
-is the fourth control; see `ModelSource.untrained_seed`.
+Each depends on a seed and the document alone. A model that was never trained, reading the documents as they are, is the
+fourth control; see `ModelSource.untrained_seed`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def shuffled_turns(document: Document, seed: int) -> Document:
 
 
 def permuted_speakers(document: Document, seed: int) -> Document:
-    """The same turns in the same order, with the speakers dealt out anew: each speaks as many turns as before.
+    """The same turns in the same order, with speakers reassigned at random: each speaks as many turns as before.
 
     Raises DocumentRefused for a text, which has no turns.
     """
@@ -56,7 +56,7 @@ def _shuffled(window: Window, seed: int) -> Window:
 
 def _turns(document: Document) -> Sequence[Turn]:
     if document.turns is None:
-        raise DocumentRefused("a text has no turns, so this control says nothing of it")
+        raise DocumentRefused("a text has no turns, so this control does not apply to it")
     return document.turns
 
 

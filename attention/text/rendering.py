@@ -123,7 +123,7 @@ def sample_characters(
 
 
 def _first_part(tokenized: _TokenizedDocument, characters: int, context: int) -> tuple[int, int] | None:
-    """The run of tokens of the first span: None where a model cannot read it."""
+    """The run of tokens of the first span: None where it has no token or more than `context`."""
     try:
         start, stop = _tokens_of_span(tokenized.tokens, first_span(tokenized.script.text, characters=characters))
     except EmptyDocument:
@@ -142,7 +142,7 @@ def _tokens_of_span(tokens: Tokens, span: Span) -> tuple[int, int]:
 
 
 class _TokenizedDocument:
-    """One document as one run of tokens with their turns, before it is cut."""
+    """A whole document's tokens with their turns, before it is cut into windows."""
 
     def __init__(self, tokenizer: FastTokenizer, document: Document, labels: Labels) -> None:
         self.reader: TokenReader = token_reader(tokenizer)
@@ -173,7 +173,7 @@ class _TokenizedDocument:
         return len(self.prefix) + len(self.suffix)
 
     def room(self, window: int) -> int:
-        """How many of the document's own tokens a window holds."""
+        """How many of the document's own tokens fit into a window."""
         if window <= self.around:
             raise ValueError(f"a window of {window} tokens has no room beside {self.around} special tokens")
         return window - self.around
@@ -204,7 +204,7 @@ class _TokenizedDocument:
 
 
 def _cuts(tokens: Tokens, openings: NDArray[np.int64], room: int) -> list[int]:
-    """Where a run of tokens is cut, both ends included: as far on as a turn's end within `room`, else at `room`."""
+    """Where tokens are cut into parts of at most `room`, both ends included: at a turn's end, or else at `room`."""
     cuts = [0]
     while len(tokens) - cuts[-1] > room:
         limit = cuts[-1] + room
@@ -217,7 +217,7 @@ def _cuts(tokens: Tokens, openings: NDArray[np.int64], room: int) -> list[int]:
 
 
 def _whole_characters(tokens: Tokens, start: int, cut: int) -> int:
-    """The last place up to `cut` that does not part the tokens of one character, or `cut` itself if there is none."""
+    """The last place up to `cut` that separates no tokens of one character, or `cut` itself if there is none."""
     place = cut
     while place > start and tokens.start[place] < tokens.end[place - 1]:
         place -= 1

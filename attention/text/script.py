@@ -1,4 +1,4 @@
-"""Documents as one string: what a model is given to read, and where in it every turn's own text stands."""
+"""Documents as one string: what a model is given to read, and where in it the text of each turn stands."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from attention.text.documents import Document, Labels, Turn
 from attention.text.tokens import FastTokenizer, Tokens
 
 TEMPLATE_DATE: Final = datetime(2024, 7, 26)
-"""The day that a chat template is told it is: a document must read the same on any day."""
+"""The date that chat templates are given, so that a document reads the same on any day."""
 
-# Templates ask for the date through a function of this name; the macro takes its place and answers the fixed day.
+# Templates get the date from a function of this name; the macro replaces it and gives the fixed day.
 _CLOCK: Final = (
     "{% macro strftime_now(format) %}{{ format"
     + "".join(f" | replace('{code}', '{TEMPLATE_DATE.strftime(code)}')" for code in map("%{}".format, "YymdBbAaHMSjFp"))

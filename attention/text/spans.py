@@ -1,6 +1,6 @@
 """Windows by characters: the same stretch of a document under every tokenizer.
 
-Token counts differ between models, so two models have read the same thing only where windows are chosen by characters.
+Token counts differ between models, so two models read the same text only where windows are chosen by characters.
 The choice depends on the document's own script, the seed and nothing else.
 """
 
@@ -18,7 +18,7 @@ from attention.errors import TooShort
 Span = tuple[int, int]
 
 REACH: Final = 64
-"""A window's ends move inwards by at most so many characters to meet the edge of a word."""
+"""A window's ends move inwards by at most this many characters to the edge of a word."""
 
 
 def sample_spans(text: str, *, characters: int, count: int, seed: int) -> list[Span]:
@@ -39,7 +39,7 @@ def sample_spans(text: str, *, characters: int, count: int, seed: int) -> list[S
 
 
 def first_span(text: str, *, characters: int) -> Span:
-    """The span of at most so many characters at the beginning of a text that has them, in whole words likewise."""
+    """The span of at most so many characters at the beginning of a text that has them, also in whole words."""
     return _whole_words(text, 0, characters)
 
 

@@ -1,7 +1,7 @@
 """How one tokenizer reads text: ids with character offsets, and the special tokens that surround a sequence.
 
-The rules of a tokenizer's file that would get in the way of exact spans are put aside on a private copy: truncation,
-padding and offset trimming. Text is read as text: a document that contains the letters `[SEP]` or `</s>` gets no
+Settings of a tokenizer that would prevent exact spans are switched off on a private copy: truncation, padding and
+offset trimming. Text is read as text: a document that contains the letters `[SEP]` or `</s>` gets no
 control token from them.
 """
 
@@ -19,7 +19,7 @@ from attention.errors import SlowTokenizer, UnreadableText
 
 
 class FastTokenizer(Protocol):
-    """What is asked of a tokenizer: the fast tokenizers of transformers have all of it."""
+    """What a tokenizer must have: the fast tokenizers of transformers have all of it."""
 
     @property
     def backend_tokenizer(self) -> Any: ...
@@ -36,13 +36,13 @@ class FastTokenizer(Protocol):
 class Tokens:
     """n tokens of one text without the special tokens around it; token t covers `text[start[t]:end[t]]`.
 
-    Tokens that are pieces of one character all cover that character. `start` never falls.
+    Tokens that are pieces of one character all cover that character. `start` never decreases.
     """
 
     ids: NDArray[np.int64]  # (n,)
     start: NDArray[np.int64]  # (n,) characters
     end: NDArray[np.int64]  # (n,) characters
-    special: NDArray[np.bool_]  # (n,) control tokens; all False unless control text was to be recognised
+    special: NDArray[np.bool_]  # (n,) control tokens; all False unless `control` was asked for
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,7 +114,7 @@ class TokenReader:
 
 
 def surface(tokenizer: FastTokenizer, ids: NDArray[np.int64]) -> list[str]:
-    """The tokenizer's own text of each token of `ids` (n,), read by itself.
+    """The tokenizer's own text of each token of `ids` (n,), decoded by itself.
 
     A token that holds only some of a character's bytes reads as the replacement character.
     """
@@ -127,7 +127,7 @@ _readers: weakref.WeakKeyDictionary[Any, TokenReader] = weakref.WeakKeyDictionar
 
 
 def token_reader(tokenizer: FastTokenizer) -> TokenReader:
-    """The reader of a tokenizer, made once: a copy of a large vocabulary takes a good part of a second."""
+    """The reader of a tokenizer, made once: copying a large vocabulary takes up to a second."""
     reader = _readers.get(tokenizer)
     if reader is None:
         reader = _readers[tokenizer] = TokenReader(tokenizer)

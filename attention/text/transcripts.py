@@ -1,7 +1,7 @@
 """Transcripts to turns: WebVTT, SubRip, and lines of `Name: what was said`.
 
-Cues are pieces of speech cut to fit a screen, so successive cues of one speaker are one turn. Nothing is dropped in
-silence: a cue that the format does not allow refuses the transcript, with its line.
+Cues are pieces of speech cut to fit a screen, so successive cues of one speaker are one turn. Nothing is dropped
+silently: where a cue does not follow the format, the transcript is refused with its line.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _webvtt(lines: Sequence[str]) -> Iterator[tuple[str | None, str]]:
 
 
 def _with_empty_lines(lines: Sequence[str]) -> list[str]:
-    """Lines of nothing but space emptied where they part two blocks; inside a cue they are a part of it."""
+    """The lines, those of white space emptied where they separate two blocks; inside a cue they belong to it."""
     emptied = list(lines)
     for number, line in enumerate(lines):
         if line and not line.strip() and "-->" not in lines[max(number - 1, 0)]:
@@ -151,7 +151,7 @@ def _cues(lines: Sequence[str], kind: Literal["webvtt", "srt"], skipped: int = 0
 
 
 def _check_blocks(lines: Sequence[str]) -> None:
-    """Refuse a WebVTT block that readers would pass over: neither a cue nor a comment, style or region."""
+    """Refuse a WebVTT block that readers would skip: neither a cue nor a comment, style or region."""
     for number in range(1, len(lines)):
         block = lines[number : number + 2]
         if lines[number - 1] or not block[0].strip():
@@ -176,7 +176,7 @@ def _voices(cue: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _names(cue: str) -> Iterator[tuple[str | None, str]]:
-    """A cue's speech by names at the start of its lines: not in small letters, of five words at most."""
+    """A cue's speech by names at the start of its lines, capitalised and of five words at most."""
     for line in cue.split("\n"):
         speech = _speech(line)
         named = _NAMED.match(speech)
@@ -187,12 +187,12 @@ def _names(cue: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _speech(text: str) -> str:
-    """Text without tags, entities and the readings beside ruby text, on one line."""
+    """Text on one line, without tags, entities and the pronunciations of ruby text."""
     return " ".join(html.unescape(_TAG.sub("", _RUBY.sub("", text))).split())
 
 
 def _merged(spoken: Iterable[tuple[str | None, str]]) -> tuple[Turn, ...]:
-    """Turns from pieces of speech: one turn as long as the speaker stays or is not named."""
+    """Turns from pieces of speech: one turn until another speaker is named."""
     turns: list[tuple[str, list[str]]] = []
     named = False
     for speaker, speech in spoken:
