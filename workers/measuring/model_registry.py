@@ -80,7 +80,7 @@ class ModelRegistry:
         self.budgets = {name: token_budget for entry in entries for name in (entry.id, entry.id + UNTRAINED)}
         self._memory_bytes = memory_bytes
         self._sharers = sharers
-        self._residence = ModelCache(self._sources(), self._free)
+        self._cache = ModelCache(self._sources(), self._free)
         self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
 
@@ -96,14 +96,14 @@ class ModelRegistry:
 
     def is_open(self, model_id: str) -> bool:
         """Whether the model is loaded."""
-        return model_id in self._residence.loaded
+        return model_id in self._cache.loaded
 
     def open(self, model_id: str) -> LoadedModel:
         """The loaded model. Raises ModelRefused or ModelUnavailable, which is then also stored in the table `model`."""
         if model_id in self._refused:
             raise self._refused[model_id]
         if self.is_open(model_id) and model_id in self._versions:
-            model = self._residence.model(model_id)
+            model = self._cache.model(model_id)
         else:
             model = self._load(model_id)
             key = self._announce(model_id, model)
@@ -113,7 +113,7 @@ class ModelRegistry:
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""
         self._refused[model_id] = refusal
-        self._residence.drop(model_id)
+        self._cache.drop(model_id)
         self._tell(model_id, ModelState.REFUSED, refusal)
 
     def _load(self, model_id: str) -> Model:
@@ -122,7 +122,7 @@ class ModelRegistry:
             source_of(
                 self.entries[model_id.removesuffix(UNTRAINED)]
             )  # says what to install where the packaged model is missing
-            return self._residence.model(model_id)
+            return self._cache.model(model_id)
         except ModelRefused as refusal:
             self.refuse(model_id, refusal)
             raise
@@ -205,4 +205,4 @@ class ModelRegistry:
         if self._memory_bytes is None:
             return free
         sources = self._sources()
-        return min(free, self._memory_bytes - sum(memory_needed(sources[name]) for name in self._residence.loaded))
+        return min(free, self._memory_bytes - sum(memory_needed(sources[name]) for name in self._cache.loaded))
