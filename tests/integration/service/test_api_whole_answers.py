@@ -288,9 +288,10 @@ def compared(connection: Connection, state: str = "succeeded") -> str:
     job_id = add_job(connection, [], kind="comparison", request=REQUEST)
     points = [{"analysis_id": f"an_{n}", "group": "a", "x": 1.0, "y": 2.0} for n in range(3)]
     tests = {name: [[0.5]] for name in ("epsilon_squared", "p", "p_adjusted", "p_familywise")}
+    drawn = {"method": "t-SNE", "perplexity": 1.0, "trustworthiness": 1.0, "trustworthiness_documents": 3}
     result = {
         "groups": [],
-        "maps": [{"space": "embedding", "layer": None, "seed": 0, "points": points}],
+        "maps": [{"space": "embedding", "layer": None, "seed": 0, **drawn, "points": points}],
         "metrics": ["distance"],
         "heads": {"distance": {**tests, "means": {"a": [[1.0]]}}},
         "figures": [],
