@@ -6,22 +6,50 @@ They start when a test first asks, work as root and as any user, and are gone af
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import httpx
 import psycopg
 import pytest
 import redis
-import torch
+from kept_services import KeptService, KeptServices, ServicePlan
 from psycopg import sql
+from sqlalchemy import Engine, create_engine
 
 from hearken.local import PostgresServer, RedisServer, temporary_folder
 
-if not torch.cuda.is_available():  # said before any test's imports bring Triton in, which reads it only then
-    os.environ.setdefault("TRITON_INTERPRET", "1")
+if TYPE_CHECKING:
+    from attention.model.model import Model
 
 _TEMPLATE = "migrated"
 _numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Triton interpret where there is no GPU, before any test brings Triton in, which reads it only then."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # else there are no tests here
+        import torch
+
+        if not torch.cuda.is_available():
+            os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> "Model":
+    """The packaged model, opened once a pytest process. Whoever changes it opens one of their own."""
+    from attention.model.loading import open_model, packaged_minilm  # here: tests without a model do not load torch
+
+    return open_model(packaged_minilm())
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder where the servers' user can reach it, gone afterwards."""
+    with temporary_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +62,7 @@ def servers_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server(servers_folder: Path) -> Iterator[PostgresServer]:
     """A running PostgreSQL with pgvector, not safe against power loss."""
-    with PostgresServer(servers_folder, durable=False) as server:
+    with PostgresServer(servers_folder, durable=False, max_connections=200) as server:
         yield server
 
 
@@ -76,6 +104,14 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def engine(module_database_url: str) -> Iterator[Engine]:
+    """The database that the tests of one module share."""
+    made = create_engine(module_database_url)
+    yield made
+    made.dispose()
+
+
 @pytest.fixture
 def broker_url(redis_server: RedisServer) -> str:
     """An empty Redis, as Celery takes it."""
@@ -83,6 +119,30 @@ def broker_url(redis_server: RedisServer) -> str:
     client.flushall()
     client.close()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def kept_services(
+    postgres_server: PostgresServer, migrated_template: str, redis_server: RedisServer, servers_folder: Path
+) -> Iterator[KeptServices]:
+    """The services of this pytest process that are kept from one module to the next."""
+    services = KeptServices(
+        servers_folder / "services", partial(_database, postgres_server, migrated_template), redis_server
+    )
+    yield services
+    services.stop()
+
+
+@pytest.fixture(scope="module")
+def service(request: pytest.FixtureRequest, kept_services: KeptServices) -> KeptService:
+    """The service by the module's SERVICE, an API alone unless it says otherwise, without anything in it."""
+    return kept_services.emptied(getattr(request.module, "SERVICE", ServicePlan()))
+
+
+@pytest.fixture(scope="module")
+def api(service: KeptService) -> httpx.Client:
+    """A client of the module's service."""
+    return service.api
 
 
 @contextmanager

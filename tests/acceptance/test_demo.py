@@ -3,21 +3,12 @@
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serving import HEARKEN, environment, refused
 
-from hearken.local import temporary_folder
-
 pytestmark = pytest.mark.xdist_group("serve")  # not beside the other whole stacks: two processors are not enough
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as made:
-        yield made
 
 
 def test_the_demonstration_ends_with_tables_and_a_self_contained_report(folder: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from serving import Serving, until
+from polling import until
+from serving import Serving
 from tiny_models import tiny_model
 from transformers import AutoModel, AutoTokenizer
 
@@ -165,7 +166,7 @@ def test_sixty_four_clients_at_once_all_finish_and_share_forward_passes(serving:
         thread.join()
     assert set(statuses) <= {201, 202}
     with Client(serving.url) as client:
-        assert until(lambda: all(client.job(job).state == "succeeded" for job in jobs), 60)
+        until(lambda: all(client.job(job).state == "succeeded" for job in jobs), "the success of every job")
     text = log.read_bytes()[begin:].decode(errors="replace")
     shared = [int(count) for count in re.findall(r"pass model=\S+ documents=(\d+)", text)]
     logging.getLogger(__name__).info("documents by pass: %s", shared)

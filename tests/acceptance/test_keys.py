@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import HEARKEN, environment, until
+from polling import until
+from serving import HEARKEN, environment
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -28,7 +29,7 @@ def created(tenant: str, *arguments: str, **settings: str) -> str:
 
 
 @pytest.fixture
-def api(database_url: str, broker_url: str) -> Iterator[str]:
+def address(database_url: str, broker_url: str) -> Iterator[str]:
     """The API alone, asking for keys, on a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -37,25 +38,25 @@ def api(database_url: str, broker_url: str) -> Iterator[str]:
     process = subprocess.Popen([*HEARKEN, "api"], env=environment(**settings))
     url = f"http://127.0.0.1:{port}"
     try:
-        assert until(lambda: _is_alive(url), 30)
+        until(lambda: _is_alive(url), "an API that is alive")
         yield url
     finally:
         process.terminate()
         assert process.wait(10) == 0
 
 
-def test_a_key_opens_the_service_to_its_tenant_alone(api: str, database_url: str) -> None:
+def test_a_key_opens_the_service_to_its_tenant_alone(address: str, database_url: str) -> None:
     ana, bo = (created(name, HEARKEN_DATABASE_URL=database_url) for name in ("Ana", "Bo"))
-    with Client(api, ana) as client:
+    with Client(address, ana) as client:
         dataset = client.upload_dataset(b'{"text": "The ferry left at six."}\n', name="notes")
         assert [entry.id for entry in client.datasets()] == [dataset.id]
-    with Client(api, bo) as client:
+    with Client(address, bo) as client:
         assert list(client.datasets()) == []
         with pytest.raises(ProblemError) as hidden:
             client.dataset(dataset.id)
         assert hidden.value.status == 404
     for wrong in (None, "hk_" + "x" * 43):
-        with Client(api, wrong) as client, pytest.raises(ProblemError) as refused:
+        with Client(address, wrong) as client, pytest.raises(ProblemError) as refused:
             list(client.jobs())
         assert refused.value.status == 401
 

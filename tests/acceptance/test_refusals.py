@@ -2,22 +2,14 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from serving import refused, sockets, temporary_place
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from hearken.local import PostgresServer, temporary_folder
+from hearken.local import PostgresServer
 from migrations.run import upgrade
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as made:
-        yield made
 
 
 def assert_one_line(answer: tuple[int, str], *words: str) -> None:

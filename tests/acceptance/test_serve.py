@@ -7,13 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import Serving, living, refused, shared_memory, sockets, until
+from polling import until
+from serving import Serving, living, refused, shared_memory, sockets
 
 from hearken.client import Client
 from hearken.errors import ProblemError
 from hearken.local import temporary_folder
 
-# One after the other on one folder: each test goes on where the one before it stopped.
 pytestmark = pytest.mark.xdist_group("serve")
 
 CONVERSATION = {
@@ -26,17 +26,24 @@ CONVERSATION = {
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
+def data() -> Iterator[Path]:
+    """Where the tests that start and stop a service of their own have its data, one after the other."""
     with temporary_folder() as made:
         yield made / "data"
 
 
-@pytest.fixture
-def serving(folder: Path) -> Iterator[Serving]:
-    running = Serving(folder)
-    yield running
-    running.end()
-    assert until(lambda: refused("keys", "create", "--tenant", "probe", "--data-dir", folder)[0] == 0, 30)
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """One service whose parts are killed: they come back by themselves, so it is there for the next test too."""
+    with temporary_folder() as made:
+        running = Serving(made / "data")
+        yield running
+        running.end()
+        until(
+            lambda: refused("keys", "create", "--tenant", "probe", "--data-dir", made / "data")[0] == 0,
+            "a folder that the servers of a killed supervisor let go of",
+            30,
+        )
 
 
 def dataset(documents: int, seed: str = "first") -> bytes:
@@ -49,8 +56,8 @@ def dataset(documents: int, seed: str = "first") -> bytes:
     return "\n".join(lines).encode()
 
 
-def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(folder: Path) -> None:
-    first = Serving(folder)
+def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(data: Path) -> None:
+    first = Serving(data)
     try:
         with Client(first.url) as client:
             made = client.analyze(CONVERSATION, domain="talk", external_id="evening", include=("heads", "flow"))
@@ -71,7 +78,7 @@ def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(fo
         assert first.process.returncode == 0
     finally:
         first.end()
-    second = Serving(folder)
+    second = Serving(data)
     try:
         assert second.seconds_to_ready < 15
         with Client(second.url) as client:
@@ -83,8 +90,8 @@ def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(fo
         second.end()
 
 
-def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(folder: Path) -> None:
-    serving = Serving(folder)
+def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(data: Path) -> None:
+    serving = Serving(data)
     try:
         family = serving.family()
         account = next(member.uids().real for member in family if member.name() == "postgres")
@@ -93,7 +100,7 @@ def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(folder: Path) -
         assert serving.stop(signal.SIGINT) < 10
         assert serving.process.returncode == 0
         assert living(family) == []
-        assert sockets(folder.parent) == []
+        assert sockets(data.parent) == []
     finally:
         serving.end()
 
@@ -102,7 +109,7 @@ def test_a_batch_outlives_the_killing_of_its_worker(serving: Serving) -> None:
     with Client(serving.url) as client:
         stored = client.upload_dataset(dataset(120), name="tales")
         job = client.batch(stored.id)
-        assert until(lambda: client.job(job.id).progress.done >= 1, 60)
+        until(lambda: client.job(job.id).progress.done >= 1, "the first document")
         victims = serving.worker_processes()
         assert len(victims) >= 2
         for victim in victims:
@@ -119,7 +126,7 @@ def test_a_batch_outlives_the_killing_of_its_broker(serving: Serving) -> None:
         stored = client.upload_dataset(dataset(120, seed="broker"), name="more tales")
         job = client.batch(stored.id)
         for done in (1, 60):
-            assert until(lambda done=done: client.job(job.id).progress.done >= done, 60)  # type: ignore[misc]
+            until(lambda done=done: client.job(job.id).progress.done >= done, f"{done} documents")  # type: ignore[misc]
             next(member for member in serving.family() if member.name() == "redis-server").kill()
         finished = client.wait(job.id, timeout=120)
         assert (finished.progress.done, finished.progress.total) == (120, 120)
@@ -132,19 +139,19 @@ def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Servi
         for name in ("postgres", "redis-server"):
             next(member for member in serving.family() if member.name() == name).kill()
         next(member for member in serving.family() if "api" in member.cmdline()).kill()
-        assert until(lambda: _is_ready(serving.url), 60)
+        until(lambda: _is_ready(serving.url), "a service that is ready again")
         assert client.analysis(before.id).metrics == before.metrics
         assert client.wait(client.submit(last).id, timeout=60).state == "succeeded"
 
 
-def test_a_killed_supervisor_takes_everything_along(folder: Path) -> None:
-    serving = Serving(folder)
+def test_a_killed_supervisor_takes_everything_along(data: Path) -> None:
+    serving = Serving(data)
     family = serving.family()
     serving.process.kill()
     serving.process.communicate()
-    assert until(lambda: living(family) == [], 15)
-    assert until(lambda: sockets(folder.parent) == [], 5)
-    again = Serving(folder)
+    until(lambda: living(family) == [], "the end of the whole family", 15)
+    until(lambda: sockets(data.parent) == [], "the end of its sockets", 5)
+    again = Serving(data)
     assert again.stop() < 10
 
 

@@ -1,24 +1,13 @@
 """The page of routes and fields, offline: nothing of it comes from anywhere but the service."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-from api_service import api_process, problem_of
+from api_service import problem_of
 from playwright.sync_api import expect
 
-from hearken.local import RedisServer
 from tests.browser.chromium import Pages, addresses, complaints
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    with api_process(module_database_url, redis_server.url, tmp_path_factory.mktemp("api") / "log") as client:
-        yield client
 
 
 @pytest.mark.parametrize("width", [390, 1280])

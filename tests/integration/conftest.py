@@ -1,26 +1,21 @@
-"""A service that measures: workers with the packaged model, and the API in front of them, for one module of tests.
+"""The workers of the service that a module asks for, and the broker of those in the test's own process."""
 
-A module that needs other workers, or an API alone, has fixtures of these names of its own.
-"""
-
-from collections.abc import Iterator
-
-import httpx
 import pytest
-from api_service import api_process
-from worker_fleet import Fleet, fleet
+from kept_services import KeptService
+from worker_fleet import Fleet
+
+from workers.app import app
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Fleet]:
-    """One worker and a beat, on a database of their own."""
-    with fleet(1) as started:
-        yield started
+def workers(service: KeptService) -> Fleet:
+    """The workers behind the API."""
+    return service.fleet
 
 
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    """A client of the API before these workers."""
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log") as client:
-        yield client
+@pytest.fixture
+def celery_broker(broker_url: str) -> str:
+    """An empty broker, which this process sends its wake-ups to, whichever it sent them to before."""
+    app.conf.broker_url = broker_url
+    app.amqp._producer_pool = None  # it keeps the connection that it was first made with
+    return broker_url

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from models.identifiers import new_identifier
 from models.queries.queue.outbox import write_wakeups
@@ -95,6 +95,12 @@ def job_row(engine: Engine, job_id: str) -> Any:
         return connection.execute(select(job).where(job.c.id == job_id)).one()
 
 
+def count(engine: Engine, table: Table) -> int:
+    """How many rows a table has."""
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
 WORDS = "the river runs past old houses where people talk about rain and bread until evening comes again"
 
 
@@ -102,6 +108,11 @@ def words(count: int, seed: int) -> str:
     """A text of so many words, different for every seed."""
     known = WORDS.split()
     return " ".join(known[(seed * 7 + place * (3 + seed % 5)) % len(known)] for place in range(count)) + f" {seed}."
+
+
+def numbers(count: int, seed: int) -> str:
+    """A text of so many numbers, different for every seed."""
+    return " ".join(str((seed * 37 + place * place) % 1000) for place in range(count))
 
 
 def unique_text() -> str:

@@ -1,25 +1,23 @@
-"""Bodies that are made to break a parser, a validator or the database are answered as a client's mistake."""
+"""Attack: bodies made to break a parser, a validator or the database. Each is answered as a client's mistake."""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from api_service import api_process
+from kept_services import KeptService, ServicePlan
 
 pytestmark = pytest.mark.xdist_group("hostile http")
 
 
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: object, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    broker = redis_server.url  # type: ignore[attr-defined]
-    with api_process(module_database_url, broker, log, max_body_bytes="2000000") as client:
-        yield client
-        assert "incident" not in log.read_text()
+SERVICE = ServicePlan({"max_body_bytes": "2000000"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_incident(service: KeptService) -> Iterator[None]:
+    """Nothing that these tests send is a fault of the service, by its own log."""
+    yield
+    assert "incident" not in service.said()
 
 
 BODIES = {

@@ -1,4 +1,4 @@
-"""Tables made to burst or break what reads them: each is a client's mistake, and the service stays small and well."""
+"""Attack: tables made to burst or break what reads them. Each is a client's mistake; the service stays well."""
 
 import io
 import json
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from api_service import api_process, problem_of, process_at
+from kept_services import KeptService, ServicePlan
 from pyarrow import parquet
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import func, select
 
 from models.tables import dataset
 
@@ -25,19 +26,17 @@ CSV = {"Content-Type": "text/csv"}
 LIMITS = {"max_body_bytes": "1000000", "max_upload_bytes": "4000000", "unpack_memory_bytes": str(1 << 28)}
 
 
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    with api_process(module_database_url, redis_server.url, log, **LIMITS) as client:
-        yield client
-        assert client.get("/healthz").status_code == 200
-        assert "incident" not in log.read_text()
-    engine = create_engine(module_database_url)
-    with engine.connect() as connection:
+SERVICE = ServicePlan(LIMITS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def well_and_empty_afterwards(service: KeptService) -> Iterator[None]:
+    """Nothing that these tests send is a fault of the service, by its own log, or stays in its database."""
+    yield
+    assert service.api.get("/healthz").status_code == 200
+    assert "incident" not in service.said()
+    with service.engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(dataset)).scalar_one() == 0
-    engine.dispose()
 
 
 def written(columns: dict[str, Any], **how: Any) -> bytes:

@@ -1,22 +1,10 @@
-"""With AUTH=open nobody reaches the service from elsewhere: not by name tricks, not through a browser's other page."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Attack: strangers to a service with AUTH=open, by name tricks or a browser's other page. None is let in."""
 
 import httpx
 import pytest
-from api_service import api_process, problem_of
+from api_service import problem_of
 
 pytestmark = pytest.mark.xdist_group("hostile http")
-
-
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: object, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    with api_process(module_database_url, redis_server.url, log) as client:  # type: ignore[attr-defined]
-        yield client
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8321", "127.0.0.1.evil.example", "192.168.0.7"])

@@ -4,9 +4,10 @@ import json
 import re
 
 import pytest
+from polling import until
 from seeded_work import MODEL, add_job, states, words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, until
+from worker_fleet import Fleet
 
 from models.tables import analysis
 from workers.app import ANSWER, app
@@ -22,7 +23,7 @@ def test_wakeups_delivered_fifty_times_store_nothing_twice(workers: Fleet) -> No
         for _ in range(50):
             app.send_task(ANSWER, args=[f"model:{MODEL}"], queue=f"model:{MODEL}", producer=producer)
     assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 64
-    until(lambda: workers.broker.llen(f"model:{MODEL}") == 0)
+    until(lambda: workers.broker.llen(f"model:{MODEL}") == 0, "a queue without wake-ups")
     with workers.engine.connect() as connection:
         rows = connection.execute(select(func.count()).where(analysis.c.job_id.in_(jobs))).scalar_one()
     assert rows == 64
@@ -34,7 +35,9 @@ def test_what_arrives_together_shares_forward_passes(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
         jobs = [add_job(connection, [words(50, 5000 + seed)], kind="analysis", priority=100) for seed in range(64)]
     workers.finished(jobs)
-    passes = until(lambda: (found := workers.passes(before)) and _documents(found) >= 64 and found)
+    passes = until(
+        lambda: (found := workers.passes(before)) and _documents(found) >= 64 and found, "the log of 64 documents"
+    )
     assert _documents(passes) == 64
     assert max(int(one["jobs"]) for one in passes) >= 16
     assert len(passes) <= 8

@@ -4,9 +4,10 @@ import os
 import signal
 
 import pytest
+from polling import until
 from seeded_work import MODEL, add_job, job_row, words
 from sqlalchemy import delete
-from worker_fleet import Fleet, until
+from worker_fleet import Fleet
 
 from models.tables import outbox
 
@@ -38,7 +39,7 @@ def test_work_that_is_accepted_while_the_broker_hangs_is_done_when_it_answers_ag
     try:
         with workers.engine.begin() as connection:
             jobs = [add_job(connection, [words(60, 9000 + seed)]) for seed in range(10)]
-        until(lambda: "the broker cannot be reached" in log.read_text()[before:])
+        until(lambda: "the broker cannot be reached" in log.read_text()[before:], "the sweeper's word that it hangs")
     finally:
         os.kill(workers.redis_server.pid, signal.SIGCONT)
     assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * 10

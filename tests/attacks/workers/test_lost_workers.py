@@ -1,13 +1,14 @@
-"""Workers are killed in the middle of their work: nothing is lost and nothing is stored twice."""
+"""Attack: workers killed or stopped in the middle of their work. Nothing is lost and nothing is stored twice."""
 
 import os
 import signal
 
 import psutil
 import pytest
+from polling import until
 from seeded_work import add_job, states, words
 from sqlalchemy import func, select
-from worker_fleet import Fleet, until
+from worker_fleet import Fleet
 
 from models.tables import analysis, measurement, work_item
 
@@ -20,7 +21,7 @@ def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twic
         jobs = [add_job(connection, texts[start : start + 8]) for start in range(0, 40, 8)]
     killed: set[int] = set()
     for _ in range(2):
-        victim = until(lambda: next(iter(set(holders(workers).values()) - killed), None))
+        victim = until(lambda: next(iter(set(holders(workers).values()) - killed), None), "a worker in mid-batch")
         os.kill(victim, signal.SIGKILL)
         killed.add(victim)
 
@@ -40,7 +41,7 @@ def test_killing_every_worker_in_mid_batch_loses_nothing_and_stores_nothing_twic
 def test_a_worker_asked_to_stop_ends_its_pass_and_gives_the_rest_back_at_once(workers: Fleet) -> None:
     with workers.engine.begin() as connection:
         job_id = add_job(connection, [words(230 + seed % 20, 2000 + seed) for seed in range(40)])
-    child = until(lambda: next(iter(holders(workers).values()), None))
+    child = until(lambda: next(iter(holders(workers).values()), None), "a worker in mid-batch")
     name = next(name for name, part in workers.parts.items() if part.pid == psutil.Process(child).ppid())
     part = workers.parts.pop(name)
     part.terminate()

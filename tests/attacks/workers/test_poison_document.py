@@ -1,13 +1,14 @@
-"""A document kills whichever worker measures it: it fails alone, by name, and its neighbours are never charged."""
+"""Attack: a document that kills whichever worker measures it. It fails alone; its neighbours are never charged."""
 
 import os
 import signal
 import threading
 
 import pytest
+from polling import until
 from seeded_work import add_job, states, words
 from sqlalchemy import select
-from worker_fleet import Fleet, until
+from worker_fleet import Fleet
 
 from models.tables import work_item
 
@@ -49,4 +50,4 @@ def test_a_poison_document_fails_alone_and_its_neighbours_finish(workers: Fleet)
     with workers.engine.connect() as connection:
         losses = select(work_item.c.losses).where(work_item.c.job_id == innocent)
         assert set(connection.execute(losses).scalars()) == {0}
-    until(lambda: len(workers.alive()) == 2)
+    until(lambda: len(workers.alive()) == 2, "both workers, started again")

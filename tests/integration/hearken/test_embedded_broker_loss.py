@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from polling import until
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -50,19 +50,19 @@ def test_a_worker_that_could_not_acknowledge_takes_the_next_wakeup(
     worker: Path, broker: RedisServer, database_url: str
 ) -> None:
     engine = create_engine(database_url, poolclass=NullPool)
-    assert until(lambda: " ready." in worker.read_text())
+    until(lambda: " ready." in worker.read_text(), "a worker that is ready")
     with engine.begin() as connection:
         connection.execute(text("lock table comparison, job in access exclusive mode"))
         wake(broker)
-        assert until(lambda: waiting_for_a_lock(database_url) == 1)
+        until(lambda: waiting_for_a_lock(database_url) == 1, "a task in the middle of its work")
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGKILL)
-        assert until(lambda: broker.poll() is not None)
-    assert until(lambda: "ConnectionError" in worker.read_text())
+        until(lambda: broker.poll() is not None, "the end of the broker")
+    until(lambda: "ConnectionError" in worker.read_text(), "an acknowledgement that fails")
     broker.start()
     before = worker.read_text().count("succeeded in")
     wake(broker)
-    assert until(lambda: worker.read_text().count("succeeded in") > before)
+    until(lambda: worker.read_text().count("succeeded in") > before, "a task after the loss")
 
 
 def wake(broker: RedisServer) -> None:
@@ -79,13 +79,3 @@ def waiting_for_a_lock(database_url: str) -> int:
     waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     with engine.connect() as connection:
         return int(connection.execute(text(waiting)).scalar_one())
-
-
-def until(condition: Callable[[], bool], seconds: float = 40.0) -> bool:
-    """Whether the condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

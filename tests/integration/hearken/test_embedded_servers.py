@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -14,9 +12,11 @@ import psycopg
 import pytest
 import redis
 from kombu import Connection
+from polling import until
+from serving import shared_memory
 from sqlalchemy import create_engine, text
 
-from hearken.local import PostgresServer, RedisServer, StartRefused, temporary_folder
+from hearken.local import PostgresServer, RedisServer, StartRefused
 from hearken.local.unix_account import closed_step
 
 _HOLD = """
@@ -27,27 +27,6 @@ with PostgresServer(Path(sys.argv[1]), durable=False) as postgres, RedisServer(P
     print(postgres.pid, redis.pid, postgres.sockets, redis.sockets, flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as made:
-        yield made
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def shared_memory_of(account: int) -> list[str]:
-    """System V segments that belong to `account`, as the kernel lists them."""
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return [line for line in lines if int(line.split()[7]) == account]
 
 
 def test_postgres_is_18_with_pgvector_085_and_no_port(folder: Path) -> None:
@@ -83,11 +62,11 @@ def test_stopping_leaves_no_process_no_socket_and_no_shared_memory(folder: Path)
         family += [child for process in list(family) for child in process.children(recursive=True)]
         sockets = [postgres.sockets, server.sockets]
         account = family[0].uids().real
-        before = shared_memory_of(account)
+        before = shared_memory(account)
         assert len(before) >= 1
     assert not any(process.is_running() for process in family)
     assert not any(place.exists() for place in sockets)
-    assert len(shared_memory_of(account)) == len(before) - 1
+    assert len(shared_memory(account)) == len(before) - 1
     assert not any(path.owner() == str(account) for path in set(Path("/dev/shm").iterdir()) - shared_files)
 
 
@@ -100,8 +79,8 @@ def test_a_killed_parent_takes_its_servers_along_and_the_data_stays(folder: Path
     holder.kill()
     holder.wait()
     holder.stdout.close()
-    assert until(lambda: not psutil.pid_exists(int(postgres_pid)) and not psutil.pid_exists(int(redis_pid)))
-    assert until(lambda: not any(Path(place).exists() for place in sockets))
+    until(lambda: not any(psutil.pid_exists(int(pid)) for pid in (postgres_pid, redis_pid)), "the servers' end", 20)
+    until(lambda: not any(Path(place).exists() for place in sockets), "the end of their sockets", 20)
     with PostgresServer(folder, durable=False) as server, psycopg.connect(server.connection_string()) as connection:
         assert connection.execute("select number from kept").fetchall() == [(7,)]
 
@@ -114,8 +93,8 @@ def test_a_killed_guard_takes_its_server_along(folder: Path) -> None:
     guard = process.parent()
     assert guard is not None
     guard.kill()
-    assert until(lambda: server.poll() is not None)
-    assert until(lambda: not process.is_running())
+    until(lambda: server.poll() is not None, "the server's end", 20)
+    until(lambda: not process.is_running(), "the end of its process", 20)
     server.stop()
 
 
@@ -135,7 +114,7 @@ def test_a_killed_server_starts_again_at_the_same_address(folder: Path) -> None:
         address, first = server.url, server.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        assert until(lambda: server.poll() is not None)
+        until(lambda: server.poll() is not None, "the server's end", 20)
         assert server.poll() == 128 + signal.SIGKILL
         assert server.start() == address
         assert server.pid != first

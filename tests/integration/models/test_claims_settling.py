@@ -1,13 +1,12 @@
 """A job is over when its last item is settled, however many settle at once; the sweeper settles what nobody did."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import psycopg
 import pytest
 from seeded_work import MODEL, add_job, job_row, states
-from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from models.identifiers import new_identifier
 from models.queries.queue.cancellation import cancel_jobs
@@ -17,13 +16,6 @@ from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.notifications import CHANNEL
 from models.queries.queue.sweeping import delete_expired, queues_with_work, return_orphaned_inquiries, settle_stuck_jobs
 from models.tables import comparison, idempotency, inquiry, model, outbox, work_item, worker
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = create_engine(database_url, pool_size=24)
-    yield made
-    made.dispose()
 
 
 def claim(connection: Connection, documents: int = 64) -> Claim:

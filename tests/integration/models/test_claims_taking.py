@@ -1,11 +1,9 @@
 """Claims take work in order, of like length, across jobs and tenants, and hold it against everybody else."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from seeded_work import MODEL, add_job, add_tenant, job_row, states
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text, update
+from sqlalchemy import Connection, Engine, event, func, select, text, update
 
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import (
@@ -29,13 +27,6 @@ LONG_QUEUE = text(
               CASE WHEN n % 3 = 0 THEN 'queued' ELSE 'done' END
        FROM work_item, generate_series(1, 30000) AS n"""
 )
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = create_engine(database_url)
-    yield made
-    made.dispose()
 
 
 def claim(connection: Connection, *, documents: int = 64, budget: int = 16_384, urgent: Urgent | None = None) -> Claim:

@@ -6,18 +6,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import redis
 from api_service import api_process, json_lines, problem_of
+from kept_services import KeptService, ServicePlan
+from polling import until
+from seeded_work import count
 from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy.pool import NullPool
 
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource
 from models.tables import dataset, document, inquiry, job, outbox, work_item
 
-pytestmark = pytest.mark.xdist_group("api contract")
+pytestmark = pytest.mark.xdist_group("api with limits")
 
 LIMITS = {
     "max_body_bytes": "20000",
@@ -28,32 +31,15 @@ LIMITS = {
     "wait_seconds": "0.3",
     "inquiry_seconds": "0.5",
 }
+SERVICE = ServicePlan(LIMITS)
 ASYNC = {"Prefer": "respond-async"}
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = create_engine(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def api(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    with api_process(database_url, broker_url, tmp_path / "api.log", **LIMITS) as client:
-        yield client
-
-
-def count(engine: Engine, table: Any) -> int:
-    with engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-
-
-def until(condition: Any, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.02)
+@pytest.fixture(autouse=True)
+def nothing_stored(service: KeptService, broker_url: str) -> None:
+    """Each test begins with an empty database and an empty broker."""
+    del broker_url
+    service.empty()
 
 
 def test_every_error_is_a_problem_document_whose_type_opens_as_a_page(api: httpx.Client) -> None:
@@ -174,12 +160,13 @@ def test_acceptance_is_one_transaction_and_its_wakeup_is_sent_at_once(
 ) -> None:
     assert api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC).status_code == 202
     assert (count(engine, job), count(engine, document), count(engine, work_item)) == (1, 1, 1)
-    until(lambda: count(engine, outbox) == 0)
+    until(lambda: count(engine, outbox) == 0, "an outbox that is sent", 10)
     with redis.Redis.from_url(broker_url.replace("redis+socket://", "unix://")) as broker:
         assert broker.llen("model:all-MiniLM-L6-v2") == 1
 
 
-def test_a_lost_broker_loses_nothing(database_url: str, engine: Engine, tmp_path: Path) -> None:
+def test_a_lost_broker_loses_nothing(database_url: str, tmp_path: Path) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
     nowhere = "redis+socket:///tmp/no-such-socket-of-hearken"
     with api_process(database_url, nowhere, tmp_path / "api.log", **LIMITS) as api:
         assert api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC).status_code == 202
@@ -360,7 +347,7 @@ def test_a_stop_answers_whoever_waits_within_seconds(database_url: str, broker_u
             waiting = pool.submit(
                 httpx.post, url, json={"text": "Nobody reads it."}, headers={"Prefer": "wait=60"}, timeout=70
             )
-            until(lambda: "hearken_http_waiting 1.0" in api.get("/metrics").text)
+            until(lambda: "hearken_http_waiting 1.0" in api.get("/metrics").text, "a client that waits", 10)
             begun = time.monotonic()
         assert waiting.result().status_code == 202
         assert time.monotonic() - begun < 20

@@ -5,22 +5,23 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow as pa
 import pytest
-from api_service import api_process, problem_of, process_at
+from api_service import api_process, bearer, problem_of, process_at
+from kept_services import WITH_KEYS
 from pyarrow import parquet
 from seeded_analyses import LAYERS, add_analyses, value_of
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from attention.definitions import METRIC_NAMES, METRICS
 from models.queries.access.keys import NewKey, create_key
 
-pytestmark = pytest.mark.xdist_group("api exports")
+pytestmark = pytest.mark.xdist_group("api with keys")
+SERVICE = WITH_KEYS
 
 COUNT = 450
 """More than two pages of rows."""
@@ -33,30 +34,20 @@ FORMULA = '=HYPERLINK("http://a","b"),\r\n+1'
 
 
 @pytest.fixture(scope="module")
-def keys(module_database_url: str) -> dict[str, NewKey]:
-    engine = create_engine(module_database_url)
+def keys(engine: Engine) -> dict[str, NewKey]:
     with engine.begin() as connection:
         made = {name: create_key(connection, name) for name in ("north", "south", "west")}
         tenants = dict(connection.exec_driver_sql("SELECT name, id FROM tenant").all())
         add_analyses(connection, COUNT, tenant_id=tenants["north"])
         add_analyses(connection, 7, tenant_id=tenants["north"], listed=False)
         add_analyses(connection, 3, tenant_id=tenants["south"], external_id=FORMULA)
-    engine.dispose()
     return made
 
 
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: Any, keys: dict[str, NewKey], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    with api_process(module_database_url, redis_server.url, log, auth="keys") as client:
-        client.headers = httpx.Headers(bearer(keys["north"]))
-        yield client
-
-
-def bearer(key: NewKey) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key.secret}"}
+@pytest.fixture(scope="module", autouse=True)
+def asked_by_north(api: httpx.Client, keys: dict[str, NewKey]) -> None:
+    """Who asks without saying who it is, is north."""
+    api.headers.update(bearer(keys["north"]))
 
 
 def listed(api: httpx.Client, **filters: Any) -> list[dict[str, Any]]:

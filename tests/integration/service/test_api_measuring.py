@@ -3,15 +3,14 @@
 import json
 import math
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, job_at, json_lines, problem_of
-from seeded_work import MODEL, unique_text, words
-from sqlalchemy import func, select
+from api_service import job_at, json_lines, problem_of
+from kept_services import ServicePlan
+from seeded_work import MODEL, count, unique_text, words
 from worker_fleet import Fleet
 
 from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
@@ -19,7 +18,8 @@ from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from models.tables import document, embedding, inquiry, measurement, outbox, work_item
 
-pytestmark = pytest.mark.xdist_group("api measuring")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 TALK = {
     "turns": [
@@ -28,16 +28,6 @@ TALK = {
         {"speaker": "Ana", "text": "Then bring the blue folder."},
     ]
 }
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet) -> Iterator[httpx.Client]:
-    settings = workers.environment
-    with api_process(
-        settings["HEARKEN_DATABASE_URL"], settings["HEARKEN_BROKER_URL"], workers.folder / "api.log"
-    ) as client:
-        client.post("/v1/analyses", json={"text": "The worker loads its model now."}, headers={"Prefer": "wait=60"})
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +44,6 @@ def batch(api: httpx.Client) -> Any:
     assert job["state"] == "succeeded"
     assert job["progress"]["done"] == 20
     return {"dataset": dataset["id"], "job": job["id"]}
-
-
-def count(workers: Fleet, table: Any) -> int:
-    with workers.engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def test_a_conversation_is_answered_with_every_field_of_the_contract(api: httpx.Client) -> None:
@@ -131,14 +116,14 @@ def test_a_transcript_equals_the_conversation_that_it_writes_down(api: httpx.Cli
 def test_equal_work_is_answered_at_once_without_a_worker(api: httpx.Client, workers: Fleet) -> None:
     text = unique_text()
     first = api.post("/v1/analyses", json={"text": text}).json()
-    before = count(workers, measurement)
+    before = count(workers.engine, measurement)
     second = api.post("/v1/analyses", json={"text": text, "domain": "other"}, headers={"Prefer": "respond-async"})
     assert second.status_code == 201, "nothing had to be waited for"
     assert second.json()["cached"] is True
     assert first["cached"] is False
     assert second.json()["metrics"] == first["metrics"]
     assert second.json()["id"] != first["id"]
-    assert count(workers, measurement) == before
+    assert count(workers.engine, measurement) == before
 
 
 def test_a_client_that_does_not_wait_follows_its_job_to_the_analysis(api: httpx.Client) -> None:
@@ -176,7 +161,7 @@ def test_one_key_sent_by_eight_clients_at_once_makes_one_job(api: httpx.Client, 
     def post(_: int) -> httpx.Response:
         return httpx.post(f"{api.base_url}/v1/analyses", json=sent, headers={"Idempotency-Key": key}, timeout=90)
 
-    before = count(workers, work_item)
+    before = count(workers.engine, work_item)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(post, range(8)))
     assert {answer.status_code for answer in answers} <= {201, 409}
@@ -184,7 +169,7 @@ def test_one_key_sent_by_eight_clients_at_once_makes_one_job(api: httpx.Client, 
     for answer in answers:
         if answer.status_code == 409:
             problem_of(answer, 409, "idempotency-key-in-progress")
-    assert count(workers, work_item) == before + 1
+    assert count(workers.engine, work_item) == before + 1
 
 
 def test_an_analysis_that_fails_answers_with_its_own_problem(api: httpx.Client) -> None:
@@ -276,7 +261,7 @@ def test_search_over_turns_finds_the_turn(api: httpx.Client, workers: Fleet) -> 
     api.post("/v1/analyses", json={"conversation": TALK})
     found = api.post("/v1/search", json={"text": "Then bring the blue folder.", "scope": "turns", "k": 1}).json()
     assert (found["items"][0]["turn"], found["items"][0]["snippet"]) == (2, "Then bring the blue folder.")
-    assert count(workers, inquiry) == 0, "an inquiry leaves nothing behind"
+    assert count(workers.engine, inquiry) == 0, "an inquiry leaves nothing behind"
 
 
 def test_search_by_a_vector_asks_for_the_models_length(api: httpx.Client) -> None:
@@ -330,13 +315,13 @@ def test_a_comparison_ends_with_a_result_and_a_report_and_its_rows_stay_out_of_l
 
 def test_the_last_analysis_that_uses_a_measurement_takes_it_along(api: httpx.Client, workers: Fleet) -> None:
     sent = {"text": unique_text()}
-    before = {table.name: count(workers, table) for table in (measurement, embedding, document)}
+    before = {table.name: count(workers.engine, table) for table in (measurement, embedding, document)}
     first, second = (api.post("/v1/analyses", json=sent).json() for _ in range(2))
     assert api.delete(f"/v1/analyses/{first['id']}").status_code == 204
-    assert count(workers, measurement) == before["measurement"] + 1
+    assert count(workers.engine, measurement) == before["measurement"] + 1
     assert api.get(f"/v1/analyses/{second['id']}").status_code == 200
     assert api.delete(f"/v1/analyses/{second['id']}").status_code == 204
-    assert {table.name: count(workers, table) for table in (measurement, embedding, document)} == before
+    assert {table.name: count(workers.engine, table) for table in (measurement, embedding, document)} == before
     problem_of(api.delete(f"/v1/analyses/{second['id']}"), 404, "not-found")
     job = api.get(f"/v1/jobs/{second['job_id']}").json()
     assert (job["state"], job["progress"]["total"], job["progress"]["done"]) == ("succeeded", 1, 1)
@@ -390,7 +375,7 @@ def test_a_service_with_everything_is_ready_and_forgets_no_wakeup(api: httpx.Cli
     ready = api.get("/readyz")
     assert ready.status_code == 200, ready.text
     assert ready.json()["checks"] == {"database": "ok", "broker": "ok", "workers": {MODEL: 1}}
-    assert count(workers, outbox) == 0
+    assert count(workers.engine, outbox) == 0
     assert api.post("/v1/search", json={"text": unique_text(), "k": 1}).status_code == 200
     metrics = api.get("/metrics").text
     assert 'hearken_http_requests_total{method="POST",route="/v1/search",status="200"}' in metrics
@@ -401,7 +386,7 @@ def test_measuring_and_deleting_the_same_text_at_once_leaves_no_fault_and_no_res
     api: httpx.Client, workers: Fleet
 ) -> None:
     text = unique_text()
-    before = {table.name: count(workers, table) for table in (measurement, embedding, document)}
+    before = {table.name: count(workers.engine, table) for table in (measurement, embedding, document)}
 
     def post_and_delete(_: int) -> set[int]:
         seen: set[int] = set()
@@ -413,4 +398,4 @@ def test_measuring_and_deleting_the_same_text_at_once_leaves_no_fault_and_no_res
 
     with ThreadPoolExecutor(6) as pool:
         assert set().union(*pool.map(post_and_delete, range(6))) == {201, 204}
-    assert {table.name: count(workers, table) for table in (measurement, embedding, document)} == before
+    assert {table.name: count(workers.engine, table) for table in (measurement, embedding, document)} == before

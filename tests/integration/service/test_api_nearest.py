@@ -2,11 +2,11 @@
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from seeded_work import MODEL, add_job, add_tenant
-from sqlalchemy import Connection, Engine, create_engine, insert, select, text
+from sqlalchemy import Connection, Engine, insert, select, text
 
 from attention.definitions import DEFINITIONS
 from models.identifiers import new_identifier
@@ -17,13 +17,6 @@ from models.queries.search.vectors import VectorIndex, ensure_vector_indexes
 from models.tables import LOCAL_TENANT, analysis, document, embedding, measurement, model_version, work_item
 
 DIMENSION = 16
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,27 @@
 """Search by attention profile over HTTP, its scores computed again from the heads that the API gives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from api_service import api_process, job_at, json_lines, problem_of
-from seeded_work import MODEL, unique_text, words
-from sqlalchemy import create_engine, delete, func, select, update
-from tiny_models import tiny_model
-from worker_fleet import Fleet, fleet, until
+from kept_services import KeptService, ServicePlan
+from polling import until
+from seeded_work import MODEL, count, unique_text, words
+from several_models import WIDE, several_models
+from sqlalchemy import delete, select, update
+from worker_fleet import Fleet
 
 from attention.definitions import DEFINITIONS, PROFILE
 from models.queries.access.keys import create_key
 from models.tables import analysis, inquiry, measurement, profile, profile_scale
 
-pytestmark = pytest.mark.xdist_group("api profiles")
+pytestmark = pytest.mark.xdist_group("several models")
+SERVICE = ServicePlan(workers=1, models=several_models)
 
-WIDE = "wide"
 TALK = {
     "turns": [
         {"speaker": "Ana", "text": "Are you coming to the lake?"},
@@ -31,32 +32,6 @@ TALK = {
 DOCUMENTS = [{"text": words(12 + 9 * number, number)} for number in range(9)] + [TALK]
 
 Scale = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-
-
-@pytest.fixture(scope="module")
-def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packaged model, and one whose profiles have more numbers than are searched as they are."""
-    folder = tmp_path_factory.mktemp("models")
-    tiny_model(folder / WIDE, "gpt2", layers=9, heads=64, hidden=128, context=128)
-    file = folder / "models.toml"
-    file.write_text(
-        f'[[model]]\nid = "{MODEL}"\npackaged = true\ndefault = true\n'
-        f'[[model]]\nid = "{WIDE}"\npath = "{folder / WIDE}"\n'
-    )
-    return file
-
-
-@pytest.fixture(scope="module")
-def workers(models_file: Path) -> Iterator[Fleet]:
-    with fleet(1, (MODEL, WIDE), HEARKEN_MODELS=str(models_file)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet, models_file: Path) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log", models=str(models_file)) as client:
-        yield client
 
 
 def measured(api: httpx.Client, domain: str, model: str = MODEL) -> list[str]:
@@ -112,11 +87,6 @@ def scores(found: Any) -> dict[str, float]:
     return {hit["analysis_id"]: hit["score"] for hit in found["items"]}
 
 
-def count(workers: Fleet, table: Any) -> int:
-    with workers.engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-
-
 def test_scores_are_the_cosines_of_profiles_standardised_by_the_reference_texts(
     api: httpx.Client, scales: Mapping[str, Scale]
 ) -> None:
@@ -138,14 +108,14 @@ def test_a_text_or_conversation_is_read_by_a_worker_and_found_where_it_was_measu
 ) -> None:
     ids = measured(api, "read")
     for place, start in ((3, DOCUMENTS[3]), (9, {"conversation": TALK})):
-        before = count(workers, measurement)
+        before = count(workers.engine, measurement)
         found = searched(api, "read", **start)
         assert found["items"][0]["analysis_id"] == ids[place]
         assert found["items"][0]["score"] == pytest.approx(1.0, abs=1e-4)
         assert found["items"][0]["turn"] is None
         stored = searched(api, "read", analysis_id=ids[place])
         assert scores(found) == pytest.approx({**scores(stored), ids[place]: 1.0}, abs=1e-3)
-        assert (count(workers, inquiry), count(workers, measurement)) == (0, before)
+        assert (count(workers.engine, inquiry), count(workers.engine, measurement)) == (0, before)
     other = api.post("/v1/search", json={"text": DOCUMENTS[3]["text"]}).json()
     assert other["profile"] is None
 
@@ -209,12 +179,12 @@ def test_rows_of_a_comparison_are_found_only_under_its_job(api: httpx.Client) ->
 
 
 def test_deleting_an_analysis_deletes_its_profile(api: httpx.Client, workers: Fleet) -> None:
-    before = count(workers, profile)
+    before = count(workers.engine, profile)
     made = api.post("/v1/analyses", json={"text": unique_text(), "domain": "deleted"}).json()
-    assert count(workers, profile) == before + 1
+    assert count(workers.engine, profile) == before + 1
     assert [*scores(searched(api, "deleted", text="rain"))] == [made["id"]]
     assert api.delete(f"/v1/analyses/{made['id']}").status_code == 204
-    assert count(workers, profile) == before
+    assert count(workers.engine, profile) == before
     assert searched(api, "deleted", text="rain")["items"] == []
 
 
@@ -238,20 +208,19 @@ def test_older_measurements_are_counted_until_the_sweeper_has_made_their_profile
         connection.execute(older.values(definitions=DEFINITIONS))
     near = searched(api, "older", analysis_id=ids[0])
     assert ids[3] in scores(near), "where a search starts needs no stored profile"
-    until(lambda: searched(api, "older", text="rain")["profile"]["missing"] == 0)
+    until(lambda: searched(api, "older", text="rain")["profile"]["missing"] == 0, "the sweeper's profiles")
     assert scores(searched(api, "older", analysis_id=ids[0])).keys() == set(ids[1:])
     assert scores(searched(api, "older", text="rain")) == pytest.approx(before, abs=1e-6)
 
 
-def test_tenants_find_their_own_and_a_scale_tells_nothing_of_anybody(workers: Fleet, models_file: Path) -> None:
-    engine = create_engine(workers.environment["HEARKEN_DATABASE_URL"])
-    with engine.begin() as connection:
+def test_tenants_find_their_own_and_a_scale_tells_nothing_of_anybody(service: KeptService, workers: Fleet) -> None:
+    with service.engine.begin() as connection:
         keys = {name: create_key(connection, name) for name in ("north", "south")}
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    log = workers.folder / "api-keys.log"
-    with api_process(*addresses, log, models=str(models_file), auth="keys") as client:
+    addresses = service.database_url, workers.redis_server.url
+    log = service.folder / "api-keys.log"
+    with api_process(*addresses, log, models=str(service.models_file), auth="keys") as client:
         found = {}
-        scaled = count(workers, profile_scale)
+        scaled = count(workers.engine, profile_scale)
         for name, key in keys.items():
             client.headers["Authorization"] = f"Bearer {key.secret}"
             assert searched(client, "shared", text="rain")["items"] == []
@@ -265,6 +234,5 @@ def test_tenants_find_their_own_and_a_scale_tells_nothing_of_anybody(workers: Fl
         client.headers["Authorization"] = f"Bearer {keys['north'].secret}"
         theirs = client.post("/v1/search", json={"space": "profile", "analysis_id": ids[0]})
         problem_of(theirs, 422, "analysis-unknown")
-    engine.dispose()
     assert found["north"] == pytest.approx(found["south"], abs=1e-6)
-    assert count(workers, profile_scale) == max(1, scaled)
+    assert count(workers.engine, profile_scale) == max(1, scaled)

@@ -1,41 +1,28 @@
 """Signing in: a key is exchanged for a cookie that a browser sends along, with which it can read and nothing else."""
 
-from collections.abc import Iterator
 from http.cookies import SimpleCookie
-from pathlib import Path
 
 import httpx
 import pytest
-from api_service import api_process, json_lines, problem_of
-from sqlalchemy import create_engine, text
+from api_service import json_lines, problem_of
+from kept_services import WITH_KEYS
+from sqlalchemy import Engine, text
 
 from models.queries.access.keys import NewKey, create_key, revoke_key
 from models.queries.queue.sweeping import delete_expired
 
-pytestmark = pytest.mark.xdist_group("api sign-in")
+pytestmark = pytest.mark.xdist_group("api with keys")
+SERVICE = WITH_KEYS
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Accept": "text/html"}
 OWN_FORM = {"Sec-Fetch-Site": "same-origin"}
 
 
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: object, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    broker = redis_server.url  # type: ignore[attr-defined]
-    with api_process(module_database_url, broker, log, auth="keys", sign_in_hours="2") as client:
-        yield client
-
-
 @pytest.fixture
-def key(module_database_url: str, request: pytest.FixtureRequest) -> NewKey:
+def key(engine: Engine, request: pytest.FixtureRequest) -> NewKey:
     """A key of a tenant of the test's own."""
-    engine = create_engine(module_database_url)
     with engine.begin() as connection:
-        made = create_key(connection, request.node.name)
-    engine.dispose()
-    return made
+        return create_key(connection, request.node.name)
 
 
 def sign_in(api: httpx.Client, key: str, onward: str = "/", **headers: str) -> httpx.Response:
@@ -108,18 +95,16 @@ def test_a_person_who_opens_a_page_is_led_to_sign_in_and_a_program_is_told(api: 
     problem_of(api.get("/v1/comparisons/cmp_x/report"), 401, "unauthenticated")
 
 
-def test_a_revoked_key_ends_what_was_begun_with_it(api: httpx.Client, key: NewKey, module_database_url: str) -> None:
+def test_a_revoked_key_ends_what_was_begun_with_it(api: httpx.Client, key: NewKey, engine: Engine) -> None:
     cookie = cookie_of(sign_in(api, key.secret))
     api.cookies.clear()
     assert api.get("/v1/jobs", headers=cookie).status_code == 200
-    engine = create_engine(module_database_url)
     with engine.begin() as connection:
         revoke_key(connection, key.id)
-    engine.dispose()
     problem_of(api.get("/v1/jobs", headers=cookie), 401, "unauthenticated")
 
 
-def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, module_database_url: str) -> None:
+def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, engine: Engine) -> None:
     out, late = (cookie_of(sign_in(api, key.secret)) for _ in range(2))
     api.cookies.clear()
     assert api.post("/logout", headers={**out, "Sec-Fetch-Site": "cross-site"}).status_code == 303
@@ -128,7 +113,6 @@ def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, module_data
     assert (gone.status_code, gone.headers["location"]) == (303, "/login")
     problem_of(api.get("/v1/jobs", headers=out), 401, "unauthenticated")
     assert api.get("/v1/jobs", headers=late).status_code == 200
-    engine = create_engine(module_database_url)
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE sign_in SET expires_at = now() - interval '1 s' WHERE key_id = :id"), {"id": key.id}
@@ -138,16 +122,13 @@ def test_signing_out_and_time_end_it(api: httpx.Client, key: NewKey, module_data
         swept = delete_expired(connection, idempotency_hours=24, worker_seconds=3600)
         left = connection.execute(text("SELECT count(*) FROM sign_in WHERE key_id = :id"), {"id": key.id})
         assert (swept["signed-in browsers"] >= 1, left.scalar_one()) == (True, 0)
-    engine.dispose()
 
 
-def test_only_digests_are_kept(api: httpx.Client, key: NewKey, module_database_url: str) -> None:
+def test_only_digests_are_kept(api: httpx.Client, key: NewKey, engine: Engine) -> None:
     cookie = cookie_of(sign_in(api, key.secret))["Cookie"].partition("=")[2]
     api.cookies.clear()
-    engine = create_engine(module_database_url)
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT sign_in::text FROM sign_in")).scalars().all()
-    engine.dispose()
     assert rows
     assert not [row for row in rows if cookie in row or key.secret in row]
 

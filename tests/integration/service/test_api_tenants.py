@@ -1,54 +1,34 @@
 """With AUTH=keys: a key says whose request it is, and what is another tenant's does not exist."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import pytest
-from api_service import api_process, json_lines, problem_of
-from sqlalchemy import create_engine
+from api_service import bearer, json_lines, problem_of
+from kept_services import WITH_KEYS
+from sqlalchemy import Engine
 
 from models.queries.access.keys import NewKey, create_key, revoke_key
 
-pytestmark = pytest.mark.xdist_group("api tenants")
+pytestmark = pytest.mark.xdist_group("api with keys")
+SERVICE = WITH_KEYS
 
 ASYNC = {"Prefer": "respond-async"}
 
 
 @pytest.fixture(scope="module")
-def keys(module_database_url: str) -> dict[str, NewKey]:
-    engine = create_engine(module_database_url)
+def keys(engine: Engine) -> dict[str, NewKey]:
     with engine.begin() as connection:
         made = {name: create_key(connection, name) for name in ("north", "south")}
         made["revoked"] = create_key(connection, "south")
         revoke_key(connection, made["revoked"].id)
-    engine.dispose()
     return made
 
 
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: object, keys: dict[str, NewKey], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    del keys
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    broker = redis_server.url  # type: ignore[attr-defined]
-    with api_process(module_database_url, broker, log, auth="keys", inquiry_seconds="0.2") as client:
-        yield client
-
-
-def bearer(key: NewKey) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key.secret}"}
-
-
-def test_a_key_looks_like_one_and_is_kept_only_as_a_digest(keys: dict[str, NewKey], module_database_url: str) -> None:
+def test_a_key_looks_like_one_and_is_kept_only_as_a_digest(keys: dict[str, NewKey], engine: Engine) -> None:
     secret = keys["north"].secret
     assert secret.startswith("hk_")
     assert len(secret) > 40
-    engine = create_engine(module_database_url)
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT api_key::text FROM api_key").scalars().all()
-    engine.dispose()
     assert len(rows) == 3
     assert not [row for row in rows if secret in row]
 

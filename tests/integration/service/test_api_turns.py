@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.ipc
 import pytest
 from api_service import api_process, problem_of
+from kept_services import KeptService, ServicePlan
 from seeded_work import unique_text
 from sqlalchemy import func, insert, select, update
 from worker_fleet import Fleet
@@ -18,14 +19,14 @@ from attention.measure.analysis import analyse
 from attention.measure.capture import CaptureOptions
 from attention.measure.flow import goal_flow, speaker_flow
 from attention.measure.trajectory import trajectory
-from attention.model.loading import open_model, packaged_minilm
 from attention.model.model import Model
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
 from hearken.client import Client
 from models.tables import analysis, inquiry, measurement, tenant
 
-pytestmark = pytest.mark.xdist_group("api turns")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 ARROW = "application/vnd.apache.arrow.stream"
 SPEAKERS = ("Ana", "Bo", "Cy")
@@ -34,11 +35,6 @@ TURNS = tuple(
     for number, place in enumerate(("lake", "bus", "folder", "garden", "small red house", "office", "road", "sea"))
 )
 LONG = tuple(Turn(SPEAKERS[n % 3], f"Remark {n}: we talk about boats and the lake.") for n in range(60))
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Model:
-    return open_model(packaged_minilm())
 
 
 def sent(api: httpx.Client, turns: tuple[Turn, ...]) -> str:
@@ -251,11 +247,9 @@ def test_what_was_measured_under_other_weights_is_not_measured_anew(
             connection.execute(update(measurement).where(measurement.c.id == row.id).values(work_key=row.work_key))
 
 
-def test_a_worker_that_does_not_answer_in_time_is_a_503_with_retry_after(workers: Fleet, talk: str) -> None:
-    settings = workers.environment
-    with api_process(
-        settings["HEARKEN_DATABASE_URL"], "redis://127.0.0.1:1/0", workers.folder / "deaf.log", inquiry_seconds="0.01"
-    ) as deaf:
+def test_a_worker_that_does_not_answer_in_time_is_a_503_with_retry_after(service: KeptService, talk: str) -> None:
+    nowhere, log = "redis://127.0.0.1:1/0", service.folder / "deaf.log"
+    with api_process(service.database_url, nowhere, log, inquiry_seconds="0.01") as deaf:
         answer = deaf.get(f"/v1/analyses/{talk}/attention?layer=0&head=0")
         problem_of(answer, 503, "model-busy")
         assert int(answer.headers["retry-after"]) > 0

@@ -11,16 +11,17 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from api_service import api_process, json_lines, problem_of
+from api_service import json_lines, problem_of
+from kept_services import ServicePlan
 from pyarrow import parquet
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, func, select
 
 from hearken.client import Client
 from models.tables import dataset, document
 
 pytestmark = pytest.mark.xdist_group("api uploads")
+SERVICE = ServicePlan({"max_body_bytes": "20000", "max_upload_bytes": "60000"})
 
-LIMITS = {"max_body_bytes": "20000", "max_upload_bytes": "60000"}
 CSV = {"Content-Type": "text/csv"}
 PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 LINES: list[dict[str, Any]] = [
@@ -52,22 +53,6 @@ BODIES = {
     "text/csv; charset=utf-8": as_csv(LINES),
     "application/vnd.apache.parquet": as_parquet(LINES),
 }
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="module")
-def api(
-    module_database_url: str, redis_server: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    log: Path = tmp_path_factory.mktemp("api") / "api.log"
-    with api_process(module_database_url, redis_server.url, log, **LIMITS) as client:
-        yield client
 
 
 def stored(engine: Engine, dataset_id: str) -> list[tuple[Any, ...]]:

@@ -48,7 +48,7 @@ REQUEST = {"groups": [{"name": name, "dataset_id": f"ds_{name}", "model": MODEL}
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def impatient_engine(database_url: str) -> Iterator[Engine]:
     """Connections that give up where the service holds a lock: then it could not be disturbed there."""
     made = create_engine(database_url, connect_args={"options": "-c lock_timeout=300"})
     yield made
@@ -57,7 +57,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @asynccontextmanager
 async def service(database_url: str, broker_url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Engine]]:
-    """A client of the service, and the engine of its database connections."""
+    """A client of the service, and how it is connected to the database."""
     app = create_app(Settings(_env_file=None, database_url=database_url, broker_url=broker_url))  # type: ignore[call-arg]
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
@@ -67,7 +67,7 @@ async def service(database_url: str, broker_url: str) -> AsyncIterator[tuple[htt
 
 @pytest.fixture
 def answers(
-    database_url: str, broker_url: str, engine: Engine
+    database_url: str, celery_broker: str, impatient_engine: Engine
 ) -> Callable[..., list[tuple[httpx.Response, httpx.Response]]]:
     """Asks over and over, each time disturbed before another statement: (undisturbed, disturbed) answers of each."""
 
@@ -78,19 +78,19 @@ def answers(
         *,
         calm: bool = True,
     ) -> list[tuple[httpx.Response, httpx.Response]]:
-        return asyncio.run(_collect(database_url, broker_url, engine, seed, ask, disturb, calm))
+        return asyncio.run(_collect(database_url, celery_broker, impatient_engine, seed, ask, disturb, calm))
 
     return collect
 
 
 async def _collect(
-    database_url: str, broker_url: str, engine: Engine, seed: Any, ask: Any, disturb: Any, calm: bool
+    database_url: str, broker_url: str, impatient_engine: Engine, seed: Any, ask: Any, disturb: Any, calm: bool
 ) -> list[tuple[httpx.Response, httpx.Response]]:
     found = []
     async with service(database_url, broker_url) as (client, service_engine):
         await client.get("/v1/jobs")  # so that the local tenant is known
         for moment in range(1, MOST_STATEMENTS):
-            with engine.begin() as connection:
+            with impatient_engine.begin() as connection:
                 made = seed(connection)
             whole = await ask(client, made) if calm else None
             statements = 0
@@ -99,7 +99,7 @@ async def _collect(
                 nonlocal statements
                 statements += 1
                 if statements == moment:
-                    _commit(engine, disturb, made)
+                    _commit(impatient_engine, disturb, made)
 
             event.listen(service_engine, "before_cursor_execute", count)
             try:
@@ -113,9 +113,9 @@ async def _collect(
     raise AssertionError(f"a request of more than {MOST_STATEMENTS} statements")
 
 
-def _commit(engine: Engine, disturb: Any, made: Any) -> None:
+def _commit(impatient_engine: Engine, disturb: Any, made: Any) -> None:
     try:
-        with engine.begin() as connection:
+        with impatient_engine.begin() as connection:
             disturb(connection, made)
     except (Refused, OperationalError):
         pass  # not there yet, gone already, or held by the service
@@ -205,7 +205,7 @@ def earlier(connection: Connection, resource: str) -> None:
 
 @pytest.mark.parametrize("what", ["analysis", "job"])
 def test_a_key_sent_again_finds_its_analysis_or_hears_that_it_was_deleted(
-    answers: Any, engine: Engine, what: str
+    answers: Any, impatient_engine: Engine, what: str
 ) -> None:
     sent = {"text": unique_text()}
     first = True
@@ -216,7 +216,7 @@ def test_a_key_sent_again_finds_its_analysis_or_hears_that_it_was_deleted(
         if first:
             await client.post("/v1/analyses", json=sent, headers={**key, "Prefer": "respond-async"})
             first = False
-        with engine.begin() as connection:
+        with impatient_engine.begin() as connection:
             earlier(connection, job_id)
         return await client.post("/v1/analyses", json=sent, headers=key)
 
@@ -256,7 +256,7 @@ def test_without_a_key_a_deleted_job_is_told_as_what_it_is(answers: Any) -> None
     assert {answer.status_code for _, answer in pairs} == {202, 409}
 
 
-def test_a_batch_under_a_key_is_its_job_or_was_deleted(answers: Any, engine: Engine) -> None:
+def test_a_batch_under_a_key_is_its_job_or_was_deleted(answers: Any, impatient_engine: Engine) -> None:
     given = ""
 
     async def ask(client: httpx.AsyncClient, job_id: str) -> httpx.Response:
@@ -266,7 +266,7 @@ def test_a_batch_under_a_key_is_its_job_or_was_deleted(answers: Any, engine: Eng
             stored = await client.post("/v1/datasets", content=json_lines({"text": "a"}))
             given = stored.json()["id"]
             await client.post("/v1/batches", json={"dataset_id": given}, headers=key)
-        with engine.begin() as connection:
+        with impatient_engine.begin() as connection:
             earlier(connection, job_id)
         return await client.post("/v1/batches", json={"dataset_id": given}, headers=key)
 

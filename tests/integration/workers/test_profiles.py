@@ -33,7 +33,6 @@ from models.tables import (
     profile,
     work_item,
 )
-from workers.app import app
 from workers.dispatch import Dispatcher
 from workers.measuring import model_registry
 from workers.measuring.model_registry import ModelRegistry
@@ -48,7 +47,8 @@ SCALE = Scale(np.linspace(-1, 1, NUMBERS), np.linspace(0.5, 2, NUMBERS))
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def two_tenants(database_url: str) -> Iterator[Engine]:
+    """A database for each test, with a tenant beside the local one."""
     made = create_engine(database_url)
     with made.begin() as connection:
         ensure_local_tenant(connection)
@@ -193,25 +193,25 @@ def test_a_filter_that_few_profiles_pass_loses_none_of_them(
     assert [row.external_id for row in rows] == [*best(point_of(1_002), 8, step=50)]
 
 
-def test_sweepers_side_by_side_make_each_profile_once(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_sweepers_side_by_side_make_each_profile_once(two_tenants: Engine) -> None:
+    with two_tenants.begin() as connection:
         key = add_version(connection)
         add_measured(connection, key, range(60))
         store_scale(connection, key, SCALE)
 
     def sweep(_: int) -> int:
-        with engine.begin() as connection:
+        with two_tenants.begin() as connection:
             return make_missing_profiles(connection)
 
     with ThreadPoolExecutor(4) as pool:
         made = sum(pool.map(sweep, range(4)))
-    with engine.connect() as connection:
+    with two_tenants.connect() as connection:
         stored = connection.execute(select(func.count()).select_from(profile)).scalar_one()
     assert (made, stored, sweep(0)) == (60, 60, 0)
 
 
-def test_measurements_under_other_definitions_stay_without_a_profile_and_are_counted(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_measurements_under_other_definitions_stay_without_a_profile_and_are_counted(two_tenants: Engine) -> None:
+    with two_tenants.begin() as connection:
         key = add_version(connection)
         add_measured(connection, key, range(3))
         store_scale(connection, key, SCALE)
@@ -222,8 +222,8 @@ def test_measurements_under_other_definitions_stay_without_a_profile_and_are_cou
         assert without_profile(connection, Candidates("other"), key) == 0
 
 
-def test_a_profile_at_the_mean_of_every_head_has_no_direction_and_no_row(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_a_profile_at_the_mean_of_every_head_has_no_direction_and_no_row(two_tenants: Engine) -> None:
+    with two_tenants.begin() as connection:
         key = add_version(connection)
         add_measured(connection, key, [7])
         store_scale(connection, key, Scale(np.zeros(NUMBERS), np.zeros(NUMBERS)))
@@ -233,8 +233,8 @@ def test_a_profile_at_the_mean_of_every_head_has_no_direction_and_no_row(engine:
         assert without_profile(connection, Candidates(LOCAL_TENANT), key) == 0
 
 
-def test_the_first_scale_of_a_version_holds_for_everybody(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_the_first_scale_of_a_version_holds_for_everybody(two_tenants: Engine) -> None:
+    with two_tenants.begin() as connection:
         key = add_version(connection)
         assert find_scale(connection, key) is None
         first = store_scale(connection, key, SCALE)
@@ -244,22 +244,24 @@ def test_the_first_scale_of_a_version_holds_for_everybody(engine: Engine) -> Non
 
 
 def test_a_worker_without_a_scale_measures_all_the_same_and_the_sweeper_makes_the_same_points_later(
-    engine: Engine, broker_url: str, monkeypatch: pytest.MonkeyPatch
+    two_tenants: Engine, celery_broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app.conf.broker_url = broker_url
+    del celery_broker
     entries = (ModelEntry(id=MODEL, packaged=True, default=True),)
 
     def measured_by_a_new_worker() -> Any:
         """Profile or None, as a worker stores it that has just started."""
-        with engine.begin() as connection:
+        with two_tenants.begin() as connection:
             job_id = add_job(connection, ["The ferry was late, and nobody minded."])
-        worker = Dispatcher(WorkerProcess(engine, Settings(threads=1)), ModelRegistry(engine, entries, 1_024), engine)
+        worker = Dispatcher(
+            WorkerProcess(two_tenants, Settings(threads=1)), ModelRegistry(two_tenants, entries, 1_024), two_tenants
+        )
         worker.answer_model(MODEL)
-        assert states(engine, job_id) == {"done": 1}
+        assert states(two_tenants, job_id) == {"done": 1}
         return stored_point()
 
     def stored_point() -> Any:
-        with engine.connect() as connection:
+        with two_tenants.connect() as connection:
             point = connection.execute(select(profile.c.profile)).scalar_one_or_none()
         return None if point is None else np.asarray(point, np.float32)
 
@@ -269,19 +271,19 @@ def test_a_worker_without_a_scale_measures_all_the_same_and_the_sweeper_makes_th
         )
         assert measured_by_a_new_worker() is None
     assert measured_by_a_new_worker() is None, "known already"
-    with engine.begin() as connection:
+    with two_tenants.begin() as connection:
         assert make_missing_profiles(connection) == 1
     later = stored_point()
-    with engine.begin() as connection:
+    with two_tenants.begin() as connection:
         connection.execute(delete(analysis))
         connection.execute(delete(measurement))
     assert np.array_equal(measured_by_a_new_worker(), later)
 
 
 def test_what_no_worker_has_a_scale_for_is_not_found_and_counted(
-    engine: Engine, database_url: str, broker_url: str, tmp_path: Path
+    two_tenants: Engine, database_url: str, broker_url: str, tmp_path: Path
 ) -> None:
-    with engine.begin() as connection:
+    with two_tenants.begin() as connection:
         key = add_version(connection)
         add_measured(connection, key, range(3))
         analysis_id = connection.execute(select(analysis.c.id).order_by(analysis.c.id).limit(1)).scalar_one()

@@ -1,12 +1,11 @@
 """First windows are stored beside the measurement they belong to, enter nothing else of it, and go with it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from seeded_work import MODEL, add_job, job_row, states, words
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, func, select
 
 from attention.definitions import METRIC_NAMES
 from attention.measure.analysis import analyse
@@ -14,7 +13,6 @@ from attention.text.documents import Document, Turn
 from attention.text.rendering import render
 from models.queries.reading.summaries import measured_group
 from models.queries.writing.deletion import delete_job
-from models.settings import ModelEntry, Settings
 from models.tables import (
     LOCAL_TENANT,
     analysis,
@@ -25,10 +23,7 @@ from models.tables import (
     work_item,
 )
 from models.work import Sampling, WorkOptions
-from workers.app import app
 from workers.dispatch import Dispatcher
-from workers.measuring.model_registry import ModelRegistry
-from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("first windows")
 
@@ -48,24 +43,6 @@ def talk(number: int) -> dict[str, Any]:
             for turn in range(12)
         ]
     }
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="module")
-def models(engine: Engine) -> ModelRegistry:
-    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
-
-
-@pytest.fixture
-def worker(engine: Engine, models: ModelRegistry, broker_url: str) -> Dispatcher:
-    app.conf.broker_url = broker_url
-    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
 def measured_job(worker: Dispatcher, contents: list[Any], wanted: WorkOptions, **more: Any) -> str:
@@ -122,6 +99,7 @@ def test_the_documents_own_numbers_are_those_without_a_first_window(engine: Engi
     with_first, without = (
         measurements(engine, measured_job(worker, contents, options(first))) for first in (True, False)
     )
+    assert len(with_first) == len(contents)
     for one, other in zip(with_first, without, strict=True):
         assert one.id != other.id
         assert not other.cached

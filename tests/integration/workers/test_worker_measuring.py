@@ -1,20 +1,16 @@
 """A worker measures what it claims, stores it once, and charges nobody for another's document."""
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from seeded_work import MODEL, add_job, add_tenant, job_row, states, unique_text, words
-from sqlalchemy import Engine, create_engine, delete, func, insert, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.search.vectors import VectorIndex
-from models.settings import ModelEntry, Settings
 from models.tables import (
     BACKGROUND,
     INTERACTIVE,
@@ -31,10 +27,7 @@ from models.tables import (
     work_item,
 )
 from models.work import Sampling, WorkOptions
-from workers.app import app
 from workers.dispatch import Dispatcher
-from workers.measuring.model_registry import ModelRegistry
-from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("measuring")
 
@@ -45,33 +38,6 @@ TALK = {
         {"speaker": "Ana", "text": "Then bring the blue folder, please."},
     ]
 }
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="module")
-def models(engine: Engine) -> ModelRegistry:
-    entries = (
-        ModelEntry(id=MODEL, packaged=True, default=True),
-        ModelEntry(id="nowhere", path=Path("/nonexistent")),
-    )
-    return ModelRegistry(engine, entries, token_budget=16_384)
-
-
-@pytest.fixture
-def worker(engine: Engine, models: ModelRegistry, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
-    caplog.set_level(logging.INFO, logger="workers")
-    app.conf.broker_url = broker_url
-    with engine.begin() as connection:
-        connection.execute(delete(work_item).where(work_item.c.state.in_(("queued", "running"))))
-        connection.execute(delete(outbox))
-    process = WorkerProcess(engine, Settings(threads=1))
-    return Dispatcher(process, models, engine)
 
 
 def passes(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """A worker that runs out of the GPU's memory makes smaller passes from then on, and loses no document."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from seeded_work import MODEL, add_job, job_row, states, words
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from attention.measure.analysis import Measurement, analyse
 from attention.measure.batches import passes
@@ -15,7 +15,6 @@ from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model
 from attention.text.documents import Rendered
 from models.settings import ModelEntry, Settings
-from workers.app import app
 from workers.dispatch import Dispatcher
 from workers.measuring import claim_run, model_registry
 from workers.measuring.model_registry import ModelRegistry
@@ -24,17 +23,10 @@ from workers.process import WorkerProcess
 pytestmark = pytest.mark.xdist_group("measuring")
 
 
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
 @pytest.fixture
-def worker(engine: Engine, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
+def new_worker(engine: Engine, celery_broker: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
     caplog.set_level(logging.INFO, logger="workers")
-    app.conf.broker_url = broker_url
+    del celery_broker
     models = ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
     return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
@@ -62,34 +54,34 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_the_budget_is_halved_until_passes_fit_and_that_is_remembered(
-    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    engine: Engine, new_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tried = hold(monkeypatch, 1024)
-    worker.models.open(MODEL)
-    worker.models.budgets[MODEL] = 4096
+    new_worker.models.open(MODEL)
+    new_worker.models.budgets[MODEL] = 4096
     with engine.begin() as connection:
         job_id = add_job(connection, [words(200, seed) for seed in range(24)])
-    worker.answer_model(MODEL)
+    new_worker.answer_model(MODEL)
     assert states(engine, job_id) == {"done": 24}
-    assert worker.models.budgets[MODEL] == 1024
+    assert new_worker.models.budgets[MODEL] == 1024
     assert (len(tried), len(warnings(caplog))) == (2, 2)
     with engine.begin() as connection:
         again = add_job(connection, [words(200, seed) for seed in range(24, 40)])
-    worker.answer_model(MODEL)
+    new_worker.answer_model(MODEL)
     assert states(engine, again) == {"done": 16}
     assert len(tried) == 2
 
 
 def test_a_window_that_does_not_fit_alone_fails_its_document_and_no_other(
-    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, new_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, 256)
-    worker.models.open(MODEL)
-    worker.models.budgets[MODEL] = 512
+    new_worker.models.open(MODEL)
+    new_worker.models.budgets[MODEL] = 512
     with engine.begin() as connection:
         job_id = add_job(connection, [words(330, 50), words(40, 51), words(40, 52)])
     for _ in range(2):  # documents of unlike lengths are claimed apart
-        worker.answer_model(MODEL)
+        new_worker.answer_model(MODEL)
     assert states(engine, job_id) == {"done": 2, "failed": 1}
     assert job_row(engine, job_id).state == "succeeded"
 

@@ -1,47 +1,26 @@
 """A worker measures anew only what is still wanted, no larger than can be given out, and under the same weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from seeded_work import MODEL, add_job
-from sqlalchemy import Engine, create_engine, delete, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from attention.errors import DocumentRefused, Interrupted, TooMuchToShow
 from models.arrays import unpack
 from models.queries.queue.inquiries import ask, read_inquiry
 from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries
-from models.settings import ModelEntry, Settings
 from models.tables import analysis, document, inquiry
-from workers.app import app
 from workers.dispatch import Dispatcher
 from workers.inquiries.remeasure import MOST_NUMBERS, ModelChanged, remeasure
-from workers.measuring.model_registry import ModelRegistry
-from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("measuring")
 
+TOKEN_BUDGET = 1_024
 Recall = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="module")
-def models(engine: Engine) -> ModelRegistry:
-    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=1_024)
-
-
-@pytest.fixture
-def worker(engine: Engine, models: ModelRegistry, broker_url: str) -> Dispatcher:
-    app.conf.broker_url = broker_url
-    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
 
 
 def said(turns: int) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """A comparison's summary is made once its documents are settled, from what is stored, and stored with its report."""
 
-import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from seeded_study import stored
-from seeded_work import MODEL, add_job, job_row, words
-from sqlalchemy import Engine, create_engine, delete, func, select, update
+from seeded_work import MODEL, add_job, job_row, numbers, words
+from sqlalchemy import Engine, func, select, update
 
 from attention.comparison.json_form import from_json
 from attention.comparison.study import Study
@@ -18,13 +16,9 @@ from models.queries.queue.summary_claims import claim_summary
 from models.queries.queue.sweeping import return_orphaned_summaries
 from models.queries.reading.summaries import measured_group
 from models.queries.writing.comparisons import store_summary
-from models.settings import ModelEntry, Settings
 from models.tables import INTERACTIVE, analysis, comparison, comparison_file, measurement, outbox, work_item
 from models.work import Sampling, WorkOptions
-from workers.app import app
 from workers.dispatch import Dispatcher
-from workers.measuring.model_registry import ModelRegistry
-from workers.process import WorkerProcess
 
 pytestmark = pytest.mark.xdist_group("summaries")
 
@@ -41,36 +35,9 @@ REQUEST = {
 OPTIONS = WorkOptions(sampling=Sampling(window_tokens=32, count=1, seed=0))
 
 
-def numbers(seed: int) -> str:
-    return " ".join(str((seed * 37 + place * place) % 1000) for place in range(40))
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="module")
-def models(engine: Engine) -> ModelRegistry:
-    return ModelRegistry(engine, (ModelEntry(id=MODEL, packaged=True, default=True),), token_budget=16_384)
-
-
-@pytest.fixture
-def worker(engine: Engine, models: ModelRegistry, broker_url: str, caplog: pytest.LogCaptureFixture) -> Dispatcher:
-    caplog.set_level(logging.INFO, logger="workers")
-    app.conf.broker_url = broker_url
-    with engine.begin() as connection:
-        connection.execute(delete(work_item).where(work_item.c.state.in_(("queued", "running"))))
-        connection.execute(delete(outbox))
-        connection.execute(update(comparison).where(comparison.c.state == "queued").values(state="cancelled"))
-    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), models, engine)
-
-
 def add_comparison(engine: Engine, seed: int, documents: int = 9, short: int = 0, **changes: Any) -> str:
     texts = [words(60, seed + place) for place in range(documents)]
-    texts += [numbers(seed + place) for place in range(documents)]
+    texts += [numbers(40, seed + place) for place in range(documents)]
     groups = [0] * documents + [1] * documents
     with engine.begin() as connection:
         return add_job(

@@ -1,24 +1,16 @@
 """Vectors of every size are written by COPY and found through their model version's own index."""
 
-from collections.abc import Iterator
 from threading import Thread
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, create_engine, insert, select, text
+from sqlalchemy import Engine, insert, select, text
 
 from models.queries.search.vectors import SCOPES, VectorIndex, drop_vector_indexes, ensure_vector_indexes
 from models.queries.writing.binary_copy import copy_rows
 from models.tables import embedding, measurement, model_version
 
 COLUMNS = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", "embedding": "vector"}
-
-
-@pytest.fixture(scope="module")
-def engine(module_database_url: str) -> Iterator[Engine]:
-    made = create_engine(module_database_url)
-    yield made
-    made.dispose()
 
 
 def version(engine: Engine, dimension: int, rows: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from api_service import job_at, json_lines, problem_of
+from kept_services import ServicePlan
 from pyarrow import parquet
 from seeded_work import words
 from sqlalchemy import func, select
@@ -14,7 +15,8 @@ from worker_fleet import Fleet
 
 from models.tables import comparison_file, inquiry
 
-pytestmark = pytest.mark.xdist_group("api comparison files")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 
 @pytest.fixture(scope="module")

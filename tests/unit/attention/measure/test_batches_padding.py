@@ -8,7 +8,6 @@ import pytest
 from project_tree import SAMPLES
 
 from attention.measure.grouping import padded_share
-from attention.model.loading import open_model, packaged_minilm
 from attention.model.model import Model
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
@@ -16,11 +15,6 @@ from models.settings import Settings
 
 CORPORA = os.environ.get("HEARKEN_CORPORA")
 NAMES = ("conversation", "code", "math", "web")
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Model:
-    return open_model(packaged_minilm())
 
 
 def padding(model: Model, path: Path) -> float:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from project_tree import SUPPORT
 
-from attention.model.loading import open_model, packaged_minilm
 from attention.model.memory_budget import SHARE, bytes_per_token, pass_tokens, scratch_bytes
 from attention.model.model import Model
 
@@ -44,11 +43,6 @@ model = capture_networks.model_of(capture_networks.build(configuration, "hearken
 """
 ENOUGH = 2.5
 """The estimate is at most so many times the truth, and never below it."""
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Model:
-    return open_model(packaged_minilm())
 
 
 def test_the_budget_is_what_the_free_memory_allows_and_never_above_the_setting(minilm: Model) -> None:

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,10 @@ from typing import Any
 
 import httpx
 import psutil
+from polling import until
 from project_tree import ROOT
+
+from models.queries.access.keys import NewKey
 
 
 def free_port() -> int:
@@ -23,10 +25,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def client_of(url: str) -> httpx.Client:
+    """A client of the API at this address, patient enough for a busy machine."""
+    return httpx.Client(base_url=url, timeout=90)
+
+
 @contextmanager
 def api_process(database_url: str, broker_url: str, log: Path, **settings: str) -> Iterator[httpx.Client]:
-    """`hearken api` with these settings (names without the prefix, in small letters), stopped afterwards."""
+    """A client of a `started_api`."""
+    with started_api(database_url, broker_url, log, **settings) as url, client_of(url) as client:
+        yield client
+
+
+@contextmanager
+def started_api(database_url: str, broker_url: str, log: Path, **settings: str) -> Iterator[str]:
+    """`hearken api` with these settings (names without the prefix, in small letters), stopped afterwards; its URL."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")},
         "HEARKEN_DATABASE_URL": database_url,
@@ -40,9 +55,9 @@ def api_process(database_url: str, broker_url: str, log: Path, **settings: str) 
             [sys.executable, "-P", "-m", "hearken", "api"], env=environment, cwd=ROOT, stdout=out, stderr=out
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
-            _until_alive(client, process, log)
-            yield client
+        with client_of(url) as client:
+            until(lambda: _is_alive(client, process, log), "an API that is alive")
+        yield url
     finally:
         process.terminate()
         try:
@@ -52,16 +67,12 @@ def api_process(database_url: str, broker_url: str, log: Path, **settings: str) 
             process.wait()
 
 
-def _until_alive(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, f"not alive within 30 s: {log.read_text()}"
-        try:
-            if client.get("/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.02)
+def _is_alive(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def process_at(api: httpx.Client) -> psutil.Process:
@@ -93,9 +104,17 @@ def problem_of(response: httpx.Response, status: int, name: str) -> dict[str, An
 def job_at(client: httpx.Client, accepted: httpx.Response) -> Any:
     """Wait for the job of a 202 to end, and return it."""
     assert accepted.status_code == 202, accepted.text
-    job = client.get(accepted.headers["location"], headers={"Prefer": "wait=60"}).json()
-    assert job["finished_at"] is not None, job
-    return job
+
+    def ended() -> Any:
+        job = client.get(accepted.headers["location"], headers={"Prefer": "wait=30"}).json()
+        return job if job["finished_at"] else None
+
+    return until(ended, f"the end of {accepted.headers['location']}", 180)
+
+
+def bearer(key: NewKey) -> dict[str, str]:
+    """The header by which a request is its tenant's."""
+    return {"Authorization": f"Bearer {key.secret}"}
 
 
 def json_lines(*lines: dict[str, Any]) -> bytes:

@@ -1,21 +1,21 @@
-"""Real workers and a real beat, as processes, on servers of their own: what the attacks are aimed at."""
+"""Real workers and a real beat, as processes, with a broker of their own: what the attacks are aimed at."""
 
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import redis
+from polling import until
 from project_tree import ROOT
 from seeded_work import MODEL, job_row
 from sqlalchemy import Engine, create_engine, select
 
-from hearken.local import PostgresServer, RedisServer, temporary_folder
+from hearken.local import RedisServer, temporary_folder
 from models.tables import worker
 
 SETTINGS = {
@@ -26,15 +26,6 @@ SETTINGS = {
     "HEARKEN_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-
-
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Poll until the condition holds, and return what it gave; AssertionError after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {condition}"
-        time.sleep(0.02)
-    return found
 
 
 class Fleet:
@@ -108,31 +99,28 @@ class Fleet:
             rows = connection.execute(select(worker.c.id, worker.c.facts)).all()
         return {row.id: row.facts["pid"] for row in rows if psutil.pid_exists(row.facts["pid"])}
 
-    def finished(self, job_ids: Sequence[str], seconds: float = 90.0) -> list[Any]:
+    def finished(self, job_ids: Sequence[str], seconds: float = 180.0) -> list[Any]:
         """Wait for the jobs to end, and return their rows."""
-        until(lambda: all(job_row(self.engine, job_id).finished_at for job_id in job_ids), seconds)
+        until(
+            lambda: all(job_row(self.engine, job_id).finished_at for job_id in job_ids),
+            f"the end of {len(job_ids)} jobs",
+            seconds,
+        )
         return [job_row(self.engine, job_id) for job_id in job_ids]
 
 
 @contextmanager
-def fleet(workers: int, models: Sequence[str] = (MODEL,), **environment: str) -> Iterator[Fleet]:
-    """Servers, workers of these models and a beat, with these variables besides; gone afterwards."""
-    from migrations.run import upgrade
-
-    with (
-        temporary_folder() as folder,
-        PostgresServer(folder, durable=False) as postgres,
-        RedisServer(folder) as redis_server,
-    ):
-        upgrade(postgres.url)
-        started = Fleet(folder, postgres.url, redis_server)
+def fleet(workers: int, database_url: str, models: Sequence[str] = (MODEL,), **environment: str) -> Iterator[Fleet]:
+    """Workers of these models, a beat and a Redis of their own, with these variables besides; gone afterwards."""
+    with temporary_folder() as folder, RedisServer(folder) as redis_server:
+        started = Fleet(folder, database_url, redis_server)
         started.environment |= environment
         started.models = models
         try:
             started.start_beat()
             for number in range(1, workers + 1):
                 started.start_worker(f"worker-{number}")
-            until(lambda: len(started.alive()) == workers)
+            until(lambda: len(started.alive()) == workers, f"{workers} registered workers", 180)
             yield started
         finally:
             started.stop()
