@@ -1,4 +1,4 @@
-"""Attack: transcripts made so that reading them takes more than linear time, or slips words past."""
+"""Attack: transcripts made to take more than linear time, or to slip words past. Each is read, or refused in words."""
 
 import time
 
@@ -46,6 +46,7 @@ def test_no_transcript_takes_more_than_linear_time(content: str, kind: str) -> N
         message, turns = str(refused), ()
     else:
         message = ""
+    assert bool(message) != bool(turns), "it is refused in words or read, not passed over"
     assert len(message) < 500
     assert all(turn.text.strip() and turn.speaker.strip() for turn in turns)
     assert time.perf_counter() - began < 60

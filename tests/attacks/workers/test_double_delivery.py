@@ -1,7 +1,8 @@
-"""The same wake-ups are delivered many times over: every document is measured once."""
+"""Attack: the same wake-ups, delivered many times over, and messages of others. Every document is measured once."""
 
 import json
 import re
+from itertools import count
 
 import pytest
 from polling import until
@@ -45,11 +46,20 @@ def test_what_arrives_together_shares_forward_passes(workers: Fleet) -> None:
 
 
 def test_a_message_that_is_not_ours_is_refused_without_harm(workers: Fleet) -> None:
-    workers.broker.rpush("summaries", json.dumps({"body": "bm9uc2Vuc2U=", "headers": {}, "properties": {}}))
-    with workers.engine.begin() as connection:
-        job_id = add_job(connection, [words(50, 6000)])
-    (row,) = workers.finished([job_id])
-    assert row.state == "succeeded"
+    before = workers.logs()
+    for _ in workers.alive():
+        workers.broker.rpush("summaries", json.dumps({"body": "bm9uc2Vuc2U=", "headers": {}, "properties": {}}))
+    until(lambda: workers.broker.llen("summaries") == 0, "workers that take the messages")
+    numbers = count(6000)
+
+    def every_worker_measures() -> bool:
+        with workers.engine.begin() as connection:
+            jobs = [add_job(connection, [words(50, next(numbers))]) for _ in before]
+        assert [row.state for row in workers.finished(jobs)] == ["succeeded"] * len(jobs)
+        return all("] pass " in text[len(before[name]) :] for name, text in workers.logs().items())
+
+    until(every_worker_measures, "a pass of each worker, that took a message and that did not")
+    assert workers.broker.hlen("unacked") == 0
 
 
 def _documents(passes: list[dict[str, str]]) -> int:

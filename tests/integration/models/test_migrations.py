@@ -2,10 +2,11 @@
 
 import re
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from migrations.run import DatabaseIsNewerError, alembic_config, upgrade
@@ -70,8 +71,23 @@ def test_first_windows_come_to_a_database_that_has_measurements_and_go_with_thei
 
 
 def test_a_second_upgrade_changes_nothing(database_url: str) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO tenant (id, name) VALUES ('t', 'Ana')"))
+    before = state_of(engine)
     upgrade(database_url)
-    upgrade(database_url)
+    assert state_of(engine) == before
+    assert len(before["relations"]) > 40
+
+
+def state_of(engine: Engine) -> dict[str, Any]:
+    """Every relation by its number, which a table that is made again does not keep; the revision; the tenants."""
+    relations = """SELECT relname, pg_class.oid, relkind, pg_get_expr(adbin, adrelid), pg_get_indexdef(pg_class.oid)
+                   FROM pg_class LEFT JOIN pg_attrdef ON adrelid = pg_class.oid
+                   WHERE relnamespace = 'public'::regnamespace ORDER BY 1, 4"""
+    asked = {"relations": relations, "revision": "SELECT * FROM alembic_version", "tenants": "SELECT * FROM tenant"}
+    with engine.connect() as connection:
+        return {what: connection.execute(text(statement)).all() for what, statement in asked.items()}
 
 
 def test_a_database_of_a_newer_version_is_refused_by_name(database_url: str) -> None:

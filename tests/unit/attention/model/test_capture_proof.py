@@ -63,20 +63,22 @@ def test_a_network_whose_layers_all_do_without_attention_is_refused() -> None:
 
 
 def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
-    network: Any = build(CONFIGURATIONS["llama"](), CAPTURE)
-    network.layers[1].self_attn.scaling *= 1.0
-    config = network.config
-    config.vocab_size_marker = 1  # a configuration of its own, so that no earlier proof is found
-    attention = network.layers[1].self_attn
-    original = attention.forward
+    def skewed(factor: float) -> Any:
+        network: Any = build(CONFIGURATIONS["llama"](), CAPTURE)
+        network.config.vocab_size_marker = factor  # a configuration of its own, so that no earlier proof is found
+        attention = network.layers[1].self_attn
+        original, scaling = attention.forward, attention.scaling
 
-    def skewed(*arguments: Any, **keywords: Any) -> Any:
-        attention.scaling = 0.35 if config._attn_implementation == CAPTURE else 8**-0.5 * 1.5
-        return original(*arguments, **keywords)
+        def forward(*arguments: Any, **keywords: Any) -> Any:
+            attention.scaling = scaling * (factor if network.config._attn_implementation == CAPTURE else 1)
+            return original(*arguments, **keywords)
 
-    attention.forward = skewed
+        attention.forward = forward
+        return network
+
+    assert prove(skewed(1.0), "tiny") == Proof((0, 1), 4, True)
     with pytest.raises(FamilyNotProven, match="differs from eager attention"):
-        prove(network, "tiny")
+        prove(skewed(1.01), "tiny")
 
 
 @pytest.mark.parametrize("window", [7, 300, 4096])

@@ -178,7 +178,8 @@ def test_nothing_else_of_a_document_knows_of_its_first_window(family: str) -> No
 
 def optional_arrays(one: Measurement, other: Measurement) -> list[tuple[np.ndarray, np.ndarray]]:
     """What a conversation has besides: flow and turns."""
-    if one.flow is None or other.flow is None:
+    if one.flow is None:
+        assert other.flow is None
         return []
     assert one.turn_metrics is not None
     assert other.turn_metrics is not None
