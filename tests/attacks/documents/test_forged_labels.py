@@ -1,4 +1,4 @@
-"""Attack: speakers and texts that look like the labels and separators of other turns."""
+"""Attack: speakers and texts that look like labels and separators of other turns. They make no turn and no speaker."""
 
 import numpy as np
 import pytest

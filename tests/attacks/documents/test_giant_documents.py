@@ -1,4 +1,4 @@
-"""Attack: documents made so that reading them takes more than linear time."""
+"""Attack: documents made so that reading them takes more than linear time. Each is read whole, in time."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Attack: files whose claims about their own size would fill memory."""
+"""Attack: files whose claims about their own size would fill memory. They are refused before they are believed."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""Attack: an index of weights that points at files elsewhere, or at pickles."""
+"""Attack: an index of weights that points at files elsewhere, or at pickles. Nothing beside it is opened."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Attack: weights that run code when they are unpickled."""
+"""Attack: weights that run code when they are unpickled. Nothing is unpickled."""
 
 import os
 import pickle

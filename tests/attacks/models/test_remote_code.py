@@ -1,4 +1,4 @@
-"""Attack: a model that brings its own Python and asks for it to be run."""
+"""Attack: a model that brings its own Python and asks for it to be run. None of it is run."""
 
 import json
 from pathlib import Path

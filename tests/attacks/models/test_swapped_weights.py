@@ -1,4 +1,4 @@
-"""Attack: weights changed after their digest was published."""
+"""Attack: weights changed after their digest was published. They are not opened."""
 
 from dataclasses import replace
 from pathlib import Path
