@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 import redis
+from distribution import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 from kept_services import KeptService, KeptServices, ServicePlan
 from psycopg import sql
 from sqlalchemy import Engine, create_engine
