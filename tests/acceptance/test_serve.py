@@ -80,7 +80,7 @@ def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(da
         first.end()
     second = Serving(data)
     try:
-        assert second.seconds_to_ready < 15
+        assert second.seconds_to_ready < 45  # far below the minute for which a part that hangs is waited for
         with Client(second.url) as client:
             found = client.analysis(made.id)
             assert found.metrics == made.metrics

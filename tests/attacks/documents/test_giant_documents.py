@@ -27,9 +27,9 @@ SECONDS = 60.0
 def test_no_text_takes_more_than_linear_time(kind: str) -> None:
     tokenizer = tiny_tokenizer(kind)
     for name, text in TEXTS.items():
-        began = time.perf_counter()
+        began = time.process_time()
         rendered = render(tokenizer, Document(text=text), context=512)
-        assert time.perf_counter() - began < SECONDS, name
+        assert time.process_time() - began < SECONDS, name
         assert max(len(window) for window in rendered.windows) <= 512
 
 
@@ -37,18 +37,18 @@ def test_no_text_takes_more_than_linear_time(kind: str) -> None:
 def test_a_hundred_thousand_turns_of_line_ends_take_linear_time(labels: str) -> None:
     turns = tuple(Turn(f"S{index % 7}", "\n\na\n\n") for index in range(N))
     tokenizer = tiny_tokenizer("byte-level-nfc")
-    began = time.perf_counter()
+    began = time.process_time()
     rendered = render(tokenizer, Document(turns=turns), context=64, labels=labels)  # type: ignore[arg-type]
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert rendered.turns == N
 
 
 def test_ten_thousand_messages_take_linear_time() -> None:
     tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=CHATML)
     turns = tuple(Turn(("user", "assistant")[index % 2], "user\n") for index in range(10_000))
-    began = time.perf_counter()
+    began = time.process_time()
     rendered = render(tokenizer, Document(turns=turns, messages=True), context=512)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert rendered.turns == 10_000
 
 
