@@ -74,7 +74,7 @@ def imports() -> dict[str, frozenset[str]]:
 
 def _module_of(target: str) -> str | None:
     """The module that an imported name is, or stands in."""
-    return target if target in modules() else next((n for n in (target.rpartition(".")[0],) if n in modules()), None)
+    return next((name for name in (target, target.rpartition(".")[0]) if name in modules()), None)
 
 
 def _child(name: str, parent: str) -> str | None:
