@@ -48,7 +48,7 @@ def compare(
         ComparisonRefused: the groups cannot be compared; the message names the group and the remedy.
     """
     settings = settings or ComparisonSettings()
-    begin = between_steps or _go_on
+    begin = between_steps or go_on
     ordered = canonical(groups)
     chosen = _metrics(ordered, settings)
     matched, layers_matched = matched_by_depth(ordered)
@@ -89,8 +89,8 @@ def compare(
     return replace(study, warnings=tuple(cautions(groups_prepared, settings, study)))
 
 
-def _go_on(_step: str) -> None:
-    return None
+def go_on(_step: str) -> None:
+    """What is called between steps where nobody wants to stop the work: it does nothing."""
 
 
 def _metrics(groups: Sequence[Group], settings: ComparisonSettings) -> tuple[str, ...]:

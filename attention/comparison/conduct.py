@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from attention.comparison.cautions import layers_unread
-from attention.comparison.compare import compare
+from attention.comparison.compare import compare, go_on
 from attention.comparison.controls import compare_control
 from attention.comparison.first_window import compare_first_windows, first_window_caution
 from attention.comparison.groups import ComparisonSettings, Group
@@ -45,7 +45,7 @@ def conduct_study(
         ComparisonRefused: the groups cannot be compared; the message names the group and the remedy.
     """
     settings = settings or ComparisonSettings()
-    begin = between_steps or _go_on
+    begin = between_steps or go_on
     study = replace(compare(groups, settings, between_steps=begin), windows=windows)
     warnings = [*study.warnings, *(layers_unread(groups) if layer_embeddings else ())]
     if first_window:
@@ -64,7 +64,3 @@ def conduct_study(
             found[name] = compare_control(measured_again(), settings, begin)
         study = replace(study, controls=found)
     return replace(study, warnings=tuple(warnings))
-
-
-def _go_on(_step: str) -> None:
-    return None
