@@ -79,7 +79,7 @@ struct sweep {
     int32_t flow_heads, threads;
 };
 
-INLINE vf splat(float x) { return (vf){0} + x; }
+INLINE vf splat(float x) { return x - (vf){0}; } /* x + 0 would be an addition, for the sake of -0 */
 INLINE vi splat_i(int32_t x) { return (vi){0} + x; }
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf x) { *(vf *)p = x; }
