@@ -1,9 +1,10 @@
 /* One sweep over attention rows: the output and every row statistic, without keeping the N x N weights.
 
    A task is up to ROW_VECTORS * LANES queries of one head. Queries lie along the lanes, keys along the loop, so that
-   nothing is ever summed across lanes in the inner loops, keys and values are read as they lie, and weights by
-   distance, by key and by turn fall out as the keys go by. Scores of one task stay in a buffer of (keys x queries)
-   floats: memory grows linearly with the keys.
+   nothing is ever summed across lanes in the inner loops, and weights by distance, by key and by turn fall out as the
+   keys go by. Tasks that read the same keys take them together, block by block, with a running maximum: what was summed
+   before is scaled when it rises. Scores are kept to the end only where weights by distance or by key are asked for, in
+   a buffer of (keys x queries) floats: memory grows linearly with the keys.
 
    Sums shared by several tasks (by distance, by key, turn to turn) are kept as 64-bit fixed-point numbers, so that the
    order in which threads arrive does not change a bit of the result.
@@ -39,7 +40,8 @@
 #define LANES (VECTOR_BYTES / 4)
 #define ROWS (ROW_VECTORS * LANES)
 #define KEY_BLOCK 64
-#define BAND 12
+#define BAND 12 /* tasks that read keys together */
+#define KEPT_BYTES (8 << 20) /* of the scores that a thread keeps, where one task's are fewer */
 
 #define HIDDEN -1e30f /* a score no query sees; finite, so that its weight is 0 and not no number */
 #define FIXED_POINT 4294967296.0
@@ -194,7 +196,7 @@ INLINE void transpose(const v4 a[4], v4 b[4]) {
     b[3] = __builtin_shufflevector(z, w, 2, 3, 6, 7);
 }
 
-/* to[d * to_step + row] = scale * from[row * step + d] for `rows` rows of `width` numbers, 0 for rows up to `padded`. */
+/* to[d * to_step + row] = scale * from[row * step + d] for `rows` rows of `width` numbers, 0 up to `padded` rows. */
 INLINE void turn_rows(const float *from, int64_t step, int rows, int width, float scale, int padded, float *to,
                       int64_t to_step) {
     for (int row = 0; row < padded; row += 4) {
@@ -428,7 +430,7 @@ INLINE void row_statistics(const struct sweep *s, const struct task *t, int r, i
     }
 }
 
-/* mass = the weights of keys [from, to) of one run, from the sums `piece` and those that follow; where the next begins. */
+/* mass = the weights of keys [from, to) of one run, by the sums from `piece` on. Returns where the next run's begin. */
 INLINE const vf *piece_masses(const struct task *t, int R, int from, int to, const vf *piece, vf *mass) {
     EACH(r, R) mass[r] = splat(0);
     const vf *weight = t->weights + (from - t->base) / KEY_BLOCK * ROW_VECTORS;
@@ -775,7 +777,8 @@ static void *take(void *argument) {
                               .values = begins[6],
                               .diagonals = begins[7],
                               .offsets = (int64_t *)begins[8]};
-    for (int64_t index; (index = atomic_fetch_add(&queue->next, 1)) < queue->count;) sweep_band(s, &w, &queue->bands[index]);
+    for (int64_t index; (index = atomic_fetch_add(&queue->next, 1)) < queue->count;)
+        sweep_band(s, &w, &queue->bands[index]);
     free(memory);
     return NULL;
 }
@@ -797,13 +800,19 @@ static void run_threads(struct queue *queue, int threads) {
 }
 #endif
 
-/* How many heads and how many tasks of queries make a band: enough bands for all threads, heads first. */
+/* How many heads and how many tasks of queries make a band, heads first: few enough that all threads have work. */
 static struct band band_shape(const struct sweep *s, int64_t tasks) {
     const int64_t share = tasks / (4 * (int64_t)s->threads);
-    const int most = share < 1 ? 1 : share > BAND ? BAND : (int)share, group = s->heads / s->key_heads;
-    struct band band = {.heads = group < most ? group : most};
+    const int group = s->heads / s->key_heads;
+    int64_t most = BAND;
+    for (int item = 0; item < s->batch; item++)
+        if (keeps_scores(s, item)) most = KEPT_BYTES / (ROWS * sizeof(float) * s->tokens);
+    if (most > BAND) most = BAND;
+    if (most > share) most = share;
+    if (most < 1) most = 1;
+    struct band band = {.heads = group < most ? group : (int)most};
     while (group % band.heads) band.heads--;
-    band.rows = most / band.heads;
+    band.rows = (int)most / band.heads;
     return band;
 }
 
