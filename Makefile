@@ -6,7 +6,8 @@
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 TEST_INSTALLED := $(VENV)/.installed-for-tests
-SOURCES := pyproject.toml constraints.txt setup.py attention/kernels/sweep.c
+SOURCES := pyproject.toml constraints.txt setup.py attention/kernels/sweep.c attention/kernels/threads.h \
+	attention/reductions/sums.c
 PIP = $(VENV)/bin/python -m pip install -q -q --disable-pip-version-check --no-input -c constraints.txt
 # The first of these that is 3.11 to 3.13; say `make install PYTHON=/path/to/python3` for another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \

@@ -63,7 +63,8 @@ setup(
     ext_modules=[
         Extension(
             f"attention.kernels._sweep_{level}",
-            sources=["attention/kernels/sweep.c"],
+            sources=["attention/kernels/sweep.c", "attention/reductions/sums.c"],
+            depends=["attention/kernels/threads.h"],
             extra_compile_args=[*FLAGS, *THREADS, "-Wno-psabi", "-Wno-unknown-pragmas", *registers],
             extra_link_args=THREADS,
             libraries=["m"],

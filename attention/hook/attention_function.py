@@ -6,14 +6,13 @@ network hands down: nothing global is switched, and two threads may run the same
 
 from typing import Any, Final
 
-import numpy as np
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from attention.errors import FamilyNotProven
 from attention.hook.collector import Collector
-from attention.hook.masks import bias_in, mask_rule, spans_of
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, attend
+from attention.hook.masks import bias_in, mask_rule, without_groups
+from attention.kernels import AttentionCall, RowRequest, attend
 
 CAPTURE: Final = "hearken"
 """Name of the attention implementation to load a network with."""
@@ -41,8 +40,7 @@ def attention_forward(
         raise FamilyNotProven("the model attends to keys from outside the sequence, which is not measured")
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
     if collector is None:  # outside a capture: the right output, nothing kept
-        spans = spans_of(attention_mask, batch, tokens)
-        collector = Collector(spans, _no_groups(spans), RowRequest())
+        collector = Collector(without_groups(attention_mask, batch, tokens), RowRequest())
     bias = bias_in(attention_mask) if isinstance(attention_mask, Tensor) else None
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
@@ -50,23 +48,18 @@ def attention_forward(
         query,
         key,
         value,
-        visible_keys=collector.visible_keys(attention_mask, causal),
-        groups=collector.groups,
+        layout=collector.layout(attention_mask, causal),
         request=collector.request,
         scaling=width**-0.5 if scaling is None else scaling,
         softcap=softcap,
         sinks=s_aux,
         bias=bias,
     )
-    output, rows = attend(call)
+    rows = collector.rows_for(call)
+    output = attend(call, rows)
     layer = getattr(module, "layer_idx", None)
     collector.take(layer if isinstance(layer, int) else None, call, rows)
     return output, None
-
-
-def _no_groups(spans: tuple[tuple[int, int], ...]) -> tuple[KeyGroups, ...]:
-    nothing = np.zeros(0, np.int32)
-    return tuple(KeyGroups(np.full(stop - start, -1, np.int32), nothing, nothing) for start, stop in spans)
 
 
 AttentionInterface.register(CAPTURE, attention_forward)

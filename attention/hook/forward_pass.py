@@ -1,7 +1,7 @@
 """One forward pass over windows, with everything its attention calls find given to a collector."""
 
 import inspect
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,44 +9,32 @@ import torch
 from torch import Tensor
 
 from attention.errors import CaptureIncomplete
+from attention.hook.batch import Batch
 from attention.hook.collector import Collector
-from attention.kernels import KeyGroups
-from attention.text.documents import Window
+from attention.kernels.transfer import on
 
 
-def key_groups(window: Window) -> KeyGroups:
-    """A window's tokens by group of keys: scaffold, its turns in order, or neither."""
-    turn = np.asarray(window.turn)
-    turn_number, local = np.unique(turn[turn >= 0], return_inverse=True)
-    column = np.where(np.asarray(window.scaffold), 0, -1).astype(np.int32)
-    column[turn >= 0] = 1 + local
-    speakers = np.zeros(len(turn_number), np.int32)
-    speakers[local] = np.asarray(window.speaker)[turn >= 0]
-    return KeyGroups(column, turn_number.astype(np.int32), speakers)
-
-
-def run(network: Any, windows: Sequence[Window], collector: Collector) -> Tensor:
-    """One forward pass over right-padded windows: the last hidden state (B, N, d).
+def run(network: Any, batch: Batch, collector: Collector) -> Tensor:
+    """One forward pass over windows: the last hidden state (B, N, d).
 
     The network is one that was loaded with the attention implementation `attention_function.CAPTURE`.
     """
     device = device_of(network)
-    longest = max(len(window) for window in windows)
     padding = getattr(network.config, "pad_token_id", None)
-    ids = np.full((len(windows), longest), padding if isinstance(padding, int) and padding >= 0 else 0, np.int64)
-    real = np.zeros((len(windows), longest), np.int64)
-    for index, window in enumerate(windows):
-        ids[index, : len(window)] = window.ids
-        real[index, : len(window)] = 1
+    ids = np.where(batch.real, batch.ids, padding if isinstance(padding, int) and padding >= 0 else 0)
     options: dict[str, Any] = {"collector": collector}
-    if "use_cache" in inspect.signature(network.forward).parameters:
+    if _takes_use_cache(type(network)):  # type: ignore[arg-type]
         options["use_cache"] = False
     with torch.inference_mode():
-        output = network(
-            input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(real).to(device), **options
-        )
+        output = network(input_ids=on(ids, device), attention_mask=on(batch.real.astype(np.int64), device), **options)
     hidden: Tensor = output.last_hidden_state
     return hidden
+
+
+@cache
+def _takes_use_cache(network: type[Any]) -> bool:
+    """Of a class of networks."""
+    return "use_cache" in inspect.signature(network.forward).parameters
 
 
 def check_calls(collector: Collector, layers: int, architecture: str) -> None:

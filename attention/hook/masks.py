@@ -1,14 +1,15 @@
 """Masks as networks hand them over, read as the keys that each query may see."""
 
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers.masking_utils import causal_mask_function
 
 from attention.errors import FamilyNotProven
-from attention.kernels import MaskRule, VisibleKeys, visibility
+from attention.kernels import BatchGroups, MaskRule, Reach, VisibleKeys, visibility
+from attention.kernels.groups import NO_COLUMN
 
 
 def mask_rule(
@@ -30,13 +31,16 @@ def mask_rule(
     return MaskRule(mask_function, attention_mask, use_vmap, torch.device(device))
 
 
-def read_mask(mask: object, causal: bool, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
+def read_mask(mask: object, causal: bool, groups: BatchGroups) -> Reach | tuple[VisibleKeys, ...]:
     """What each query may see under a mask as the network gave it: a rule, a boolean or additive tensor, or nothing."""
+    if mask is None:
+        return visibility.CAUSAL if causal else visibility.BIDIRECTIONAL
+    spans = list(zip(groups.start.tolist(), (groups.start + groups.length).tolist(), strict=True))
     if isinstance(mask, MaskRule):
-        return mask.visible_keys(spans)
+        return mask.read(spans)
     if isinstance(mask, Tensor):
         return visibility.from_mask(seen_in(mask), spans)
-    return visibility.causal(spans) if causal else visibility.bidirectional(spans)
+    raise FamilyNotProven(f"the model's mask is a {type(mask).__name__}, which is not measured")
 
 
 def seen_in(mask: Tensor) -> Tensor:
@@ -55,11 +59,13 @@ def bias_in(mask: Tensor) -> Tensor | None:
     return bias if bool(bias.any()) else None
 
 
-def spans_of(mask: object, batch: int, tokens: int) -> tuple[tuple[int, int], ...]:
-    """Where each sequence's real tokens stand in its padded row, [start, stop), as far as the mask knows of padding."""
+def without_groups(mask: object, batch: int, tokens: int) -> BatchGroups:
+    """Sequences of no groups, where the mask says that their real tokens stand, as far as it knows of padding."""
+    start, length = np.zeros(batch, np.int32), np.full(batch, tokens, np.int32)
     padding = mask.padding if isinstance(mask, MaskRule) else None
-    if padding is None:
-        return ((0, tokens),) * batch
-    real = padding.to(torch.int8)
-    starts, counts = real.argmax(-1).tolist(), real.sum(-1).tolist()
-    return tuple((start, start + count) for start, count in zip(starts, counts, strict=True))
+    if padding is not None:
+        real = padding.to(torch.int8).cpu().numpy()
+        start, length = real.argmax(-1).astype(np.int32), real.sum(-1, dtype=np.int32)
+    nothing = np.zeros(0, np.int32)
+    column = np.full((batch, tokens), NO_COLUMN, np.int32)
+    return BatchGroups(start, length, column, np.zeros(batch, np.int32), nothing, nothing)

@@ -13,13 +13,19 @@ from torch import Tensor
 
 from attention.kernels import blocked, compiled
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import KeyGroups, RowRequest, RowStatistics
-from attention.kernels.visibility import MaskRule, VisibleKeys
+from attention.kernels.groups import BatchGroups, KeyGroups
+from attention.kernels.layout import Layout
+from attention.kernels.rows import LayersOfRows, RowRequest, RowStatistics
+from attention.kernels.visibility import MaskRule, Reach, VisibleKeys
 
 __all__ = [
     "AttentionCall",
+    "BatchGroups",
     "KeyGroups",
+    "LayersOfRows",
+    "Layout",
     "MaskRule",
+    "Reach",
     "RowRequest",
     "RowStatistics",
     "VisibleKeys",
@@ -35,7 +41,7 @@ logger = logging.getLogger(__name__)
 def _fused() -> ModuleType | None:
     """The Triton kernel; None, said once in the log, where Triton is not installed."""
     try:
-        from attention.kernels import fused
+        from attention.kernels.fused import attend as fused
     except ImportError:
         logger.warning(
             "no Triton: on the GPU attention is measured in PyTorch, with the same numbers but slower; "
@@ -53,15 +59,16 @@ def kernel_name(device: torch.device) -> str:
     return "fused" if device.type == "cuda" and _fused() is not None else "blocked"
 
 
-def attend(call: AttentionCall) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) and the statistics of every row, by the fastest kernel that can.
+def attend(call: AttentionCall, rows: RowStatistics) -> Tensor:
+    """Attention's output (B, N, Hq, Dv), by the fastest kernel that can; the statistics of every row go into `rows`.
 
-    `blocked` also takes what no other kernel does: biases, and masks under which some query's keys are not one run.
+    `rows` are the call's own (`AttentionCall.empty_rows`), all zero. `blocked` also takes what no other kernel does:
+    biases, masks under which some query's keys are not one run, and on a GPU heads of fp32 wider than 128.
     """
     if call.is_ordinary:
         if call.query.device.type == "cpu" and compiled.best_level() is not None:
-            return compiled.attend(call)
+            return compiled.attend(call, rows)
         fused = _fused() if call.query.device.type == "cuda" else None
-        if fused is not None:
-            return fused.attend(call)  # type: ignore[no-any-return]
-    return blocked.attend(call)
+        if fused is not None and fused.takes(call):
+            return fused.attend(call, rows)  # type: ignore[no-any-return]
+    return blocked.attend(call, rows)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import TURN_ROWS, KeyGroups, RowStatistics
+from attention.kernels.groups import KeyGroups
+from attention.kernels.rows import TURN_ROWS, RowStatistics, as_fixed, flow_of_each
 from attention.kernels.visibility import VisibleKeys
 
 BLOCK_SCORES = 1 << 21
@@ -20,23 +21,24 @@ HIDDEN = -1e30
 """Used for minus infinity, because minus infinity times zero would be NaN."""
 
 
-def attend(call: AttentionCall, *, block_rows: int | None = None) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in the values' dtype and the statistics of every row.
+def attend(call: AttentionCall, rows: RowStatistics, *, block_rows: int | None = None) -> Tensor:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype; the statistics of every row go into `rows`.
 
     `block_rows` is how many queries are taken at a time; it changes only speed and memory. Rows of padding are 0.
     """
     heads = call.query.shape[1]
     output = call.empty_output()
-    rows = call.empty_rows()
-    for item, visible in enumerate(call.visible_keys):
+    turns = call.layout.groups.turn_counts.tolist()
+    flow = None if rows.flow is None else flow_of_each(rows.flow, turns)
+    for item, (visible, groups) in enumerate(zip(call.layout.visible_keys, call.layout.groups.each, strict=True)):
         sequence = _Sequence.of(call, item)
         step = block_rows or max(8, min(256, BLOCK_SCORES // max(1, heads * visible.tokens)))
-        writer = _RowWriter(rows, item, visible, call.groups[item], output.device)
+        writer = _RowWriter(rows, item, visible, groups, None if flow is None else flow[item])
         for low in range(0, visible.tokens, step):
             high = min(visible.tokens, low + step)
             block = _block(sequence, writer, low, high)
             output[item, visible.start + low : visible.start + high] = block.to(output.dtype)
-    return output, rows
+    return output
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +55,8 @@ class _Sequence:
 
     @classmethod
     def of(cls, call: AttentionCall, item: int) -> "_Sequence":
-        start = call.visible_keys[item].start
-        span = slice(start, start + call.visible_keys[item].tokens)
+        visible = call.layout.visible_keys[item]
+        span = slice(visible.start, visible.start + visible.tokens)
         return cls(
             query=call.query[item, :, span],
             key=call.key[item, :, span].float(),
@@ -88,9 +90,10 @@ class _RowWriter:
     """Takes a block's weights and writes the statistics of its rows."""
 
     def __init__(
-        self, rows: RowStatistics, item: int, visible: VisibleKeys, groups: KeyGroups, device: torch.device
+        self, rows: RowStatistics, item: int, visible: VisibleKeys, groups: KeyGroups, flow: Tensor | None
     ) -> None:
-        self.rows, self.item, self.visible, self.groups, self.device = rows, item, visible, groups, device
+        self.rows, self.item, self.visible, self.groups, self.flow = rows, item, visible, groups, flow
+        self.device = device = rows.values.device
         self.first = torch.from_numpy(visible.first).to(device)
         self.last = torch.from_numpy(visible.last).to(device)
         self.position = torch.arange(visible.tokens, device=device)
@@ -114,7 +117,7 @@ class _RowWriter:
     def turn_masses(self, mass: Tensor, low: int, high: int) -> None:
         """Add masses by group of keys `mass` (H, R, 1 + T) to the numerators of the shares and to the flow."""
         rows, item = self.rows, self.item
-        if rows.content is None or self.groups.turns == 0:
+        if not rows.has_turns or self.groups.turns == 0:
             return
         own = self.query_turn[low:high]
         in_turn = own >= 0
@@ -123,10 +126,9 @@ class _RowWriter:
         sums = torch.matmul(mass[..., 1:].transpose(0, 1), kinds)  # (R, H, 5)
         for index, name in enumerate(TURN_ROWS):
             getattr(rows, name)[item, :, low:high] = sums[..., index].T
-        if rows.flow is not None:
-            flow = rows.flow[item]
-            masses = mass if flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
-            flow.index_add_(1, t[in_turn], masses[:, in_turn])
+        if self.flow is not None:
+            masses = mass if self.flow.shape[0] == mass.shape[0] else mass.sum(0, keepdim=True)
+            self.flow.index_add_(1, t[in_turn], as_fixed(masses[:, in_turn]))
 
 
 def turn_kinds(own: Tensor, turn_number: Tensor, turn_speaker: Tensor) -> Tensor:
@@ -203,10 +205,10 @@ def _block(sequence: _Sequence, writer: _RowWriter, low: int, high: int) -> Tens
     rows.scaffold[here] = mass[..., 0]
     writer.turn_masses(mass, low, high)
     if rows.received is not None:
-        rows.received[item, :, first:last] += p.sum(1)
+        rows.received[item, :, first:last] += as_fixed(p.sum(1))
     if rows.by_distance is not None and writer.groups.turns:
         sums, offsets = diagonal_sums(p, low, first)
-        rows.by_distance[item].index_add_(1, offsets.abs(), sums)
+        rows.by_distance[item].index_add_(1, offsets.abs(), as_fixed(sums))
     mixed = sequence.mix(p, first, last)  # (R, H, Dv)
     return mixed if taken is None else mixed * (1 - taken).T[..., None]
 

@@ -7,23 +7,19 @@ there is no library, and `kernels.attend` stays with PyTorch.
 import ctypes
 import functools
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import EVERY_ROW, TURN_ROWS, KeyGroups, RowStatistics
-from attention.kernels.visibility import VisibleKeys
+from attention.kernels.layout import Layout
+from attention.kernels.rows import EVERY_ROW, TURN_ROWS, RowStatistics
 
 log = logging.getLogger(__name__)
 
-FIXED_POINT: Final = 2.0**-32
-"""The unit of sums that several threads add to: whole numbers add up the same in any order."""
 LEVELS: Final = {"AVX512": ("avx512", "avx2", "plain"), "AVX2": ("avx2", "plain")}
 """PyTorch's name for the processor's vector registers, and the builds that run on it, best first."""
 
@@ -42,7 +38,7 @@ class _Sweep(ctypes.Structure):
         *((name, ctypes.c_int32) for name in _SIZES),
         *((name, ctypes.c_float) for name in ("scaling", "softcap")),
         *((name, ctypes.c_void_p) for name in ("sinks", *_SEQUENCES, *_TURNS, "output", *_ROWS)),
-        *((name, ctypes.c_void_p) for name in ("by_distance", "received", "flow")),
+        *((name, ctypes.c_void_p) for name in ("by_distance", "received", "flow", "flow_offset")),
         *((name, ctypes.c_int32) for name in ("flow_heads", "threads")),
     )
 
@@ -74,8 +70,8 @@ def best_level() -> str | None:
     return next(iter(builds()), None)
 
 
-def attend(call: AttentionCall, *, level: str | None = None) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in the values' dtype and the statistics of every row, on the CPU.
+def attend(call: AttentionCall, rows: RowStatistics, *, level: str | None = None) -> Tensor:
+    """Attention's output (B, N, Hq, Dv) in the values' dtype, on the CPU; statistics of every row go into `rows`.
 
     `level` is one of `builds()`, the best unless given. Raises ValueError for a call that is not ordinary, and
     MemoryError where the scores of one block of queries do not fit.
@@ -87,14 +83,11 @@ def attend(call: AttentionCall, *, level: str | None = None) -> tuple[Tensor, Ro
         raise ValueError("the compiled kernel takes only queries that see one run of keys, and no bias")
     batch, heads, tokens, width = call.query.shape
     q, k, v = (_unit_stride(tensor) for tensor in (call.query, call.key, call.value))
-    rows = call.empty_rows()
     output = torch.zeros(batch, tokens, heads, v.shape[-1])
     sink_logits = None if call.sinks is None else call.sinks.float().contiguous()
-    layout = _layout(call.visible_keys, call.groups, tokens)
-    by_distance = torch.zeros(batch, heads, tokens, dtype=torch.int64) if call.request.turns else None
-    received = torch.zeros(batch, heads, tokens, dtype=torch.int64) if call.request.received else None
-    flow = None if rows.flow is None else [torch.zeros(f.shape, dtype=torch.int64) for f in rows.flow]
-    flows = None if flow is None else (ctypes.c_void_p * batch)(*[f.data_ptr() for f in flow])
+    tables = call.layout.once((__name__, "tables"), lambda: _tables(call.layout))
+    with_turns = rows.has_turns and call.layout.groups.turns > 0
+    names = _ROWS if with_turns else EVERY_ROW
     job = _Sweep(
         **{name: tensor.data_ptr() for name, tensor in (("query", q), ("key", k), ("value", v))},
         query_strides=q.stride()[:3],
@@ -104,24 +97,18 @@ def attend(call: AttentionCall, *, level: str | None = None) -> tuple[Tensor, Ro
         scaling=call.scaling,
         softcap=call.softcap or 0.0,
         sinks=_address(sink_logits),
-        **{name: array.ctypes.data for name, array in layout.items()},
+        **{name: table.data_ptr() for name, table in tables.items()},
         output=output.data_ptr(),
-        **{name: _address(getattr(rows, name)) for name in _ROWS},
-        by_distance=_address(by_distance),
-        received=_address(received),
-        flow=None if flows is None else ctypes.addressof(flows),
+        **{name: each.data_ptr() for name, each in zip(names, rows.values, strict=False)},
+        by_distance=_address(rows.by_distance) if with_turns else None,
+        received=_address(rows.received),
+        flow=_address(rows.flow) if with_turns else None,
         flow_heads=int(call.request.flow_heads),
         threads=torch.get_num_threads(),
     )
     if builds()[level].hearken_sweep(ctypes.byref(job)):
         raise MemoryError(f"no memory for the scores of one block of queries over {tokens} tokens")
-    if by_distance is not None:
-        rows.by_distance = by_distance.double() * FIXED_POINT
-    if received is not None:
-        rows.received = received.double() * FIXED_POINT
-    if flow is not None:
-        rows.flow = [(f.double() * FIXED_POINT).float() for f in flow]
-    return output.to(call.value.dtype), rows
+    return output.to(call.value.dtype)
 
 
 def _unit_stride(tensor: Tensor) -> Tensor:
@@ -134,32 +121,10 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _layout(
-    visible_keys: Sequence[VisibleKeys], groups: Sequence[KeyGroups], tokens: int
-) -> dict[str, NDArray[np.int32]]:
-    """Arrays that describe the sequences to the sweep: visible keys, runs of keys of one group, turns, speakers."""
-
-    def padded(rows: list[NDArray[np.int32]]) -> NDArray[np.int32]:
-        table = np.zeros((len(rows), tokens), np.int32)
-        for target, row in zip(table, rows, strict=True):
-            target[: len(row)] = row
-        return table
-
-    def joined(parts: list[NDArray[np.int32]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        offset = np.cumsum([0, *map(len, parts)], dtype=np.int32)
-        return offset, np.ascontiguousarray(np.concatenate(parts), dtype=np.int32)
-
-    run_offset, runs = joined([group.runs() for group in groups])
-    turn_offset, turn_number = joined([group.turn_number for group in groups])
-    return {
-        "start": np.array([each.start for each in visible_keys], np.int32),
-        "length": np.array([each.tokens for each in visible_keys], np.int32),
-        "first": padded([each.first for each in visible_keys]),
-        "last": padded([each.last for each in visible_keys]),
-        "run_offset": run_offset,
-        "runs": runs,
-        "query_turn": padded([group.query_turn for group in groups]),
-        "turn_offset": turn_offset,
-        "turn_number": turn_number,
-        "turn_speaker": joined([group.turn_speaker for group in groups])[1],
-    }
+def _tables(layout: Layout) -> dict[str, Tensor]:
+    """The layout's tables by the names that the sweep has for them, and all runs of keys, scaffold's too."""
+    groups, tables = layout.groups, dict(layout.tables(torch.device("cpu")))
+    runs = groups.runs  # sequence, first key, one past the last, column
+    offset = np.searchsorted(runs[:, 0], np.arange(groups.sequences + 1)).astype(np.int32)
+    tables |= {"run_offset": torch.from_numpy(offset), "runs": torch.from_numpy(np.ascontiguousarray(runs[:, 1:]))}
+    return {name: tables[name] for name in (*_SEQUENCES, *_TURNS, "flow_offset")}

@@ -10,14 +10,15 @@ from torch import Tensor
 
 from attention.definitions import SINK_LIMIT
 from attention.kernels.call import AttentionCall
-from attention.kernels.rows import KeyGroups, RowStatistics
+from attention.kernels.groups import KeyGroups
+from attention.kernels.rows import RowStatistics, flow_of_each
 
 
 def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     """Attention weights over real keys, (H, n, n) for each sequence; rows sum to 1 less what a learned sink took."""
     result = []
     heads, key_heads = call.query.shape[1], call.key.shape[1]
-    for item, visible in enumerate(call.visible_keys):
+    for item, visible in enumerate(call.layout.visible_keys):
         span = slice(visible.start, visible.start + visible.tokens)
         q = call.query[item, :, span].to(dtype)  # (H, n, D)
         k = call.key[item, :, span].to(dtype).repeat_interleave(heads // key_heads, dim=0)  # (H, n, D)
@@ -38,20 +39,25 @@ def weights(call: AttentionCall, dtype: torch.dtype = torch.float64) -> list[Ten
 
 
 def attend(call: AttentionCall) -> tuple[Tensor, RowStatistics]:
-    """Attention's output (B, N, Hq, Dv) in the values' dtype and all row statistics in float64."""
+    """Attention's output (B, N, Hq, Dv) in the values' dtype and all row statistics in float64 throughout."""
     heads, key_heads = call.query.shape[1], call.value.shape[1]
     output = call.empty_output()
-    rows = call.empty_rows(torch.float64)
-    for item, (a, visible) in enumerate(zip(weights(call), call.visible_keys, strict=True)):
+    rows = call.empty_exact_rows()
+    turns = call.layout.groups.turn_counts.tolist()
+    flow = None if rows.flow is None else flow_of_each(rows.flow, turns)
+    for item, (a, visible) in enumerate(zip(weights(call), call.layout.visible_keys, strict=True)):
         span = slice(visible.start, visible.start + visible.tokens)
         v = call.value[item, :, span].double().repeat_interleave(heads // key_heads, dim=0)  # (H, n, Dv)
         output[item, span] = (a @ v).transpose(0, 1).to(output.dtype)
-        fill_from_weights(rows, item, a, call.groups[item])
+        fill_from_weights(rows, item, a, call.layout.groups.each[item], None if flow is None else flow[item])
     return output, rows
 
 
-def fill_from_weights(rows: RowStatistics, item: int, a: Tensor, groups: KeyGroups) -> None:
-    """Write the statistics of one sequence's weights `a` (H, n, n), float64, into `rows`, formula by formula."""
+def fill_from_weights(rows: RowStatistics, item: int, a: Tensor, groups: KeyGroups, flow: Tensor | None = None) -> None:
+    """Write the statistics of one sequence's weights `a` (H, n, n), float64, into `rows`, formula by formula.
+
+    `flow` (H or 1, T, T + 1) is the sequence's own part of the flow.
+    """
     heads, n, _ = a.shape
     real = a.sum(-1)  # (H, n)
     alive = real > 0
@@ -78,7 +84,7 @@ def fill_from_weights(rows: RowStatistics, item: int, a: Tensor, groups: KeyGrou
         rows.received[item, :, :n] = p.sum(-2)
     if rows.by_distance is not None and groups.turns:
         rows.by_distance[item, :, :n].index_add_(1, span.long().flatten(), p.flatten(1))
-    if rows.content is None:
+    if not rows.has_turns:
         return
     turns = groups.turns
     mass = torch.zeros(heads, n, turns + 1, device=a.device, dtype=a.dtype)  # (H, n, 1 + T)
@@ -93,9 +99,8 @@ def fill_from_weights(rows: RowStatistics, item: int, a: Tensor, groups: KeyGrou
             steps = abs(int(groups.turn_number[t]) - int(groups.turn_number[b]))
             rows.content[item, :, i] += m
             if b != t:
-                rows.cross_turn[item, :, i] += m  # type: ignore[index]
-                rows.turn_steps[item, :, i] += m * steps  # type: ignore[index]
-                (rows.own_history if same else rows.cross_speaker)[item, :, i] += m  # type: ignore[index]
-        if rows.flow is not None:
-            flow = rows.flow[item]
+                rows.cross_turn[item, :, i] += m
+                rows.turn_steps[item, :, i] += m * steps
+                (rows.own_history if same else rows.cross_speaker)[item, :, i] += m
+        if flow is not None:
             flow[:, t] += mass[:, i] if flow.shape[0] == heads else mass[:, i].sum(0)

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attention.kernels.rows import KeyGroups
-from attention.kernels.uniform_baseline import Uniform
+from attention.kernels.groups import KeyGroups
 from attention.kernels.visibility import VisibleKeys
 
 BLOCK_MASSES = 1 << 20
@@ -18,17 +17,15 @@ ROUNDING = 1e-12
 """Masses below this are rounding errors of the Fourier transform."""
 
 
-def by_distance_alone(by_distance: Tensor, expectation: Uniform, visible: VisibleKeys, groups: KeyGroups) -> Tensor:
+def by_distance_alone(mean: Tensor, visible: VisibleKeys, groups: KeyGroups) -> Tensor:
     """Masses that a head's own mean attention at each distance would put on content: (4, H, n), float64.
 
-    In order: on all content, on other turns', on other speakers', on other turns' of the same speaker. `by_distance`
-    (H, n) are a head's summed weights at each distance. Rows that are no turn's content are 0.
+    In order: on all content, on other turns', on other speakers', on other turns' of the same speaker. `mean` (H, n),
+    float64, are a head's mean weights at each distance. Rows that are no turn's content are 0.
     """
-    device = by_distance.device
+    device = mean.device
     if groups.turns == 0:
-        return torch.zeros(4, *by_distance.shape, dtype=torch.float64, device=device)
-    pairs = torch.from_numpy(expectation.pairs).to(device)
-    mean = by_distance.double() / pairs.clamp(min=1)  # (H, n): mean weight at each distance
+        return torch.zeros(4, *mean.shape, dtype=torch.float64, device=device)
     turn = torch.from_numpy(groups.query_turn).to(device).long()  # (n,)
     speaker = torch.from_numpy(groups.turn_speaker).to(device).long()[turn.clamp(min=0)]
     in_turn = turn >= 0

@@ -12,13 +12,12 @@
    Plain C11 with vector extensions (GCC 12, Clang 15 or newer); compiled once for each level of vector registers. */
 
 #include <math.h>
-#ifndef _OPENMP
-#include <pthread.h>
-#endif
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "threads.h"
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -44,7 +43,7 @@
 #define KEPT_BYTES (8 << 20) /* of the scores that a thread keeps, where one task's are fewer */
 
 #define HIDDEN -1e30f /* a score no query sees; finite, so that its weight is 0 and not no number */
-#define FIXED_POINT 4294967296.0
+#define FIXED_POINT 1099511627776.0 /* one over FIXED_POINT of rows.py */
 #define REST_LIMIT 1e-6f /* SINK_LIMIT of definitions.py */
 /* Added to a mass before dividing by it, so that 0/0 is 0. */
 #define EMPTY 1e-300
@@ -81,7 +80,8 @@ struct sweep {
     float *distance, *variance, *entropy, *sink, *rest, *distance_rest, *entropy_rest, *null_mass, *scaffold;
     float *content, *cross_turn, *cross_speaker, *own_history, *turn_steps; /* null: turns are not asked for */
     int64_t *by_distance, *received;       /* (batch, heads, tokens) fixed point, or null */
-    int64_t *const *flow;                  /* (batch) each (heads or 1, turns, turns + 1) fixed point, or null */
+    int64_t *flow;                         /* fixed point, or null: (heads or 1, turns, turns + 1) of each sequence */
+    const int32_t *flow_offset;            /* (batch + 1) into flow, for one head */
     int32_t flow_heads, threads;
 };
 
@@ -470,8 +470,11 @@ INLINE void fold(const struct sweep *s, const struct task *t, int R, int64_t at,
             }
         }
     }
-    int64_t *flow = s->flow ? s->flow[item] : NULL;
-    if (flow && s->flow_heads) flow += (int64_t)t->head * turns * (turns + 1);
+    int64_t *flow = s->flow;
+    if (flow && s->flow_heads)
+        flow += (int64_t)s->flow_offset[item] * s->heads + (int64_t)t->head * turns * (turns + 1);
+    else if (flow)
+        flow += s->flow_offset[item];
 
     const vf *piece = t->masses;
     for (int run = s->run_offset[item]; run < s->run_offset[item + 1]; run++) {
@@ -783,23 +786,6 @@ static void *take(void *argument) {
     return NULL;
 }
 
-#ifdef _OPENMP
-/* PyTorch's own pool, since the process has one OpenMP library: threads of another pool would fight its waiting ones. */
-static void run_threads(struct queue *queue, int threads) {
-#pragma omp parallel num_threads(threads)
-    take(queue);
-}
-#else
-static void run_threads(struct queue *queue, int threads) {
-    pthread_t others[256];
-    int started = 0;
-    for (; started + 1 < threads && started < 256; started++)
-        if (pthread_create(&others[started], NULL, take, queue)) break; /* fewer threads, the same result */
-    take(queue);
-    for (int index = 0; index < started; index++) pthread_join(others[index], NULL);
-}
-#endif
-
 /* How many heads and how many tasks of queries make a band, heads first: few enough that all threads have work. */
 static struct band band_shape(const struct sweep *s, int64_t tasks) {
     const int64_t share = tasks / (4 * (int64_t)s->threads);
@@ -830,7 +816,7 @@ __attribute__((visibility("default"))) int hearken_sweep(const struct sweep *s) 
         for (band.low = (s->length[band.item] + step - 1) / step * step - step; band.low >= 0; band.low -= step)
             for (band.head = 0; band.head < s->heads; band.head += band.heads) queue.bands[queue.count++] = band;
     const int64_t threads = s->threads < queue.count ? s->threads : queue.count;
-    run_threads(&queue, (int)threads);
+    run_threads(take, &queue, (int)threads);
     free(queue.bands);
     return atomic_load(&queue.failed);
 }

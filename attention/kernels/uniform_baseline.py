@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.kernels.rows import KeyGroups
+from attention.kernels.groups import KeyGroups
 from attention.kernels.visibility import VisibleKeys
 
 Floats = NDArray[np.float64]

@@ -5,14 +5,21 @@ the whole sequence. Then two integers a row describe the mask, whatever the padd
 attention has a closed form. Where some row's keys are not one run, the matrix is kept and used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
+from transformers.masking_utils import (
+    and_masks,
+    bidirectional_mask_function,
+    causal_mask_function,
+    sliding_window_bidirectional_overlay,
+    sliding_window_overlay,
+)
 
 BLOCK_ELEMENTS = 1 << 22
 
@@ -42,6 +49,37 @@ class VisibleKeys:
         return np.asarray((keys >= self.first[:, None]) & (keys < self.last[:, None]))
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far every query sees: `before` keys before itself and `after` keys after, None to the sequence's end."""
+
+    before: int | None
+    after: int | None
+
+    def bounds(self, length: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+        """First visible key and one past the last for sequences of `length` (B,) in rows of `tokens`. (B, N), int32"""
+        place = torch.arange(tokens, dtype=torch.int32, device=length.device)
+        ends = length.unsqueeze(1)  # (B, 1)
+        if self.before is None:
+            first = torch.zeros_like(place).expand(len(length), -1)
+        else:
+            first = (place - self.before).clamp(min=0).expand(len(length), -1)
+        last = ends.expand(-1, tokens) if self.after is None else torch.minimum(place + (self.after + 1), ends)
+        real = place < ends
+        return torch.where(real, first, 0).contiguous(), torch.where(real, last, 0).contiguous()
+
+    def visible_keys(self, start: int, tokens: int) -> VisibleKeys:
+        """Of one sequence, whose first token stands at `start` of its padded row."""
+        first, last = (bound[0].numpy() for bound in self.bounds(torch.tensor([tokens], dtype=torch.int32), tokens))
+        return VisibleKeys(start, first, last)
+
+
+CAUSAL: Final = Reach(None, 0)
+"""Each query sees itself and all before it."""
+BIDIRECTIONAL: Final = Reach(None, None)
+"""Each query sees the whole sequence."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskRule:
     """A mask as transformers describes it, not yet evaluated: `function(batch, head, query, key)` gives booleans.
@@ -54,12 +92,14 @@ class MaskRule:
     by_element: bool
     device: torch.device
 
-    def visible_keys(self, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
-        """Evaluate for sequences whose real tokens stand at [start, stop) of their padded rows."""
-        if self.function is causal_mask_function:
-            return causal(spans)
-        if self.function is bidirectional_mask_function:
-            return bidirectional(spans)
+    def read(self, spans: Sequence[tuple[int, int]]) -> Reach | tuple[VisibleKeys, ...]:
+        """What it says of sequences whose real tokens stand at [start, stop) of their padded rows.
+
+        Rules that are known are not evaluated, which takes time that grows with the square of the tokens.
+        """
+        known = known_reach(self.function)
+        if known is not None:
+            return known
         return tuple(self._one(index, start, stop) for index, (start, stop) in enumerate(spans))
 
     def _one(self, index: int, start: int, stop: int) -> VisibleKeys:
@@ -90,20 +130,47 @@ class MaskRule:
         return _from_blocks(block, start, stop - start)
 
 
+def known_reach(function: Callable[..., Tensor]) -> Reach | None:
+    """The reach that one of transformers' own mask functions describes; None for any other function."""
+    if function is causal_mask_function:
+        return CAUSAL
+    if function is bidirectional_mask_function:
+        return BIDIRECTIONAL
+    held = _closure(function)
+    made_by = getattr(function, "__code__", None)
+    if made_by is _OVERLAY:  # keys after i - window
+        return Reach(held["sliding_window"] - 1, None)
+    if made_by is _BOTH_WAYS:
+        return Reach(held["sliding_window"], held["sliding_window"])
+    if made_by is _ALL_OF:
+        parts = [known_reach(part) for part in held["mask_functions"]]
+        if all(part is not None for part in parts):
+            return Reach(_least(part.before for part in parts), _least(part.after for part in parts))  # type: ignore[union-attr]
+    return None
+
+
+def _least(reaches: Iterable[int | None]) -> int | None:
+    return min((reach for reach in reaches if reach is not None), default=None)
+
+
+def _closure(function: Callable[..., Tensor]) -> dict[str, Any]:
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    return dict(zip(names, (cell.cell_contents for cell in getattr(function, "__closure__", None) or ()), strict=True))
+
+
+_OVERLAY: Final = sliding_window_overlay(1).__code__
+_BOTH_WAYS: Final = sliding_window_bidirectional_overlay(1).__code__
+_ALL_OF: Final = and_masks(causal_mask_function).__code__
+
+
 def causal(spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """Each query sees itself and all before it."""
-    return tuple(
-        VisibleKeys(start, np.zeros(stop - start, np.int32), np.arange(1, stop - start + 1, dtype=np.int32))
-        for start, stop in spans
-    )
+    return tuple(CAUSAL.visible_keys(start, stop - start) for start, stop in spans)
 
 
 def bidirectional(spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:
     """Each query sees the whole sequence."""
-    return tuple(
-        VisibleKeys(start, np.zeros(stop - start, np.int32), np.full(stop - start, stop - start, np.int32))
-        for start, stop in spans
-    )
+    return tuple(BIDIRECTIONAL.visible_keys(start, stop - start) for start, stop in spans)
 
 
 def from_mask(mask: Tensor, spans: Sequence[tuple[int, int]]) -> tuple[VisibleKeys, ...]:

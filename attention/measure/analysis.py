@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
+from attention.hook.batch import Batch
 from attention.hook.collector import Collector
-from attention.hook.forward_pass import check_calls, key_groups, run
-from attention.kernels import AttentionCall, RowRequest, RowStatistics, dense
+from attention.hook.forward_pass import check_calls, run
+from attention.kernels import AttentionCall, BatchGroups, RowRequest, RowStatistics, dense
 from attention.measure.batches import passes
 from attention.measure.capture import CaptureOptions, WindowMeasure, capture
 from attention.measure.metrics import fold, fold_turns
@@ -238,8 +239,9 @@ def attention_weights(model: Model, window: Window, layer: int, head: int) -> ND
             f"layer {layer}, head {head}: the model has layers 0 to {model.facts.layers - 1} "
             f"and heads 0 to {model.facts.heads - 1}"
         )
-    collector = _WeightsCollector(window, layer)
-    run(model.network, [window], collector)
+    batch = Batch.of([window])
+    collector = _WeightsCollector(batch.groups, layer)
+    run(model.network, batch, collector)
     check_calls(collector, model.facts.layers, model.facts.architecture)
     assert collector.weights is not None
     return np.asarray(collector.weights[head].to(torch.float32).cpu().numpy())
@@ -248,8 +250,8 @@ def attention_weights(model: Model, window: Window, layer: int, head: int) -> ND
 class _WeightsCollector(Collector):
     """Keeps the weights (H, n, n) of one window's attention in the `wanted`-th of the attending layers."""
 
-    def __init__(self, window: Window, wanted: int) -> None:
-        super().__init__(((0, len(window)),), (key_groups(window),), RowRequest())
+    def __init__(self, groups: BatchGroups, wanted: int) -> None:
+        super().__init__(groups, RowRequest())
         self.wanted = wanted
         self.weights: Tensor | None = None
 

@@ -1,10 +1,12 @@
 """One forward pass in which every attention row is measured as it is computed.
 
-Rows become sums per head inside the layer that made them, so memory is linear in the tokens.
+What a pass costs beside the network's own work is a number of calls that does not grow with windows, turns or speakers,
+and nothing waits for the device before the pass has ended: `begin` queues everything, `PendingPass.finish` waits.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -12,12 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.errors import NotFinite
-from attention.hook.collector import Collector
-from attention.hook.forward_pass import check_calls, device_of, key_groups, run
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, RowStatistics
+from attention.hook.batch import Batch
+from attention.hook.forward_pass import check_calls, device_of, run
+from attention.kernels import RowRequest
+from attention.kernels.transfer import Fetched, fetched, uploaded
 from attention.measure.layer_states import LayerSums, depth_of, watched
-from attention.measure.metrics import Expectation, HeadSums, TurnSums, sum_rows
+from attention.measure.metrics import HeadSums
+from attention.measure.row_sums import SumsCollector
 from attention.model.model import Model
+from attention.reductions.reduce import sum_segments
 from attention.text.documents import Window
 
 
@@ -38,10 +43,11 @@ class WindowMeasure:
     """What one pass found in one window of n tokens with T turns, under L layers of H heads.
 
     `sums` (K, L, H). `flow` (L, 1 or H, T, T + 1): masses summed over each turn's rows (and heads where not kept
-    apart), column 0 scaffold. `turn_sums` (2, K, L, T): see `TurnSums`. `token_rows` (4, L, n): means over heads of
-    distance, entropy, received attention and the latter's value under uniform attention. `embedding` (d,): the sum of
-    the last hidden state over `own_tokens`, and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums;
-    the last is None as well for a network whose layers cannot be told apart.
+    apart), column 0 scaffold. `turn_sums` (2, M, L, T): sums over the heads and rows of each turn and how many there
+    are, kinds as in `ROW_MEANS`. `token_rows` (4, L, n): means over heads of distance, entropy, received attention and
+    the latter's value under uniform attention. `embedding` (d,): the sum of the last hidden state over `own_tokens`,
+    and `turn_embeddings` (T, d), `layer_embeddings` (L, d) likewise sums; the last is None as well for a network whose
+    layers cannot be told apart.
     """
 
     sums: HeadSums
@@ -56,131 +62,151 @@ class WindowMeasure:
     token_rows: NDArray[np.float32] | None
 
 
-class SumsCollector(Collector):
-    """Reduces every layer's rows to sums before the next layer begins.
+class PassMeasures(Sequence[WindowMeasure]):
+    """What one pass found in each of its windows: views of what was copied back, made when a window is asked for."""
 
-    `sums` holds (2, K, B, H) for each call, `flows` one (H or 1, T, T + 1) for each sequence, and `token_rows`, where
-    `tokens` are asked for, (4, B, N): see `WindowMeasure`. `turn_sums` is given where turns are to have metrics.
-    """
+    def __init__(self, batch: Batch, found: dict[str, NDArray[Any]]) -> None:
+        self._batch = batch
+        self._found = found
+        self._heads = found["heads"].transpose(3, 1, 2, 0, 4)  # (B, 2, K, L, H)
+        self._turns = found["turns"].transpose(1, 2, 0, 3) if "turns" in found else None  # (2, M, L, S)
+        self._own_tokens = batch.own.sum(1).tolist()
+        self._turn_offset = batch.groups.turn_offset.tolist()
+        self._flow_offset = batch.groups.flow_offset.tolist()
 
-    def __init__(
-        self,
-        spans: Sequence[tuple[int, int]],
-        groups: Sequence[KeyGroups],
-        request: RowRequest,
-        *,
-        tokens: bool,
-        turn_sums: TurnSums | None,
-    ) -> None:
-        super().__init__(spans, groups, request)
-        self.tokens = tokens
-        self.turn_sums = turn_sums
-        self.sums: list[Tensor] = []
-        self.flows: list[list[Tensor]] = []
-        self.token_rows: list[Tensor] = []
-        self._expected: dict[int, Expectation] = {}
+    def __len__(self) -> int:
+        return self._batch.groups.sequences
 
-    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
-        super().take(layer, call, rows)
-        expected = self._expectation(call)
-        self.sums.append(sum_rows(rows, expected, self.turn_sums))
-        if rows.flow is not None:
-            self.flows.append(rows.flow)
-        if self.tokens and rows.received is not None:
-            self.token_rows.append(
-                torch.stack([rows.distance.mean(1), rows.entropy.mean(1), *_received(rows, expected)])
+    @overload
+    def __getitem__(self, index: int) -> WindowMeasure: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[WindowMeasure]: ...
+    def __getitem__(self, index: int | slice) -> WindowMeasure | list[WindowMeasure]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        found, groups = self._found, self._batch.groups
+        total, count = self._heads[index]  # (K, L, H) each
+        low, high = self._turn_offset[index], self._turn_offset[index + 1]
+        has_turns = high > low
+        return WindowMeasure(
+            sums=HeadSums(total, count),
+            turn_number=groups.turn_number[low:high],
+            turn_tokens=self._batch.turn_tokens[low:high],
+            own_tokens=self._own_tokens[index],
+            embedding=found["embedding"][index],
+            turn_embeddings=found["turn_embeddings"][low:high] if has_turns and "turn_embeddings" in found else None,
+            layer_embeddings=found["layer_embeddings"][:, index] if "layer_embeddings" in found else None,
+            flow=self._flow(index, high - low) if has_turns and "flow" in found else None,
+            turn_sums=None if self._turns is None else self._turns[..., low:high],
+            token_rows=(
+                found["tokens"][:, :, index, : groups.length[index]].transpose(1, 0, 2) if "tokens" in found else None
+            ),
+        )
+
+    def _flow(self, index: int, turns: int) -> NDArray[np.float32]:
+        """One window's flow. (L, 1 or H, T, T + 1)"""
+        flow = self._found["flow"]
+        depth = flow.shape[1] // self._flow_offset[-1]
+        part = flow[:, self._flow_offset[index] * depth : self._flow_offset[index + 1] * depth]
+        return part.reshape(len(flow), depth, turns, turns + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingPass:
+    """A pass whose work is queued on the device, down to the copy of what it finds."""
+
+    batch: Batch
+    dtype: str
+    found: Fetched
+
+    def finish(self) -> PassMeasures:
+        """Wait for the device and give what was found.
+
+        Raises NotFinite where the network's own arithmetic overflowed.
+        """
+        found = self.found.wait()
+        if not (found.pop("finite").all() and np.isfinite(found["heads"]).all()):
+            raise NotFinite(
+                f"the model gives no finite numbers on this text in {self.dtype}; "
+                "use a model whose dtype in the models file is bfloat16 or float32"
             )
-
-    def _expectation(self, call: AttentionCall) -> Expectation:
-        """Worked out once for all layers under one mask, whose visible keys are one object that the pass keeps."""
-        key = id(call.visible_keys)
-        if key not in self._expected:
-            tokens, device = call.query.shape[2], call.query.device
-            self._expected[key] = Expectation.of(call.visible_keys, call.groups, tokens, device)
-        return self._expected[key]
+        return PassMeasures(self.batch, found)
 
 
-def _received(rows: RowStatistics, expected: Expectation) -> tuple[Tensor, Tensor]:
-    """Received attention of each key, mean over heads, and its value under uniform attention. (B, N) each"""
-    assert rows.received is not None
-    shape = rows.received.shape
-    counts = np.ones((shape[0], shape[2]))
-    uniform = np.zeros((shape[0], shape[2]))
-    for index, each in enumerate(expected.each):
-        n = len(each.seen_by)
-        counts[index, :n] = np.maximum(each.seen_by, 1)
-        uniform[index, :n] = each.received / counts[index, :n]
-    device = rows.received.device
-    return (
-        (rows.received.double().mean(1) / torch.from_numpy(counts).to(device)).float(),
-        torch.from_numpy(uniform).to(device).float(),
-    )
-
-
-def capture(model: Model, windows: Sequence[Window], options: CaptureOptions | None = None) -> list[WindowMeasure]:
+def capture(model: Model, windows: Sequence[Window], options: CaptureOptions | None = None) -> PassMeasures:
     """Measure windows in one padded forward pass; a window's result does not depend on its neighbours.
 
     Raises CaptureIncomplete where fewer or more layers attended than the model has, FamilyNotProven where the network
     attends in a way that is not measured, and NotFinite where its own arithmetic overflowed.
     """
+    return begin(model, windows, options).finish()
+
+
+def begin(model: Model, windows: Sequence[Window], options: CaptureOptions | None = None) -> PendingPass:
+    """Queue one padded forward pass over windows, without waiting for the device; raises what `capture` raises."""
     options = options or CaptureOptions()
-    groups = tuple(key_groups(window) for window in windows)
-    turns = any(group.turns for group in groups)
+    batch = Batch.of(windows)
+    groups = batch.groups
+    turns = groups.turns > 0
     request = RowRequest(
         received=options.tokens,
         turns=turns,
         flow=turns and options.flow,
         flow_heads=turns and options.flow_heads,
     )
-    lengths = [len(window) for window in windows]
-    device = device_of(model.network)
-    turn_sums = TurnSums(groups, max(lengths), device) if turns and options.turn_metrics else None
-    spans = [(0, length) for length in lengths]
-    collector = SumsCollector(spans, groups, request, tokens=options.tokens, turn_sums=turn_sums)
-    own_tokens = [torch.from_numpy(~np.asarray(window.special)).to(device) for window in windows]
-    layer_sums = None
-    if options.layer_embeddings:
-        last = depth_of(model.network) - 1
-        sums_by_layer = LayerSums(model.facts.attending_layers, own_tokens, last)
-        with watched(model.network, sums_by_layer.take):
-            hidden = run(model.network, windows, collector)
-        layer_sums = sums_by_layer.finish(hidden)  # (L, B, d)
+    collector = SumsCollector(
+        groups,
+        request,
+        layers_in_all=model.facts.layers,
+        of_turns=turns and options.turn_metrics,
+        tokens=options.tokens,
+    )
+    segments = _segments(batch, device_of(model.network))
+    with torch.inference_mode():
+        hidden, layer_sums = _pass(model, batch, collector, segments, layers=options.layer_embeddings)
+        found = collector.sums()
+        found["embedding"] = sum_segments(hidden, segments["own"], segments["windows"])
+        beyond = torch.arange(groups.tokens, device=hidden.device) >= segments["length"].unsqueeze(1)
+        found["finite"] = torch.isfinite(hidden).all(-1).logical_or(beyond).all().to(torch.float64).unsqueeze(0)
+        if layer_sums is not None:
+            found["layer_embeddings"] = layer_sums
+        if turns and options.turn_embeddings:
+            found["turn_embeddings"] = sum_segments(hidden, segments["turn"], segments["turns"])
+        return PendingPass(batch, model.facts.dtype, fetched(found))
+
+
+def _pass(
+    model: Model, batch: Batch, collector: SumsCollector, segments: dict[str, Tensor], *, layers: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The last hidden state (B, N, d), and with `layers` the sums of every attending layer's states (L, B, d)."""
+    if not layers:
+        hidden, sums = run(model.network, batch, collector), None
     else:
-        hidden = run(model.network, windows, collector)
-    check_calls(collector, model.facts.layers, model.facts.architecture)
-    sums = torch.stack(collector.sums).cpu().numpy()  # (L, 2, K, B, H)
-    by_turn = None if turn_sums is None else turn_sums.sequences()
-    measures = []
-    for index, (own, group) in enumerate(zip(own_tokens, groups, strict=True)):
-        n = lengths[index]
-        states = hidden[index, :n].double()  # (n, d)
-        if not (np.isfinite(sums[..., index, :]).all() and bool(torch.isfinite(states).all())):
-            raise NotFinite(
-                f"the model gives no finite numbers on this text in {model.facts.dtype}; "
-                "use a model whose dtype in the models file is bfloat16 or float32"
-            )
-        turn_embeddings = flow = token_rows = None
-        if group.turns and options.turn_embeddings:
-            query_turn = torch.from_numpy(group.query_turn).to(hidden.device).long()
-            content = query_turn >= 0
-            of_turns = states.new_zeros(group.turns, states.shape[1])
-            turn_embeddings = of_turns.index_add_(0, query_turn[content], states[content]).cpu().numpy()
-        if collector.flows and group.turns:
-            flow = torch.stack([layer[index] for layer in collector.flows]).cpu().numpy().astype(np.float32)
-        if collector.token_rows:
-            token_rows = torch.stack([rows[:, index, :n] for rows in collector.token_rows], 1).cpu().numpy()
-        measures.append(
-            WindowMeasure(
-                sums=HeadSums(sums[:, 0, :, index].swapaxes(0, 1), sums[:, 1, :, index].swapaxes(0, 1)),
-                turn_number=group.turn_number,
-                turn_tokens=np.bincount(group.query_turn[group.query_turn >= 0], minlength=group.turns),
-                own_tokens=int(own.sum()),
-                embedding=states[own].sum(0).cpu().numpy(),
-                turn_embeddings=turn_embeddings,
-                layer_embeddings=None if layer_sums is None else layer_sums[:, index].numpy(),
-                flow=flow,
-                turn_sums=None if by_turn is None else by_turn[index],
-                token_rows=token_rows,
-            )
+        of_layers = LayerSums(
+            model.facts.attending_layers,
+            lambda states: sum_segments(states, segments["own"], segments["windows"]),
+            depth_of(model.network) - 1,
         )
-    return measures
+        with watched(model.network, of_layers.take):
+            hidden = run(model.network, batch, collector)
+        sums = of_layers.finish(hidden)
+    check_calls(collector, model.facts.layers, model.facts.architecture)
+    return hidden, sums
+
+
+def _segments(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+    """For sums of hidden states: the window and the turn that each token counts for, and the rows of each."""
+    groups = batch.groups
+    each = np.arange(groups.sequences, dtype=np.int32)
+    turn = np.where(groups.query_turn >= 0, groups.query_turn + groups.turn_offset[:-1, None], -1)
+    return uploaded(
+        {
+            "own": np.where(batch.own, each[:, None], -1),
+            "windows": np.stack([each, np.zeros_like(each), groups.length], 1),
+            "turn": turn,
+            "turns": groups.turn_rows[:, [0, 2, 3]],
+            "length": groups.length,
+        },
+        device,
+    )

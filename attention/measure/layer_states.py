@@ -49,14 +49,14 @@ def watched(network: Any, take: Callable[[int, Tensor], None]) -> Iterator[None]
 
 
 class LayerSums:
-    """Sums of the states of `layers` over each window's own tokens: (L, B, d) in float64.
+    """Sums of the states of `layers`, taken one layer after the other by `summed`.
 
     The last layer's states are those after the final norm, as in transformers: `finish` is given them.
     """
 
-    def __init__(self, layers: Sequence[int], own: Sequence[Tensor], last: int) -> None:
+    def __init__(self, layers: Sequence[int], summed: Callable[[Tensor], Tensor], last: int) -> None:
         self.layers = tuple(layers)
-        self._own = own  # (n,) of each window: true for the tokens that count
+        self._summed = summed
         self._last = last
         self._sums: dict[int, Tensor] = {}
 
@@ -66,12 +66,12 @@ class LayerSums:
             self._sums[layer] = self._summed(states)
 
     def finish(self, hidden: Tensor) -> Tensor | None:
-        """All sums in the order of `layers`, with the network's output (B, N, d); None where a layer did not report."""
+        """All sums in the order of `layers`, with those of the network's output (B, N, d): (L, ...).
+
+        None where a layer did not report.
+        """
         if self._last in self.layers:
             self._sums[self._last] = self._summed(hidden)
         if any(layer not in self._sums for layer in self.layers):
             return None
-        return torch.stack([self._sums[layer].cpu() for layer in self.layers])
-
-    def _summed(self, states: Tensor) -> Tensor:
-        return torch.stack([states[index, : len(own)][own].double().sum(0) for index, own in enumerate(self._own)])
+        return torch.stack([self._sums[layer] for layer in self.layers])

@@ -14,7 +14,8 @@ from attention.model.model import Model, ModelFacts
 SHARE: Final = 0.8
 """Of the free memory, what a pass may take."""
 ROW_BYTES: Final = 200
-"""Bytes of one head's row: sixteen fp32 statistics, their float64 sums, and fixed-point sums by distance and by key."""
+"""Bytes of one head's row in one layer: fourteen fp32 statistics, fixed-point sums by distance and by key, running sums
+by distance in float64 both ways, and what the kernel copies. A GPU keeps more than one layer's, and is measured."""
 TOKEN_BYTES: Final = 512
 """Bytes of a token whatever the model: its ids, groups and mask, and its expectations under uniform attention."""
 TURN_TOKENS: Final = 16
@@ -68,10 +69,11 @@ def scratch_bytes(facts: ModelFacts) -> int:
     return BLOCK_BYTES
 
 
-def pass_tokens(model: Model, free: int, most: int) -> int:
+def pass_tokens(model: Model, free: int, most: int, *, each: int | None = None) -> int:
     """The token budget of a loaded model: at most `most`, what `free` bytes allow, and never less than one context.
 
-    One whole context has to be tried in any case, since a window of the model's size cannot be measured in parts.
+    `each` is the bytes of a token where they were measured; else they are estimated. One whole context has to be tried
+    in any case, since a window of the model's size cannot be measured in parts.
     """
-    fits = (int(free * SHARE) - scratch_bytes(model.facts)) // bytes_per_token(model)
+    fits = (int(free * SHARE) - scratch_bytes(model.facts)) // max(1, each or bytes_per_token(model))
     return max(min(most, fits), min(most, model.facts.context))

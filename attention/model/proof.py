@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
 from attention.hook.attention_function import CAPTURE
+from attention.hook.batch import Batch
 from attention.hook.collector import RowCollector
-from attention.hook.forward_pass import key_groups, run
-from attention.kernels import RowRequest, RowStatistics, VisibleKeys
+from attention.hook.forward_pass import run
+from attention.kernels import KeyGroups, RowRequest, RowStatistics
 from attention.kernels.dense import fill_from_weights
+from attention.kernels.rows import EVERY_ROW, as_float
 from attention.text.documents import Window
 
 LENGTHS: Final = (48, 17)
@@ -97,10 +99,10 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
     expected = attending_layers(config)
     if not expected:
         raise AttentionFree(f"{name} has no attention to measure")
-    spans = [(0, len(window)) for window in windows]
-    collector = RowCollector(spans, [key_groups(window) for window in windows], RowRequest(received=True))
+    batch = Batch.of(windows)
+    collector = RowCollector(batch.groups, RowRequest(received=True))
     try:
-        captured = run(network, windows, collector)
+        captured = run(network, batch, collector)
     except ModelRefused:
         raise
     except Exception as error:  # an unknown network's own code may raise anything
@@ -122,8 +124,8 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
             raise FamilyNotProven(f"{name} cannot be measured: eager attention gives {len(weights)} maps, not {calls}")
         _compare(f"{name}: last hidden state", captured[place, : len(window)], hidden, TOLERANCES[dtype])
         for layer, (rows, a) in enumerate(zip(collector.rows, weights, strict=True)):
-            _compare_rows(name, layer, rows, place, window, a, TOLERANCES[dtype])
-    return Proof(expected, heads.pop(), all(map(_causal, collector.every_mask())))
+            _compare_rows(name, layer, rows, place, batch.groups.each[place], a, TOLERANCES[dtype])
+    return Proof(expected, heads.pop(), not any(layout.both_ways for layout in collector.layouts()))
 
 
 def _windows(config: Any) -> list[Window]:
@@ -157,27 +159,29 @@ def _eager(network: Any, window: Window, name: str) -> tuple[Tensor, list[Tensor
 
 
 def _compare_rows(
-    name: str, layer: int, rows: RowStatistics, item: int, window: Window, a: Tensor, tolerance: float
+    name: str, layer: int, rows: RowStatistics, item: int, groups: KeyGroups, a: Tensor, tolerance: float
 ) -> None:
     """One layer's captured rows of one sequence against those of its eager weights `a` (H, n, n)."""
-    n = len(window)
-    if a.shape != (rows.distance.shape[1], n, n):
+    heads, n = rows.distance.shape[1], len(groups.column)
+    if a.shape != (heads, n, n):
         raise FamilyNotProven(f"{name} cannot be checked: eager maps have the shape {tuple(a.shape)}")
-    groups = key_groups(window)
-    expected = RowStatistics.empty(
-        a.shape[0], n, [groups], RowRequest(received=True), device=a.device, dtype=torch.float64
+    wanted = RowStatistics(
+        values=torch.zeros(len(EVERY_ROW), 1, heads, n, dtype=torch.float64, device=a.device),
+        received=torch.zeros(1, heads, n, dtype=torch.float64, device=a.device),
     )
-    fill_from_weights(expected, 0, a.double(), groups)
-    for field in fields(RowStatistics):
-        wanted, found = getattr(expected, field.name), getattr(rows, field.name)
-        if isinstance(wanted, Tensor) and isinstance(found, Tensor):
-            found, wanted = found[item, :, :n].double(), wanted[0]
-            if field.name in ("distance_rest", "entropy_rest"):  # not compared where the sink has nearly all
-                well = expected.rest[0] > 0.05
-                found, wanted = torch.where(well, found, 0), torch.where(well, wanted, 0)
-            if field.name == "variance":
-                found, wanted = found.clamp(min=0).sqrt(), wanted.clamp(min=0).sqrt()
-            _compare(f"{name}: {field.name} in layer {layer}", found, wanted, tolerance)
+    fill_from_weights(wanted, 0, a.double(), groups)
+    well = wanted.rest[0] > 0.05  # the others are not compared without the sink, which has nearly all
+    for statistic in EVERY_ROW:
+        found, expected = getattr(rows, statistic)[item, :, :n].double(), getattr(wanted, statistic)[0]
+        if statistic in ("distance_rest", "entropy_rest"):
+            found, expected = torch.where(well, found, 0), torch.where(well, expected, 0)
+        if statistic == "variance":
+            found, expected = found.clamp(min=0).sqrt(), expected.clamp(min=0).sqrt()
+        _compare(f"{name}: {statistic} in layer {layer}", found, expected, tolerance)
+    assert rows.received is not None
+    assert wanted.received is not None
+    received = as_float(rows.received)[item, :, :n]
+    _compare(f"{name}: received in layer {layer}", received, wanted.received[0], tolerance)
 
 
 def _compare(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None:
@@ -188,7 +192,3 @@ def _compare(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None
         raise FamilyNotProven(
             f"{what} differs from eager attention by {error:.2g} where at most {tolerance * scale:.2g} is rounding"
         )
-
-
-def _causal(visible: VisibleKeys) -> bool:
-    return bool((visible.last <= np.arange(1, visible.tokens + 1)).all())

@@ -20,7 +20,9 @@ PACKAGES = ("attention", "models", "migrations", "report", "workers", "service",
 
 # Inside a package, from the ground up: names on one line do not know each other. What is not named stands above all.
 ORDER: Mapping[str, tuple[str, ...]] = {
-    "attention": ("errors definitions", "text", "kernels", "hook", "model", "measure", "comparison"),
+    "attention": ("errors definitions", "text", "kernels", "hook", "reductions", "model", "measure", "comparison"),
+    "attention.kernels": ("groups rows transfer visibility", "layout", "call", "fused"),
+    "attention.reductions": ("summed", "expectation", "fused"),
     "attention.comparison": ("json_form", "parts", "groups study", "alignment prepared", "statistics", "spaces"),
     "models": ("errors identifiers arrays states dataclass_models", "work settings", "schemas tables", "queries"),
     "models.queries": ("access", "queue", "reading", "search", "writing"),

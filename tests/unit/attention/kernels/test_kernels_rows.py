@@ -9,19 +9,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import assert_equals_dense, assert_same_rows, case
+from kernel_cases import assert_equals_dense, assert_same_rows, case, rows_of
 
-from attention.kernels import AttentionCall, RowRequest, attend, blocked, compiled, dense
+from attention.kernels import AttentionCall, RowRequest, RowStatistics, attend, blocked, compiled, dense
+from attention.kernels.rows import as_float, flow_of_each
 
 MASKS = ("causal", "bidirectional", "sliding", "local", "holes", "blind")
 
 
-def compiled_attend(call: AttentionCall, level: str) -> Any:
+def compiled_attend(call: AttentionCall, rows: RowStatistics, level: str) -> Any:
     if level not in compiled.builds():
         pytest.skip(f"the compiled kernel for {level} is not built, or does not run on this processor")
-    if call.bias is not None or any(each.seen is not None for each in call.visible_keys):
-        return attend(call)  # which has to choose another kernel
-    return compiled.attend(call, level=level)
+    if not call.is_ordinary:
+        return attend(call, rows)  # which has to choose another kernel
+    return compiled.attend(call, rows, level=level)
 
 
 KERNELS: dict[str, Any] = {
@@ -67,7 +68,7 @@ def test_the_compiled_kernel_refuses_masks_with_holes_and_biases(changes: dict[s
     if compiled.best_level() is None:
         pytest.skip("the compiled kernel is not built")
     with pytest.raises(ValueError, match="one run of keys, and no bias"):
-        compiled.attend(case(**changes))
+        rows_of(compiled.attend, case(**changes))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -122,15 +123,15 @@ def test_order_in_the_batch_and_padding_side_change_nothing(kernel: str, lengths
     right = case(lengths=tuple(lengths), seed=seed)
     left = case(lengths=tuple(lengths), seed=seed, left=True)
     request = RowRequest(received=True)
-    _, rows = KERNELS[kernel](replace(right, request=request))
-    _, mirrored = KERNELS[kernel](replace(left, request=request))
+    _, rows = rows_of(KERNELS[kernel], replace(right, request=request))
+    _, mirrored = rows_of(KERNELS[kernel], replace(left, request=request))
     assert_same_rows(rows, mirrored)
     for item, n in enumerate(lengths):
         alone = case(lengths=(n,), seed=seed)
         alone.query[0] = right.query[item, :, :n]
         alone.key[0] = right.key[item, :, :n]
         alone.value[0] = right.value[item, :, :n]
-        _, single = KERNELS[kernel](replace(alone, request=request))
+        _, single = rows_of(KERNELS[kernel], replace(alone, request=request))
         np.testing.assert_allclose(single.distance[0], rows.distance[item, :, :n], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(single.entropy[0], rows.entropy[item, :, :n], rtol=1e-5, atol=1e-5)
 
@@ -138,7 +139,7 @@ def test_order_in_the_batch_and_padding_side_change_nothing(kernel: str, lengths
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_rows_that_see_nothing_are_zero_and_never_nan(kernel: str) -> None:
     given_case = case(kind="blind", lengths=(12,))
-    out, rows = KERNELS[kernel](replace(given_case, request=RowRequest()))
+    out, rows = rows_of(KERNELS[kernel], replace(given_case, request=RowRequest()))
     blind = [0, 2, 6, 10]
     for values in (rows.distance, rows.entropy, rows.variance, rows.sink, rows.rest, rows.null_mass):
         assert torch.equal(values[0, :, blind], torch.zeros(4, len(blind)))
@@ -159,9 +160,9 @@ def test_the_oracle_gives_uniform_attention_its_known_values() -> None:
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison: float) -> None:
     given_case = replace(case(lengths=(40,), turns=0), request=RowRequest())
-    _, clean = KERNELS[kernel](given_case)
+    _, clean = rows_of(KERNELS[kernel], given_case)
     given_case.query[0, 1, 17] = poison
-    _, rows = KERNELS[kernel](given_case)
+    _, rows = rows_of(KERNELS[kernel], given_case)
     assert not torch.isfinite(rows.entropy[0, 1, 17])
     rows.entropy[0, 1, 17] = clean.entropy[0, 1, 17]
     torch.testing.assert_close(rows.entropy, clean.entropy)
@@ -171,10 +172,11 @@ def test_a_query_that_is_no_number_spoils_its_own_row_alone(kernel: str, poison:
 def test_hundreds_of_turns_have_the_same_masses_in_every_kernel(kind: str) -> None:
     given_case = case(kind=kind, lengths=(900, 411), heads=2, shared=1, turns=300)
     call = replace(given_case, request=RowRequest(received=True, turns=True, flow=True))
-    _, expected = blocked.attend(call)
-    _, rows = attend(call)
+    _, expected = rows_of(blocked.attend, call)
+    _, rows = rows_of(attend, call)
     assert_same_rows(rows, expected)
     assert expected.flow is not None
-    for flow, groups in zip(expected.flow, call.groups, strict=True):
+    groups_of_each = call.layout.groups.each
+    for flow, groups in zip(flow_of_each(expected.flow, [300, 300]), groups_of_each, strict=True):
         rows_of_turn = np.bincount(groups.query_turn[groups.query_turn >= 0], minlength=300)
-        np.testing.assert_allclose(flow[0].sum(-1) / 2, rows_of_turn, rtol=1e-5)
+        np.testing.assert_allclose(as_float(flow)[0].sum(-1) / 2, rows_of_turn, rtol=1e-5)

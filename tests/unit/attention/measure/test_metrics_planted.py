@@ -5,9 +5,11 @@ import pytest
 import torch
 from capture_networks import talk_window
 
-from attention.hook.forward_pass import key_groups
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, attend, visibility
-from attention.measure.metrics import SUMMED, Expectation, Folded, HeadSums, fold, mean_of_defined, sum_rows
+from attention.hook.batch import Batch
+from attention.kernels import AttentionCall, KeyGroups, Layout, RowRequest, attend, visibility
+from attention.measure.metrics import Folded, HeadSums, fold, mean_of_defined
+from attention.reductions.reduce import sum_rows
+from attention.reductions.summed import SUMMED
 
 HEADS = 2
 
@@ -16,11 +18,13 @@ def measured(query: torch.Tensor, key: torch.Tensor, groups: KeyGroups, *, causa
     """Metrics of one layer whose heads all have the scores `query` @ `key`^T."""
     n = len(groups.column)
     spans = [(0, n)]
-    visible_keys = visibility.causal(spans) if causal else visibility.bidirectional(spans)
+    layout = Layout.of((visibility.causal if causal else visibility.bidirectional)(spans), (groups,), n)
     q, k = query.expand(1, HEADS, -1, -1), key.expand(1, HEADS, -1, -1)
     request = RowRequest(turns=groups.turns > 0)
-    _, rows = attend(AttentionCall(q, k, k, visible_keys, (groups,), request, scaling=1.0))
-    sums, counts = sum_rows(rows, Expectation.of(visible_keys, (groups,), n, torch.device("cpu"))).numpy()
+    call = AttentionCall(q, k, k, layout, request, scaling=1.0)
+    rows = call.empty_layers(1)
+    attend(call, rows.layer(0))
+    sums, counts = sum_rows(rows, layout, of_turns=False).heads[0].numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=groups.turns > 0)
 
 
@@ -58,7 +62,7 @@ def test_uniform_bidirectional_attention() -> None:
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_uniform_attention_has_no_preference_in_a_conversation(causal: bool) -> None:
-    groups = key_groups(talk_window((4, 3, 6, 2, 5), speakers=3))
+    groups = Batch.of([talk_window((4, 3, 6, 2, 5), speakers=3)]).groups.each[0]
     n = len(groups.column)
     folded = measured(torch.zeros(n, 4), torch.zeros(n, 4), groups, causal=causal)
     for share in ("cross_turn", "cross_speaker", "own_history"):
@@ -86,7 +90,7 @@ def test_a_previous_token_head() -> None:
 
 
 def test_a_previous_token_head_has_nothing_left_beyond_recency() -> None:
-    groups = key_groups(talk_window((4, 3, 6, 2, 5)))
+    groups = Batch.of([talk_window((4, 3, 6, 2, 5))]).groups.each[0]
     groups.column[groups.column == 0] = -1  # let turns touch, so that the previous token may be another turn's
     edges = np.maximum.accumulate(np.maximum(groups.column, 1))
     touching = KeyGroups(edges.astype(np.int32), groups.turn_number, groups.turn_speaker)
@@ -113,7 +117,7 @@ def test_a_first_token_head_is_all_sink_and_leaves_no_rest_to_measure() -> None:
 
 
 def test_a_same_speaker_head_stays_with_its_speaker() -> None:
-    groups = key_groups(talk_window((4, 3, 6, 2, 5), speakers=2))
+    groups = Batch.of([talk_window((4, 3, 6, 2, 5), speakers=2)]).groups.each[0]
     turn = groups.query_turn
     speaker = np.where(turn >= 0, groups.turn_speaker[np.maximum(turn, 0)], 2)
     one_hot = torch.nn.functional.one_hot(torch.from_numpy(speaker).long(), 3).float()

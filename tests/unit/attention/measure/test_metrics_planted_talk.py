@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from attention.definitions import METRIC_NAMES
-from attention.kernels import AttentionCall, KeyGroups, RowRequest, VisibleKeys, attend, visibility
-from attention.measure.metrics import Expectation, Folded, HeadSums, fold, sum_rows
+from attention.kernels import AttentionCall, KeyGroups, Layout, RowRequest, VisibleKeys, attend, visibility
+from attention.measure.metrics import Folded, HeadSums, fold
+from attention.reductions.reduce import sum_rows
 
 T, M = 7, 5
 N = 1 + T * M
@@ -25,11 +26,13 @@ NAN = math.nan
 
 def measured(scores: torch.Tensor, visible_keys: tuple[VisibleKeys, ...] | None = None) -> Folded:
     """Metrics of two heads with these scores (N, N)."""
-    visible_keys = visible_keys or visibility.causal([(0, N)])
+    layout = Layout.of(visible_keys or visibility.causal([(0, N)]), (GROUPS,), N)
     query = scores.expand(1, 2, -1, -1)
     key = torch.eye(N).expand(1, 2, -1, -1)
-    _, rows = attend(AttentionCall(query, key, key, visible_keys, (GROUPS,), RowRequest(turns=True), scaling=1.0))
-    sums, counts = sum_rows(rows, Expectation.of(visible_keys, (GROUPS,), N, torch.device("cpu"))).numpy()
+    call = AttentionCall(query, key, key, layout, RowRequest(turns=True), scaling=1.0)
+    rows = call.empty_layers(1)
+    attend(call, rows.layer(0))
+    sums, counts = sum_rows(rows, layout, of_turns=False).heads[0].numpy()
     return fold([HeadSums(sums[:, None, 0], counts[:, None, 0])], turns=True)
 
 

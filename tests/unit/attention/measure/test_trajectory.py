@@ -9,8 +9,8 @@ from capture_oracle import rows_of, seen_by_eager
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
 from attention.measure.analysis import analyse
-from attention.measure.metrics import ROW_MEANS
 from attention.measure.trajectory import trajectory
+from attention.reductions.summed import ROW_MEANS
 from attention.text.documents import Rendered
 
 
