@@ -47,8 +47,13 @@ class Settings(BaseSettings):
     )
     idempotency_hours: float = Field(24.0, description="How long an Idempotency-Key is remembered.")
 
-    token_budget: int = Field(16_384, ge=16, description="Padded tokens in one forward pass, at most.")
-    claim_documents: int = Field(64, ge=1, description="Documents in one claim, at most.")
+    token_budget: int | None = Field(
+        None,
+        ge=16,
+        description="Padded tokens in one forward pass, at most; by default 16384 on a CPU, and on a GPU as many as "
+        "fill it, at most 131072.",
+    )
+    claim_documents: int = Field(256, ge=1, description="Documents in one claim, at most.")
     lease_seconds: float = Field(60.0, gt=0, description="How long a claim lasts without a heartbeat.")
     heartbeat_seconds: float = Field(
         10.0, gt=0, description="How often a worker renews its claims and says it is alive."

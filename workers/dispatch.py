@@ -72,15 +72,19 @@ class Dispatcher:
         if self._depth == MOST_PREEMPTED:
             return
         interactive = self._depth > 0 or priority >= INTERACTIVE
-        urgent = Urgent(min(priority, INTERACTIVE - 1), self.process.settings.token_budget if interactive else None)
-        waiting = [model_id for model_id in self.models.ids if self._waits(model_id, urgent)]
+        least = min(priority, INTERACTIVE - 1)
+        urgent_for = {
+            model_id: Urgent(least, self.models.budget(model_id) if interactive else None)
+            for model_id in self.models.ids
+        }
+        waiting = [model_id for model_id, urgent in urgent_for.items() if self._waits(model_id, urgent)]
         self._depth += 1
         try:
             self._files()
             for model_id in waiting:
                 if not self.stopping:
                     self._inquiries(model_id)
-                    self._claim(model_id, urgent)
+                    self._claim(model_id, urgent_for[model_id])
         finally:
             self._depth -= 1
 
@@ -112,7 +116,7 @@ class Dispatcher:
         except HearkenError as error:
             fail_inquiries(self.engine, inquiries, error.code, str(error))
         else:
-            answer_inquiries(self.engine, loaded, inquiries, self.models.budgets[model_id], lambda: self.stopping)
+            answer_inquiries(self.engine, loaded, inquiries, self.models.budget(model_id), lambda: self.stopping)
         return True
 
     def _claim(self, model_id: str, urgent: Urgent | None) -> bool:
@@ -123,7 +127,7 @@ class Dispatcher:
                 model_id,
                 self.process.id,
                 documents=settings.claim_documents,
-                token_budget=settings.token_budget,
+                token_budget=self.models.claim_tokens(model_id),
                 lease_seconds=settings.lease_seconds,
                 urgent=urgent,
             )

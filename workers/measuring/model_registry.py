@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
+from attention.measure.pass_memory import CPU_TOKENS, budget_of
 from attention.measure.profile_scale import measured_scale
 from attention.model.cache import ModelCache, free_memory, memory_needed
 from attention.model.loading import packaged_minilm
-from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model, ModelSource
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale
@@ -63,21 +63,23 @@ class ModelRegistry:
     An id with `UNTRAINED` behind it is the same architecture with random weights, a control that clients never see.
 
     A refusal is final for this process; a model that was unavailable is tried again. `budgets` says how many padded
-    tokens a pass under each model may have: at most `token_budget`, less where little memory is free when the model is
-    loaded, and less again where memory ran out. `sharers` tells how many workers share this machine's memory.
+    tokens a pass under each model may have that has been loaded: at most `token_budget` where that is given, less where
+    little memory is free when the model is loaded, and less again where memory ran out. `sharers` tells how many
+    workers share this machine's memory.
     """
 
     def __init__(
         self,
         engine: Engine,
         entries: Sequence[ModelEntry],
-        token_budget: int,
+        token_budget: int | None,
         memory_bytes: int | None = None,
         sharers: Callable[[], int] = lambda: 1,
     ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
-        self.budgets = {name: token_budget for entry in entries for name in (entry.id, entry.id + UNTRAINED)}
+        self.budgets: dict[str, int] = {}
+        self._token_budget = token_budget
         self._memory_bytes = memory_bytes
         self._sharers = sharers
         self._cache = ModelCache(self._sources(), self._free)
@@ -93,6 +95,14 @@ class ModelRegistry:
     def default_id(self) -> str:
         """The id of the default model, which is the first."""
         return next(iter(self.entries))
+
+    def budget(self, model_id: str) -> int:
+        """Padded tokens that a pass under the model may have, as far as is known before it is loaded."""
+        return self.budgets.get(model_id, self._token_budget or CPU_TOKENS)
+
+    def claim_tokens(self, model_id: str) -> int:
+        """Padded tokens that a claim for the model may have: a pass or, where passes had to be smaller, several."""
+        return max(self.budget(model_id), self._token_budget or CPU_TOKENS)
 
     def is_open(self, model_id: str) -> bool:
         """Whether the model is loaded."""
@@ -146,7 +156,8 @@ class ModelRegistry:
             else:
                 key = set_model_ready(connection, model_id, facts)
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
-        fits = pass_tokens(model, self._share(model.facts.device), self.budgets[model_id])
+        most = self.budgets.get(model_id, self._token_budget)
+        fits = budget_of(model, self._share(model.facts.device), most)
         self.budgets[model_id] = fits
         log.info(
             "opened model=%s revision=%s device=%s kernel=%s tokens a pass=%d",

@@ -8,10 +8,10 @@ import pytest
 from project_tree import SAMPLES
 
 from attention.measure.grouping import padded_share
+from attention.measure.pass_memory import CPU_TOKENS
 from attention.model.model import Model
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
-from models.settings import Settings
 
 CORPORA = os.environ.get("HEARKEN_CORPORA")
 NAMES = ("conversation", "code", "math", "web")
@@ -26,7 +26,7 @@ def padding(model: Model, path: Path) -> float:
         document = Document(turns=turns) if turns else Document(text=entry["text"])
         rendered = render(model.tokenizer, document, context=model.facts.context)
         lengths += [len(window) for window in rendered.windows]
-    return padded_share(lengths, Settings().token_budget)[1]
+    return padded_share(lengths, CPU_TOKENS)[1]
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.jsonl")), ids=lambda path: path.stem)

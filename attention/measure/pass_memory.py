@@ -1,0 +1,65 @@
+"""What a token of a captured pass takes of a GPU's memory, measured when a model is loaded, and the budget from it."""
+
+import logging
+from typing import Final
+
+import numpy as np
+import torch
+
+from attention.measure.capture import CaptureOptions, capture
+from attention.model.memory_budget import pass_tokens
+from attention.model.model import Model
+from attention.text.documents import Window
+
+log = logging.getLogger(__name__)
+
+CPU_TOKENS: Final = 16_384
+"""Padded tokens of a pass on a CPU, at most, unless a setting says otherwise: more is not faster there."""
+GPU_TOKENS: Final = 131_072
+"""The same on a GPU: 256 conversations of 512 tokens fill one."""
+GPU_WORK: Final = 2.5e14
+"""Tokens times parameters of a pass on a GPU, at most: about half a second, which interactive work may have to wait."""
+PROBED: Final = (2, 8)
+"""Windows of the two passes that are measured; what one pass has more than the other is what its tokens take."""
+PROBED_TOKENS: Final = 512
+
+
+def budget_of(model: Model, free: int, most: int | None) -> int:
+    """Padded tokens that a pass of a loaded model may have, from the `free` bytes of its device.
+
+    At most `most`, where a setting gives it. On a GPU a token's bytes are measured, by two passes; elsewhere, and where
+    these fail, they are estimated from the network's widths.
+    """
+    if torch.device(model.facts.device).type != "cuda":
+        return pass_tokens(model, free, most or CPU_TOKENS)
+    if most is None:
+        work = int(GPU_WORK / max(1, model.facts.parameters))
+        most = max(CPU_TOKENS, min(GPU_TOKENS, work))
+    try:
+        each = token_bytes(model)
+    except torch.cuda.OutOfMemoryError:
+        log.warning("model=%s: no memory for two small passes; the budget is an estimate", model.source.id)
+        return pass_tokens(model, free, most)
+    return pass_tokens(model, free, most, each=each)
+
+
+def token_bytes(model: Model) -> int:
+    """Bytes that a padded token takes at the peak of a pass over conversations with all their flow, on a GPU."""
+    device = torch.device(model.facts.device)
+    peaks, sizes = [], []
+    for count in PROBED:
+        windows = [_conversation(min(PROBED_TOKENS, model.facts.context), seed) for seed in range(count)]
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        capture(model, windows, CaptureOptions())
+        peaks.append(torch.cuda.max_memory_allocated(device) - before)
+        sizes.append(sum(map(len, windows)))
+    return -(-(peaks[1] - peaks[0]) // (sizes[1] - sizes[0]))
+
+
+def _conversation(tokens: int, seed: int) -> Window:
+    """Random tokens in turns of 16."""
+    turn = (np.arange(tokens) // 16).astype(np.int32)
+    none = np.zeros(tokens, np.bool_)
+    return Window(np.random.default_rng(seed).integers(0, 10, tokens), turn, turn % 2, none, none)
