@@ -1,8 +1,6 @@
 """The benchmarks of capture: time against plain attention and against attention maps, memory, documents a second."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import psutil
@@ -10,50 +8,30 @@ import psutil
 from attention.measure.analysis import analyse
 from attention.measure.capture import capture
 from attention.measure.grouping import padded_share
+from attention.measure.pass_memory import CPU_TOKENS
 from attention.text.rendering import render
 from benchmarks.data_sets import DataSet, data_sets
+from benchmarks.levels import PLAIN, levels, rows_at
 from benchmarks.memory import peak_megabytes
-from benchmarks.networks import Trio, forward, llama, minilm, words
-from benchmarks.paired import paired
+from benchmarks.networks import Trio, llama, minilm, words
+from benchmarks.paired import paired, times_of
 from benchmarks.peers import lens_is_installed, maps_then_metrics, transformer_lens
-from models.settings import Settings
+from benchmarks.table import Row
 
 MAPS = "output_attentions (BertViz's way), same metrics"
 LENS = "TransformerLens, same metrics"
 NO_LENS = "not installed here (pip install transformer_lens)"
-TOKEN_BUDGET = Settings().token_budget
+TOKEN_BUDGET = CPU_TOKENS
 LEAST_MEMORY = 6 * 2**30
 """Bytes that stay free beside attention maps; below it a case is told to run out of memory instead of doing so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. `target` bounds `value` from above, or from below with `at_least`."""
-
-    case: str
-    against: str
-    value: float | None
-    unit: str
-    detail: str
-    target: float | None = None
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        if self.value is None or self.target is None:
-            return None
-        return self.value >= self.target if self.at_least else self.value <= self.target
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"met": self.met}
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """Every case in turn; `quick` takes fewer layers, lengths and rounds and shows that all of it works."""
     layers = 4 if quick else 30
+    for level in levels():
+        yield from rows_at(level, quick=quick)
     trio = llama(layers)
-    for tokens in (512, 1024) if quick else (512, 1024, 2048, 4096):
-        yield _against_plain(trio, tokens, rounds=3 if quick else max(5, 12288 // tokens))
     for tokens in (512,) if quick else (2048, 4096):
         yield _against_maps(trio, tokens, rounds=1 if quick or tokens > 2048 else 3)
     yield _against_lens(trio, 256 if quick else 1024, rounds=1 if quick else 3)
@@ -62,20 +40,6 @@ def rows(*, quick: bool) -> Iterator[Row]:
     yield from _memory(2048 if quick else 16384, layers)
     yield from _memory_of_maps(512 if quick else 2048, layers)
     yield from _documents(2 if quick else 24)
-
-
-def _times(found: Any) -> str:
-    return (
-        f"{found.ours * 1000:.0f} ms against {found.theirs * 1000:.0f} ms, "
-        f"ratios {found.lowest:.2f} to {found.highest:.2f} in {found.rounds} rounds"
-    )
-
-
-def _against_plain(trio: Trio, tokens: int, rounds: int) -> Row:
-    windows = [words(tokens, trio.model.facts.vocabulary)]
-    found = paired(lambda: capture(trio.model, windows), lambda: forward(trio.plain, windows), rounds=rounds)
-    case = f"{trio.name}, {trio.model.facts.layers} layers, {tokens:,} tokens"
-    return Row(case, "plain SDPA forward", found.ratio, "times", _times(found), target=1.15)
 
 
 def _against_maps(trio: Trio, tokens: int, rounds: int) -> Row:
@@ -87,7 +51,7 @@ def _against_maps(trio: Trio, tokens: int, rounds: int) -> Row:
         return Row(case, MAPS, None, "times faster", f"the maps alone need {maps / 2**30:.0f} GiB", target, True)
     windows = [words(tokens, facts.vocabulary)]
     found = paired(lambda: capture(trio.model, windows), lambda: maps_then_metrics(trio, windows), rounds=rounds)
-    return Row(case, MAPS, 1 / found.ratio, "times faster", _times(found), target, True)
+    return Row(case, MAPS, 1 / found.ratio, "times faster", times_of(found), target, True)
 
 
 def _against_lens(trio: Trio, tokens: int, rounds: int) -> Row:
@@ -97,7 +61,7 @@ def _against_lens(trio: Trio, tokens: int, rounds: int) -> Row:
         return Row(case, LENS, None, "times faster", NO_LENS)
     windows = [words(tokens, trio.model.facts.vocabulary)]
     found = paired(lambda: capture(trio.model, windows), lambda: measure(windows), rounds=rounds)
-    return Row(case, LENS, 1 / found.ratio, "times faster", _times(found))
+    return Row(case, LENS, 1 / found.ratio, "times faster", times_of(found))
 
 
 def _batch(texts: int, rounds: int) -> Iterator[Row]:
@@ -105,12 +69,10 @@ def _batch(texts: int, rounds: int) -> Iterator[Row]:
     lengths = np.linspace(64, 512, texts).astype(int)
     windows = [words(int(tokens), trio.model.facts.vocabulary, seed=int(tokens)) for tokens in lengths]
     case = f"{trio.name}, {texts} texts of 64 to 512 tokens in one pass"
-    found = paired(lambda: capture(trio.model, windows), lambda: forward(trio.plain, windows), rounds=rounds)
-    yield Row(case, "plain SDPA forward", found.ratio, "times", _times(found), target=1.25)
     found = paired(
         lambda: capture(trio.model, windows), lambda: maps_then_metrics(trio, windows), rounds=max(1, rounds // 2)
     )
-    yield Row(case, MAPS, 1 / found.ratio, "times faster", _times(found), target=1.4, at_least=True)
+    yield Row(case, MAPS, 1 / found.ratio, "times faster", times_of(found), target=1.4, at_least=True)
 
 
 def _memory(tokens: int, layers: int) -> Iterator[Row]:
@@ -120,13 +82,13 @@ def _memory(tokens: int, layers: int) -> Iterator[Row]:
     case = f"Llama 135M, {layers} layers, {tokens:,} tokens: peak memory beyond the network"
     (half_plain, plain), (half_captured, captured) = peaks["plain"], peaks["captured"]
     if plain is None or captured is None or half_plain is None or half_captured is None:
-        yield Row(case, "plain SDPA forward", None, "MB more", "a process ran out of memory", target=100)
+        yield Row(case, PLAIN, None, "MB more", "a process ran out of memory", target=100)
         return
     detail = (
         f"{captured[0]:.0f} MB against {plain[0]:.0f} MB; "
         f"at half the tokens {half_captured[0]:.0f} against {half_plain[0]:.0f}"
     )
-    yield Row(case, "plain SDPA forward", captured[0] - plain[0], "MB more", detail, target=100)
+    yield Row(case, PLAIN, captured[0] - plain[0], "MB more", detail, target=100)
 
 
 def _memory_of_maps(tokens: int, layers: int) -> Iterator[Row]:

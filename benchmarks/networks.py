@@ -99,6 +99,16 @@ def words(tokens: int, vocabulary: int, seed: int = 0) -> Window:
     return Window(rng.integers(10, vocabulary, tokens), nothing, nothing, special, special)
 
 
+def talk(tokens: int, vocabulary: int, *, turn_tokens: int = 20, speakers: int = 3, seed: int = 0) -> Window:
+    """A conversation of random tokens in turns of equal length, with three tokens of scaffold before each."""
+    rng = np.random.default_rng(seed)
+    place = np.arange(tokens) - 1  # after the one special token
+    special = place < 0
+    turn = np.where((place >= 0) & (place % turn_tokens >= 3), place // turn_tokens, -1).astype(np.int32)
+    speaker = np.where(turn >= 0, turn % speakers, -1).astype(np.int32)
+    return Window(rng.integers(10, vocabulary, tokens), turn, speaker, turn < 0, special)
+
+
 def forward(network: Any, windows: Sequence[Window], *, maps: bool = False) -> Any:
     """A plain forward pass over right-padded windows."""
     longest = max(len(window) for window in windows)

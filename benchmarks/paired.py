@@ -45,3 +45,11 @@ def _timed(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
+
+
+def times_of(found: Paired) -> str:
+    """What a pair's figures are, in words."""
+    return (
+        f"{found.ours * 1000:.0f} ms against {found.theirs * 1000:.0f} ms, "
+        f"ratios {found.lowest:.2f} to {found.highest:.2f} in {found.rounds} rounds"
+    )

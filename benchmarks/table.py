@@ -2,10 +2,31 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attention import Row
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `target` bounds `value` from above, or from below with `at_least`."""
+
+    case: str
+    against: str
+    value: float | None
+    unit: str
+    detail: str
+    target: float | None = None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None or self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"met": self.met}
 
 
 def line(row: Row) -> str:

@@ -10,11 +10,10 @@ import torch
 
 from attention.measure.capture import capture
 from attention.measure.metrics import fold
-from benchmarks.attention import Row
 from benchmarks.networks import forward, llama, minilm, words
 from benchmarks.paired import paired
 from benchmarks.peers import maps_then_metrics
-from benchmarks.table import line, write
+from benchmarks.table import Row, line, write
 
 
 @pytest.mark.parametrize("build", [lambda: llama(2), minilm], ids=["llama", "minilm"])
