@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from attention.errors import HearkenError
 from attention.measure.capture import CaptureOptions, capture
 from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model
@@ -37,10 +38,10 @@ def budget_of(model: Model, free: int, most: int | None) -> int:
         most = max(CPU_TOKENS, min(GPU_TOKENS, work))
     try:
         each = token_bytes(model)
-    except torch.cuda.OutOfMemoryError:
-        log.warning("model=%s: no memory for two small passes; the budget is an estimate", model.source.id)
+    except (torch.OutOfMemoryError, HearkenError) as error:
+        log.warning("model=%s: two small passes failed (%s); the token budget is an estimate", model.source.id, error)
         return pass_tokens(model, free, most)
-    return pass_tokens(model, free, most, each=each)
+    return pass_tokens(model, free, most, each=max(1, each))
 
 
 def token_bytes(model: Model) -> int:
