@@ -127,7 +127,7 @@ def test_a_batch_outlives_the_killing_of_its_broker(serving: Serving) -> None:
         job = client.batch(stored.id)
         for done in (1, 60):
             until(lambda done=done: client.job(job.id).progress.done >= done, f"{done} documents")  # type: ignore[misc]
-            next(member for member in serving.family() if member.name() == "redis-server").kill()
+            serving.member(lambda member: member.name() == "redis-server").kill()
         finished = client.wait(job.id, timeout=120)
         assert (finished.progress.done, finished.progress.total) == (120, 120)
 
@@ -137,8 +137,8 @@ def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Servi
         before = client.analyze(CONVERSATION)
         last = {"turns": [*CONVERSATION["turns"], {"speaker": "Bo", "text": "I will."}]}
         for name in ("postgres", "redis-server"):
-            next(member for member in serving.family() if member.name() == name).kill()
-        next(member for member in serving.family() if "api" in member.cmdline()).kill()
+            serving.member(lambda member, name=name: member.name() == name).kill()  # type: ignore[misc]
+        serving.member(lambda member: "api" in member.cmdline()).kill()
         until(lambda: _is_ready(serving.url), "a service that is ready again")
         assert client.analysis(before.id).metrics == before.metrics
         assert client.wait(client.submit(last).id, timeout=60).state == "succeeded"

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -47,6 +49,14 @@ class Serving:
         """The supervisor and everything under it."""
         top = psutil.Process(self.process.pid)
         return [top, *top.children(recursive=True)]
+
+    def member(self, is_it: Callable[[psutil.Process], bool]) -> psutil.Process:
+        """The first member of the family that is it."""
+        for member in self.family():
+            with suppress(psutil.NoSuchProcess):  # a server that was killed takes children along while we look
+                if is_it(member):
+                    return member
+        raise LookupError("no such process in the family")
 
     def worker_processes(self) -> list[psutil.Process]:
         """The Celery worker and its pool, without their guard."""
