@@ -83,6 +83,12 @@ def _failure() -> tuple[Column[Any], ...]:
     return (Column("reason", Text), Column("message", Text))
 
 
+def _one_vector(table: str, name: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+    """A vector, or in `wide` one of more numbers than pgvector's types hold."""
+    either = CheckConstraint(f"num_nonnulls({name}, wide) = 1", name=f"{table}_one_vector_check")
+    return Column(name, VECTOR), Column("wide", ARRAY(REAL)), either
+
+
 # Whose rows are whose. With AUTH=open there is one tenant, `local`.
 tenant = Table("tenant", metadata, _id(), Column("name", Text, nullable=False, unique=True), _created_at())
 
@@ -297,7 +303,7 @@ layer_embedding = Table(
     metadata,
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
     Column("layer", SmallInteger, primary_key=True),
-    Column("embedding", VECTOR, nullable=False),
+    *_one_vector("layer_embedding", "embedding"),
 )
 
 # Per turn of a conversation: means over its content tokens, heads and layers. `speaker` counts in the measurement's
@@ -332,7 +338,7 @@ embedding = Table(
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
     Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
     Column("turn", Integer),  # null: the whole document
-    Column("embedding", VECTOR, nullable=False),
+    *_one_vector("embedding", "embedding"),
     UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
     Index("embedding_document", "tenant_id", "version_key", postgresql_where=text("turn IS NULL")),
     Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
@@ -360,7 +366,7 @@ profile = Table(
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
     _tenant(),
     Column("scale_key", BigInteger, ForeignKey("profile_scale.key"), nullable=False),
-    Column("profile", VECTOR, nullable=False),
+    *_one_vector("profile", "profile"),
     Index(None, "tenant_id", "scale_key"),
 )
 

@@ -24,7 +24,9 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "attention.kernels": ("groups rows transfer visibility", "layout", "call", "fused"),
     "attention.reductions": ("summed", "expectation", "fused"),
     "attention.comparison": ("json_form", "parts", "groups study", "alignment prepared", "statistics", "spaces"),
-    "models": ("errors identifiers arrays states dataclass_models", "work settings", "schemas tables", "queries"),
+    "models": (
+        "errors identifiers arrays states dataclass_models wide_vectors", "work settings", "schemas tables", "queries",
+    ),
     "models.queries": ("access", "queue", "reading", "search", "writing"),
     "report": ("pairs rows", "wording", "alternatives controls", "figures"),
     "workers": ("app database", "process outbox", "celery measuring", "inquiries", "comparing"),

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection as Driver
 from psycopg import sql
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from models.tables import embedding, layer_embedding, measurement_first_window, measurement_layer
+from models.wide_vectors import WIDEST, vector_column
 
 BATCH: Final = 1_000
 """Measurements read by one statement."""
@@ -25,9 +26,8 @@ _HEADER: Final = 19  # bytes before the first row
 _TRAILER: Final = 2  # bytes after the last one
 
 _Fields = list[tuple[Any, ...]]
-_VECTOR: Final[_Fields] = [
-    *(("fields", ">i2"), ("id length", ">i4"), ("measurement_id", ">i8"), ("length", ">i4"), ("size", ">i4"))
-]
+_ID: Final[_Fields] = [("fields", ">i2"), ("id length", ">i4"), ("measurement_id", ">i8")]
+_VECTOR: Final[_Fields] = [*_ID, ("length", ">i4"), ("size", ">i4")]
 """What comes before a vector's numbers in a row of a measurement's id and a vector."""
 
 
@@ -123,18 +123,18 @@ def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.fl
     """The documents' vectors (n, d), a row for each of `ids`; NaN where one has none, None where all have none."""
     distinct, place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
     size = connection.execute(
-        select(func.vector_dims(embedding.c.embedding))
+        select(_size_of(embedding))
         .where(embedding.c.measurement_id.in_(distinct.tolist()), embedding.c.turn.is_(None))
         .limit(1)
     ).scalar_one_or_none()
     if size is None:
         return None
-    kind = np.dtype([*_VECTOR, ("vector", ">f4", (size,))])
     found = np.full((len(distinct), size), np.nan, np.float32)
-    chosen = sql.SQL("SELECT measurement_id, embedding FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
+    chosen = sql.SQL("SELECT measurement_id, {} FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
     for start in range(0, len(distinct), BATCH):
-        rows = _binary(connection, chosen.format(sql.Literal(distinct[start : start + BATCH].tolist())), kind)
-        found[np.searchsorted(distinct, rows["measurement_id"])] = rows["vector"]
+        some = sql.Literal(distinct[start : start + BATCH].tolist())
+        at, vectors = _vectors(connection, chosen.format(_column(size), some), size)
+        found[np.searchsorted(distinct, at)] = vectors
     return found[place]
 
 
@@ -154,16 +154,14 @@ class StoredLayerEmbeddings:
     def at(self, layer: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Those of these documents at one layer: (rows, d); NaN where a document has none."""
         distinct, place = np.unique(self._ids[rows], return_inverse=True)
-        kind = np.dtype([*_VECTOR, ("vector", ">f4", (self._size,))])
         found = np.full((len(distinct), self._size), np.nan, np.float32)
-        chosen = sql.SQL(
-            "SELECT measurement_id, embedding FROM layer_embedding WHERE layer = {} AND measurement_id = ANY({})"
-        )
+        chosen = sql.SQL("SELECT measurement_id, {} FROM layer_embedding WHERE layer = {} AND measurement_id = ANY({})")
         with self._engine.connect() as connection:
             for start in range(0, len(distinct), BATCH):
                 some = sql.Literal(distinct[start : start + BATCH].tolist())
-                read = _binary(connection, chosen.format(sql.Literal(layer), some), kind)
-                found[np.searchsorted(distinct, read["measurement_id"])] = read["vector"]
+                statement = chosen.format(_column(self._size), sql.Literal(layer), some)
+                at, vectors = _vectors(connection, statement, self._size)
+                found[np.searchsorted(distinct, at)] = vectors
         return found[place]
 
 
@@ -173,12 +171,31 @@ def find_layer_embeddings(connection: Connection, ids: Sequence[int]) -> StoredL
         return None
     distinct = sorted(set(ids))
     stored = layer_embedding.c
-    first = select(func.count(), func.max(func.vector_dims(stored.embedding))).where(stored.measurement_id == ids[0])
+    first = select(func.count(), func.max(_size_of(layer_embedding))).where(stored.measurement_id == ids[0])
     depth, size = connection.execute(first).one()
     counted = select(func.count()).where(stored.measurement_id.in_(distinct), stored.layer == 0)
     if not depth or connection.execute(counted).scalar_one() < len(distinct):
         return None
     return StoredLayerEmbeddings(connection.engine, ids, (depth, size or 0))
+
+
+def _size_of(table: Table) -> ColumnElement[int]:
+    return func.coalesce(func.vector_dims(table.c.embedding), func.array_length(table.c.wide, 1))
+
+
+def _column(size: int) -> sql.Identifier:
+    return sql.Identifier(vector_column("embedding", size)[0])
+
+
+def _vectors(connection: Connection, chosen: sql.Composed, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Measurements' ids (n,) and their vectors (n, d), as a query gives them."""
+    if size <= WIDEST:
+        rows = _binary(connection, chosen, np.dtype([*_VECTOR, ("vector", ">f4", (size,))]))
+        return rows["measurement_id"], rows["vector"]
+    element = np.dtype([("length", ">i4"), ("value", ">f4")])
+    fields: _Fields = [*_ID, ("length", ">i4"), ("about", ">i4", (5,)), ("elements", element, (size,))]
+    rows = _binary(connection, chosen, np.dtype(fields))
+    return rows["measurement_id"], rows["elements"]["value"]
 
 
 def _copied(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.queries.search.vectors import VectorIndex
+from models.wide_vectors import WIDEST
 
 EXACT_CANDIDATES = 10_000
 """Up to so many vectors are compared one by one, which takes a few milliseconds."""
@@ -44,6 +45,8 @@ class NearestQuery:
 def nearest(connection: Connection, query: NearestQuery) -> tuple[Sequence[Row[Any]], bool]:
     """The k nearest analyses (or turns of them), nearest first, and whether every candidate was compared."""
     parameters = _point(query)
+    if query.index.kind == "array":
+        return connection.execute(_statement(query, _EXACTLY), parameters).all(), True
     counted = _statement(query, _COUNT, candidates=EXACT_CANDIDATES + 1)
     candidates = connection.execute(counted, parameters).scalar_one()
     if candidates > EXACT_CANDIDATES:
@@ -79,7 +82,7 @@ _COLUMNS = """
     analysis.id AS analysis_id, {turn} AS turn, document.domain, document.external_id,
     CASE WHEN {turn} IS NULL THEN document.content ELSE document.content->'turns'->{turn} END AS said,
     document.content->'messages'->{turn} AS message,
-    {space}::vector({dimension}) <=> CAST(:vector AS vector({dimension})) AS distance
+    {distance} AS distance
 """
 _TURN = {"embedding": "embedding.turn", "profile": "CAST(NULL AS integer)"}
 # Materialized, so that the planner cannot walk the approximate index for it.
@@ -91,6 +94,7 @@ _THROUGH_INDEX = (
     "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + " ORDER BY {approximate} LIMIT :candidates) "
     "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
 )
+_DISTANCE = "{space}::vector({dimension}) <=> CAST(:vector AS vector({dimension}))"
 _APPROXIMATE = {
     "vector": "({expression}) <=> CAST(:vector AS vector({dimension}))",
     "halfvec": "({expression}) <=> CAST(:vector AS halfvec({dimension}))",
@@ -101,17 +105,35 @@ _APPROXIMATE = {
 def _statement(query: NearestQuery, template: str, *, candidates: int = 0) -> TextClause:
     """The template filled from the index's definition, and never with anything that a client sent."""
     index = query.index
-    approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
+    approximate = ""
+    if index.kind == "array":
+        distance = _distance_of_arrays(index)
+    else:
+        distance = _DISTANCE.format(space=index.space, dimension=index.dimension)
+        approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
     statement = template.format(
         space=index.space,
         turn=_TURN[index.space],
         predicate=index.predicate,
         conditions=_conditions(query.candidates),
-        dimension=index.dimension,
+        distance=distance,
         approximate=approximate,
         candidates=candidates,
     )
     return _bound(statement, query.candidates)
+
+
+def _slices(dimension: int) -> list[tuple[int, int]]:
+    """Bounds of the parts of a wide vector that pgvector's types hold, from 0."""
+    return [(start, min(dimension, start + WIDEST)) for start in range(0, dimension, WIDEST)]
+
+
+def _distance_of_arrays(index: VectorIndex) -> str:
+    """Cosine distance of a stored array from the point, a unit vector, as SQL: `<#>` is the negative inner product."""
+    parts = [f"({index.space}.wide[{start + 1}:{end}])::vector" for start, end in _slices(index.dimension)]
+    product = " + ".join(f"({part} <#> CAST(:vector_{number} AS vector))" for number, part in enumerate(parts))
+    square = " - ".join(f"({part} <#> {part})" for part in parts)
+    return f"1 + ({product}) / nullif(sqrt(greatest(-{square}, 0)), 0)"
 
 
 def _conditions(candidates: Candidates) -> str:
@@ -141,17 +163,26 @@ def _parameters(candidates: Candidates) -> dict[str, Any]:
 
 
 def _point(query: NearestQuery) -> dict[str, Any]:
+    if query.index.kind == "array":
+        slices = enumerate(_slices(query.index.dimension))
+        point = {f"vector_{number}": _written(query.vector[start:end]) for number, (start, end) in slices}
+        return {**_parameters(query.candidates), **point, "k": query.k}
     multiple = 1 if query.index.kind == "vector" else RERANKED
     return {
         **_parameters(query.candidates),
-        "vector": "[" + ",".join(map(repr, query.vector)) + "]",
+        "vector": _written(query.vector),
         "k": query.k,
         "candidates": query.k * multiple,
     }
 
 
+def _written(vector: Sequence[float]) -> str:
+    return "[" + ",".join(map(repr, vector)) + "]"
+
+
 _STORED = text(
-    "SELECT embedding.version_key, CAST(embedding.embedding AS text) AS vector FROM embedding "
+    "SELECT embedding.version_key, "
+    "coalesce(CAST(embedding.embedding AS text), CAST(embedding.wide AS text)) AS vector FROM embedding "
     "JOIN analysis ON analysis.measurement_id = embedding.measurement_id "
     "WHERE analysis.tenant_id = :tenant_id AND analysis.id = :analysis_id AND embedding.turn IS NULL"
 )
@@ -162,4 +193,9 @@ def vector_of_analysis(connection: Connection, tenant_id: str, analysis_id: str)
     row = connection.execute(_STORED, {"tenant_id": tenant_id, "analysis_id": analysis_id}).one_or_none()
     if row is None:
         return None
-    return row.version_key, [float(value) for value in row.vector.strip("[]").split(",")]
+    return row.version_key, read_vector(row.vector)
+
+
+def read_vector(written: str) -> list[float]:
+    """A vector or an array as PostgreSQL writes them."""
+    return [float(value) for value in written.strip("[]{}").split(",")]

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, String, cast, select
+from sqlalchemy import Connection, String, cast, func, select
 
 from attention.definitions import DEFINITIONS, PROFILE, PROFILE_METRICS
 from attention.measure.profile import Scale, profiles
+from models.queries.search.nearest import read_vector
 from models.queries.search.vectors import VectorIndex
 from models.tables import analysis, measurement, measurement_layer, profile, profile_scale
 
@@ -45,7 +46,7 @@ def profile_of_analysis(
     """
     named = measurement.c.id, measurement.c.version_key, measurement.c.definitions
     row = connection.execute(
-        select(*named, cast(profile.c.profile, String).label("vector"))
+        select(*named, func.coalesce(cast(profile.c.profile, String), cast(profile.c.wide, String)).label("vector"))
         .join_from(analysis, measurement)
         .outerjoin(profile, profile.c.measurement_id == measurement.c.id)
         .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
@@ -57,7 +58,7 @@ def profile_of_analysis(
     if stored is None or row.definitions != DEFINITIONS:
         return row.version_key, None, []
     if row.vector is not None:
-        return row.version_key, stored, [float(value) for value in row.vector.strip("[]").split(",")]
+        return row.version_key, stored, read_vector(row.vector)
     columns = [measurement_layer.c[f"{metric}_heads"].label(metric) for metric in PROFILE_METRICS]
     of_one = select(*columns).where(measurement_layer.c.measurement_id == row.id).order_by(measurement_layer.c.layer)
     layers = connection.execute(of_one).mappings().all()

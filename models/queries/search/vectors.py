@@ -4,6 +4,9 @@ Each model version has one for its documents' embeddings, one for its turns' and
 Vectors of every model share a table, and HNSW needs one dimension. An index over `embedding::vector(d)` exists for up
 to 2,000 dimensions, over `halfvec(d)` up to 4,000, and over the vector's signs as bits above; the last two give
 candidates, which a query re-ranks by the exact distance. A query uses the index only when it writes the same cast.
+
+Vectors of more than 16,000 numbers are arrays, since pgvector's types hold no more. They have no index and are searched
+exactly, by inner products of slices that those types do hold.
 """
 
 import time
@@ -11,14 +14,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
-VECTOR_LIMIT, HALF_LIMIT, BIT_LIMIT = 2_000, 4_000, 16_000
+from models.wide_vectors import WIDEST
+
+VECTOR_LIMIT, HALF_LIMIT = 2_000, 4_000
+
+DEADLOCK = "40P01"
+"""PostgreSQL ends one of two that wait for each other; what it has left half built is built again."""
 
 Space = Literal["embedding", "profile"]
 """The name of a table of vectors, and of its column that has them."""
 Scope = Literal["document", "turn"]
 SCOPES: tuple[Scope, ...] = ("document", "turn")
-Kind = Literal["vector", "halfvec", "bit"]
+Kind = Literal["vector", "halfvec", "bit", "array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,9 @@ class VectorIndex:
 
     @property
     def kind(self) -> Kind:
-        """How the vectors are kept in the index: exactly up to 2,000 dimensions."""
-        if self.dimension > BIT_LIMIT:
-            raise ValueError(f"a vector of {self.dimension} dimensions cannot be indexed; the most is {BIT_LIMIT}")
+        """How the vectors are kept in the index: exactly up to 2,000 dimensions, and not at all as arrays."""
+        if self.dimension > WIDEST:
+            return "array"
         if self.dimension <= VECTOR_LIMIT:
             return "vector"
         return "halfvec" if self.dimension <= HALF_LIMIT else "bit"
@@ -93,11 +102,23 @@ def ensure_vector_index(engine: Engine, index: VectorIndex, *, patience_seconds:
     Outside any transaction, as concurrent building asks for. A second worker that wants the same looks again every
     tenth of a second instead of waiting inside the database, which would hold up the first. Raises TimeoutError.
     """
+    if index.kind == "array":
+        return
     deadline = time.monotonic() + patience_seconds
-    while not _made(engine, index):
+    while not _made_without_deadlock(engine, index):
         if time.monotonic() > deadline:
             raise TimeoutError(f"the index {index.name} was not ready within {patience_seconds:.0f} s")
         time.sleep(0.1)
+
+
+def _made_without_deadlock(engine: Engine, index: VectorIndex) -> bool:
+    """As `_made`; False where another index of the same table was being built, which each waited for."""
+    try:
+        return _made(engine, index)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+            raise
+        return False
 
 
 def drop_vector_indexes(engine: Engine, version_key: int, dimension: int) -> None:

@@ -22,6 +22,7 @@ from models.queries.writing.binary_copy import copy_rows
 from models.queries.writing.profiles import insert_profiles
 from models.states import ItemState
 from models.tables import analysis, known_request, measurement, work_item
+from models.wide_vectors import vector_column
 
 Key = tuple[str, bytes]
 """A tenant and a work key: what names a measurement."""
@@ -181,15 +182,17 @@ def _insert_parts(
         **dict.fromkeys(TURN_METRIC_NAMES, "float8"),
     }
     copy_rows(connection, "measurement_turn", turn_columns, _turns(made))
+    size = len(next(measured.embedding for _, measured in made.values()))
+    column, kind = vector_column("embedding", size)
     vector_columns = {
         "tenant_id": "text",
         "measurement_id": "int8",
         "version_key": "int8",
         "turn": "int4",
-        "embedding": "vector",
+        column: kind,
     }
     copy_rows(connection, "embedding", vector_columns, _vectors(version_key, made))
-    layer_vector_columns = {"measurement_id": "int8", "layer": "int2", "embedding": "vector"}
+    layer_vector_columns = {"measurement_id": "int8", "layer": "int2", column: kind}
     copy_rows(connection, "layer_embedding", layer_vector_columns, _layer_vectors(made))
     if scale is not None:
         heads = {name: np.stack([measured.heads[name] for _, measured in made.values()]) for name in PROFILE_METRICS}

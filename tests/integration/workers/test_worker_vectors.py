@@ -109,6 +109,5 @@ def test_two_workers_that_make_the_same_indexes_at_once_both_find_them_made(engi
         assert connection.execute(found, {"name": f"embedding_%_v{key}"}).scalar_one() == 2
 
 
-def test_more_dimensions_than_a_vector_can_have_are_refused() -> None:
-    with pytest.raises(ValueError, match="16001 dimensions"):
-        VectorIndex(1, 16_001, "document").kind  # noqa: B018
+def test_more_dimensions_than_a_vector_can_have_are_kept_as_an_array() -> None:
+    assert [VectorIndex(1, size, "document").kind for size in (16_000, 16_001)] == ["bit", "array"]

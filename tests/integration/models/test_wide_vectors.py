@@ -1,0 +1,125 @@
+"""Vectors of more numbers than pgvector's types hold are stored, read and searched exactly, as the others are."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from seeded_analyses import add_analyses
+from sqlalchemy import Engine, create_engine, select, text
+
+from models.queries.access.keys import ensure_local_tenant
+from models.queries.reading.layer_arrays import find_layer_embeddings, read_embeddings
+from models.queries.search.nearest import Candidates, NearestQuery, nearest, vector_of_analysis
+from models.queries.search.vectors import VectorIndex, ensure_vector_index, ensure_vector_indexes
+from models.queries.writing.binary_copy import copy_rows
+from models.tables import LOCAL_TENANT, analysis, model_version, profile_scale
+from models.wide_vectors import WIDEST, vector_column
+
+DIMENSION = 2 * WIDEST + 400
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def engine(module_database_url: str) -> Iterator[Engine]:
+    """One database for the module."""
+    made = create_engine(module_database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def vectors() -> NDArray[np.float32]:
+    return np.random.default_rng(4).normal(size=(COUNT, DIMENSION)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stored(engine: Engine, vectors: NDArray[np.float32]) -> tuple[int, int, list[int], list[str]]:
+    """Version, scale, measurements and analyses, with a vector of each document, its first turn, a layer, a profile."""
+    with engine.begin() as connection:
+        ensure_local_tenant(connection)
+        job_id = add_analyses(connection, COUNT, model="wide")
+        chosen = select(analysis.c.id, analysis.c.measurement_id).where(analysis.c.job_id == job_id)
+        rows = connection.execute(chosen.order_by(analysis.c.created_at)).all()
+        version = connection.execute(select(model_version.c.key).where(model_version.c.model_id == "wide")).scalar_one()
+        zeros = [0.0] * DIMENSION
+        made = profile_scale.insert().values(version_key=version, definition="d", means=zeros, deviations=zeros)
+        scale = connection.execute(made.returning(profile_scale.c.key)).scalar_one()
+        ids = [row.measurement_id for row in rows]
+        column, kind = vector_column("embedding", DIMENSION)
+        columns = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", column: kind}
+        documents = ((LOCAL_TENANT, each, version, None, vector) for each, vector in zip(ids, vectors, strict=True))
+        copy_rows(connection, "embedding", columns, documents)
+        turns = ((LOCAL_TENANT, each, version, 0, -vector) for each, vector in zip(ids, vectors, strict=True))
+        copy_rows(connection, "embedding", columns, turns)
+        layers = ((each, 0, 2 * vector) for each, vector in zip(ids, vectors, strict=True))
+        copy_rows(connection, "layer_embedding", {"measurement_id": "int8", "layer": "int2", column: kind}, layers)
+        column, kind = vector_column("profile", DIMENSION)
+        columns = {"measurement_id": "int8", "tenant_id": "text", "scale_key": "int8", column: kind}
+        copy_rows(
+            connection, "profile", columns, ((e, LOCAL_TENANT, scale, v) for e, v in zip(ids, vectors, strict=True))
+        )
+    return version, scale, ids, [row.id for row in rows]
+
+
+@pytest.mark.parametrize("space", ["document", "turn", "profile"])
+def test_a_search_is_exact_and_says_so(
+    space: str, engine: Engine, stored: tuple[int, int, list[int], list[str]], vectors: NDArray[np.float32]
+) -> None:
+    version, scale, _, analyses = stored
+    if space == "profile":
+        index = VectorIndex(scale, DIMENSION, "document", "profile")
+    else:
+        index = VectorIndex(version, DIMENSION, "document" if space == "document" else "turn")
+    point = np.random.default_rng(9).normal(size=DIMENSION)
+    point /= np.linalg.norm(point)
+    known = vectors.astype(np.float64) * (-1 if space == "turn" else 1)
+    distance = 1 - known @ point / np.linalg.norm(known, axis=1)
+    with engine.begin() as connection:
+        found, exact = nearest(connection, NearestQuery(Candidates(LOCAL_TENANT), index, point.tolist(), 5))
+        elsewhere, _ = nearest(connection, NearestQuery(Candidates("nobody"), index, point.tolist(), 5))
+        prose, _ = nearest(
+            connection, NearestQuery(Candidates(LOCAL_TENANT, domain="prose"), index, point.tolist(), 99)
+        )
+    nearest_five = np.argsort(distance)[:5]
+    assert exact
+    assert [row.analysis_id for row in found] == [analyses[place] for place in nearest_five]
+    np.testing.assert_allclose([row.distance for row in found], distance[nearest_five], atol=1e-6)
+    assert elsewhere == []
+    assert len(prose) == COUNT / 2
+
+
+def test_they_are_read_back_as_they_were(
+    engine: Engine, stored: tuple[int, int, list[int], list[str]], vectors: NDArray[np.float32]
+) -> None:
+    version, _, ids, analyses = stored
+    with engine.connect() as connection:
+        documents = read_embeddings(connection, ids)
+        layers = find_layer_embeddings(connection, ids)
+        of_one = vector_of_analysis(connection, LOCAL_TENANT, analyses[3])
+    assert documents is not None
+    assert layers is not None
+    assert of_one is not None
+    np.testing.assert_array_equal(documents, vectors)
+    assert layers.shape == (COUNT, 1, DIMENSION)
+    np.testing.assert_array_equal(layers.at(0, np.array([2, 7])), 2 * vectors[[2, 7]])
+    assert of_one[0] == version
+    np.testing.assert_array_equal(np.float32(of_one[1]), vectors[3])
+
+
+def test_no_index_is_made_for_them(engine: Engine, stored: tuple[int, int, list[int], list[str]]) -> None:
+    version, scale, _, _ = stored
+    ensure_vector_indexes(engine, version, DIMENSION)
+    ensure_vector_index(engine, VectorIndex(scale, DIMENSION, "document", "profile"))
+    with engine.connect() as connection:
+        named = text("SELECT count(*) FROM pg_indexes WHERE indexname LIKE :name")
+        assert connection.execute(named, {"name": f"%v{version}"}).scalar_one() == 0
+        assert connection.execute(named, {"name": f"profile_s{scale}"}).scalar_one() == 0
+
+
+def test_a_row_has_a_vector_in_one_of_the_two_forms(
+    engine: Engine, stored: tuple[int, int, list[int], list[str]]
+) -> None:
+    assert stored
+    with engine.connect() as connection, pytest.raises(Exception, match="layer_embedding_one_vector_check"):
+        connection.execute(text("INSERT INTO layer_embedding SELECT id, 9, NULL FROM measurement LIMIT 1"))
