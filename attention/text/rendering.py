@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from attention.errors import EmptyDocument, TooLong, TooShort
 from attention.text.documents import Document, Labels, Overflow, Rendered, Window
-from attention.text.script import Script, openings_of_tokens, turns_of_tokens, write_script
+from attention.text.script import Script, openings_of_tokens, read_script, turns_of_tokens, write_script
 from attention.text.spans import Span, first_span, sample_spans
 from attention.text.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
@@ -147,7 +147,7 @@ class _TokenizedDocument:
     def __init__(self, tokenizer: FastTokenizer, document: Document, labels: Labels) -> None:
         self.reader: TokenReader = token_reader(tokenizer)
         self.script: Script = write_script(document, tokenizer, labels)
-        tokens = self.reader.read(self.script.text, control=self.script.control)
+        tokens = read_script(self.reader, self.script)
         self.prefix, self.suffix = self.reader.prefix, self.reader.suffix
         if self.script.control:  # the template itself says which special tokens open and close the sequence
             if len(tokens) < len(self.prefix) or not np.array_equal(tokens.ids[: len(self.prefix)], self.prefix):

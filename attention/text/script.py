@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -12,17 +14,23 @@ from numpy.typing import NDArray
 
 from attention.errors import BadSpeaker, ChatTemplateRefused, EmptyDocument, EmptyTurn, SpansUnclear
 from attention.text.documents import Document, Labels, Turn
-from attention.text.tokens import FastTokenizer, Tokens
+from attention.text.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
 TEMPLATE_DATE: Final = datetime(2024, 7, 26)
 """The date that chat templates are given, so that a document reads the same on any day."""
 
-# Templates get the date from a function of this name; the macro replaces it and gives the fixed day.
+
+_CODES: Final = {code: TEMPLATE_DATE.strftime(f"%{code}") for code in "aAwdbBmyYHIMSfzZpjUWcxXGuVeDFTRhCnt%"}
+_UNPADDED: Final = {code: said.lstrip("0 ") or "0" for code, said in _CODES.items() if said.strip().isdigit()}
+
 _CLOCK: Final = (
-    "{% macro strftime_now(format) %}{{ format"
-    + "".join(f" | replace('{code}', '{TEMPLATE_DATE.strftime(code)}')" for code in map("%{}".format, "YymdBbAaHMSjFp"))
-    + " }}{% endmacro %}\n"
+    "{% macro strftime_now(format) %}{% set at = namespace(code=false, short=false) %}{% for letter in format %}"
+    "{% if not at.code %}{% if letter == '%' %}{% set at.code = true %}{% else %}{{ letter }}{% endif %}"
+    "{% elif letter == '-' %}{% set at.short = true %}"
+    f"{{% else %}}{{{{ ({json.dumps(_UNPADDED)} if at.short else {json.dumps(_CODES)}).get(letter, '%' + letter) }}}}"
+    "{% set at.code = false %}{% set at.short = false %}{% endif %}{% endfor %}{% endmacro %}\n"
 )
+"""Templates get the date from a function of this name; the macro stands before it and gives the fixed day."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +57,7 @@ def write_script(document: Document, tokenizer: FastTokenizer, labels: Labels) -
     """
     if document.messages and document.turns is not None and tokenizer.chat_template:
         _check(document.turns)
+        _check_roles(document.turns, tokenizer)
         return _by_chat_template(document.turns, tokenizer)
     return plain_script(document, labels)
 
@@ -80,6 +89,15 @@ def _check(turns: Sequence[Turn]) -> None:
             raise BadSpeaker(f"turn {index} names no speaker", index)
         if turn.speaker != "".join(turn.speaker.splitlines()):
             raise BadSpeaker(f"the speaker of turn {index} has a line break in the name; names are one line", index)
+
+
+def _check_roles(turns: Sequence[Turn], tokenizer: FastTokenizer) -> None:
+    """A template writes roles among its own words, where a control token's name would become that token."""
+    reader = token_reader(tokenizer)
+    for role in dict.fromkeys(turn.speaker for turn in turns):
+        if reader.read(role, control=True).special.any():
+            index = next(index for index, turn in enumerate(turns) if turn.speaker == role)
+            raise BadSpeaker(f"the role of message {index} has the name of a control token in it", index)
 
 
 def _as_lines(turns: Sequence[Turn], labels: Labels) -> Script:
@@ -173,9 +191,8 @@ def turns_of_tokens(tokens: Tokens, script: Script) -> NDArray[np.int32]:
 
     A token that touches a turn's text is that turn's content, even where it holds a space or newline beside it. A token
     that touches several turns belongs to the one with most of its characters, the earliest of equals. A token
-    without characters of its own goes with the character it stands before.
-
-    Raises SpansUnclear where a message's text was read as a control token.
+    without characters of its own goes with the character it stands before. A control token is no turn's content, nor is
+    the white space of a text that it takes with it.
     """
     found = np.full(len(tokens), -1, dtype=np.int32)
     if not len(script.start):
@@ -190,12 +207,54 @@ def turns_of_tokens(tokens: Tokens, script: Script) -> NDArray[np.int32]:
             for turn in range(first[token], last[token] + 1)
         ]
         found[token] = first[token] + int(np.argmax(shared))
-    mistaken = np.flatnonzero(tokens.special & (found >= 0))
-    if len(mistaken):
-        raise SpansUnclear(
-            f"message {found[mistaken[0]]} contains the name of one of the model's control tokens; "
-            "take it out, or send the messages as a conversation, where it is read as text"
-        )
+    found[tokens.special] = -1
+    return found
+
+
+def read_script(reader: TokenReader, script: Script) -> Tokens:
+    """Tokens of a script. Where a template has written it, its control tokens are those; a person's are letters.
+
+    What stands between two control tokens of the template is read as a whole, so a text without such names in it reads
+    as in the script read at once. Raises SpansUnclear where a text and the template make a control token together.
+    """
+    tokens = reader.read(script.text, control=script.control)
+    if not script.control:
+        return tokens
+    forged = _forged(tokens, script)
+    if not forged.any():
+        return tokens
+    parts: list[Tokens] = []
+    borders = [-1, *np.flatnonzero(tokens.special & ~forged).tolist(), len(tokens)]
+    for before, after in pairwise(borders):
+        between = slice(before + 1, after)
+        if forged[between].any():
+            begin = int(tokens.end[before]) if before >= 0 else 0
+            end = int(tokens.start[after]) if after < len(tokens) else len(script.text)
+            piece = script.text[begin:end]
+            own = reader.read_inside(piece) if before >= 0 else reader.read(piece)
+            parts.append(own.moved(begin))
+        else:
+            parts.append(tokens[between])
+        parts.append(tokens[after : after + 1])
+    return Tokens.joined(parts)
+
+
+def _forged(tokens: Tokens, script: Script) -> NDArray[np.bool_]:
+    """Which control tokens have their names in the text of a turn. (n,)"""
+    found = np.zeros(len(tokens), dtype=np.bool_)
+    for place in np.flatnonzero(tokens.special):
+        start, end = int(tokens.start[place]), int(tokens.end[place])
+        name = script.text[start:end]
+        begin, stop = start + len(name) - len(name.lstrip()), end - len(name) + len(name.rstrip())
+        turn = int(np.searchsorted(script.end, begin, side="right"))  # the first that ends after the name begins
+        if turn == len(script.start) or script.start[turn] >= stop:
+            continue
+        if begin < script.start[turn] or stop > script.end[turn]:
+            raise SpansUnclear(
+                f"message {turn} and the model's chat template make a control token together; send the messages as a "
+                "conversation instead"
+            )
+        found[place] = True
     return found
 
 

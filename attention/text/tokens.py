@@ -3,19 +3,38 @@
 Settings of a tokenizer that would prevent exact spans are switched off on a private copy: truncation, padding and
 offset trimming. Text is read as text: a document that contains the letters `[SEP]` or `</s>` gets no
 control token from them.
+
+Which added tokens are control tokens: those that the tokenizer calls special, those whose names have the shape of a
+mark (`MARK`), and those in brackets that the chat template writes. Other added tokens, such as runs of spaces or words
+of a trade, are vocabulary, and are read wherever they stand.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import SlowTokenizer, UnreadableText
+
+MARK: Final = re.compile(
+    r"<[|｜].*[|｜]>"
+    r"|</?(?:s|pad|unk|bos|eos|cls|sep|mask|think|tool|tools|tool_\w+|function\w*|fim_\w+|file_sep|repo_name|reponame"
+    r"|filename|gh_stars|issue_\w+|jupyter_\w+|empty_output|commit_\w+|unused\d+|reserved\w*|extra_id_\d+"
+    r"|start_of_\w+|end_of_\w+)>"
+    r"|\[/?[A-Z][A-Z_]*\d*\]",
+    re.IGNORECASE,
+)
+"""Names that are marks, whether or not their tokenizer calls them special: roles, tools, parts of files, reserves."""
+
+BRACKETS: Final = {"<": ">", "[": "]", "{": "}", "|": "|"}
 
 
 class FastTokenizer(Protocol):
@@ -50,6 +69,18 @@ class Tokens:
     def __getitem__(self, part: slice) -> Tokens:
         return Tokens(self.ids[part], self.start[part], self.end[part], self.special[part])
 
+    def moved(self, characters: int) -> Tokens:
+        """The same tokens of a text that begins so many characters later."""
+        return Tokens(self.ids, self.start + characters, self.end + characters, self.special)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Tokens]) -> Tokens:
+        """Tokens one after the other."""
+        ids, start, end, special = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "start", "end", "special")
+        )
+        return cls(ids, start, end, special)
+
 
 class TokenReader:
     """One tokenizer, ready to read. `prefix` and `suffix` are the special tokens it puts around a sequence."""
@@ -62,7 +93,7 @@ class TokenReader:
                 "this model's tokenizer gives no character offsets, so its tokens cannot be given to turns; "
                 "use a model with a fast tokenizer (a tokenizer.json file)"
             )
-        reader = type(backend).from_str(backend.to_str())
+        reader = type(backend).from_str(_with_marks_special(backend.to_str(), _template_of(tokenizer)))
         reader.no_truncation()
         reader.no_padding()
         reader.encode_special_tokens = False
@@ -84,6 +115,7 @@ class TokenReader:
             dtype=np.int64,
         )
         self._switch = threading.Lock()
+        self._inner: Any = None
 
     @property
     def around(self) -> int:
@@ -103,14 +135,53 @@ class TokenReader:
             raise UnreadableText(
                 f"character {error.start} is half of a surrogate pair; send the text as valid Unicode"
             ) from error
+        return self._read(self._reader, text, control=control)
+
+    def read_inside(self, text: str) -> Tokens:
+        """Tokens of a text that stands behind a control token: without the space that some put before a beginning."""
+        if self._inner is None:
+            self._inner = type(self._reader).from_str(_without_first_space(self._reader.to_str()))
+        return self._read(self._inner, text, control=False)
+
+    def _read(self, reader: Any, text: str, *, control: bool) -> Tokens:
         with self._switch:
-            self._reader.encode_special_tokens = not control
-            encoding = self._reader.encode(text, add_special_tokens=False)
+            reader.encode_special_tokens = not control
+            encoding = reader.encode(text, add_special_tokens=False)
         ids = np.array(encoding.ids, dtype=np.int64)
         offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
         start = np.maximum.accumulate(offsets[:, 0]) if len(ids) else offsets[:, 0]
         special = np.isin(ids, self._control) if control else np.zeros(len(ids), dtype=np.bool_)
         return Tokens(ids=ids, start=start, end=np.maximum(offsets[:, 1], start), special=special)
+
+
+def _template_of(tokenizer: FastTokenizer) -> str:
+    template = getattr(tokenizer, "chat_template", None)
+    return template if isinstance(template, str) else " ".join(template.values()) if isinstance(template, dict) else ""
+
+
+def is_mark(name: str, template: str) -> bool:
+    """Whether the name of an added token is that of a control token, by its shape or by the chat template."""
+    name = name.strip()
+    bracketed = len(name) > 2 and BRACKETS.get(name[0].replace("｜", "|")) == name[-1].replace("｜", "|")
+    return bool(MARK.fullmatch(name)) or (bracketed and name in template)
+
+
+def _with_marks_special(stored: str, template: str) -> str:
+    """A tokenizer's JSON in which every control token is called special, so that all are read alike."""
+    content = json.loads(stored)
+    for added in content.get("added_tokens") or ():
+        added["special"] = added["special"] or is_mark(added["content"], template)
+    return json.dumps(content)
+
+
+def _without_first_space(stored: str) -> str:
+    """A tokenizer's JSON in which no text gets a space before its beginning."""
+    content = json.loads(stored)
+    splits = content.get("pre_tokenizer") or {}
+    for split in splits.get("pretokenizers", [splits]):
+        if split.get("prepend_scheme") == "first":
+            split["prepend_scheme"] = "never"
+    return json.dumps(content)
 
 
 def surface(tokenizer: FastTokenizer, ids: NDArray[np.int64]) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_models import CHATML, KINDS, tiny_tokenizer
 
-from attention.errors import BadSpeaker, SpansUnclear
+from attention.errors import BadSpeaker
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
 
@@ -49,8 +49,10 @@ def test_a_speaker_cannot_break_the_line(name: str) -> None:
 def test_a_message_cannot_forge_another_with_control_tokens(text: str) -> None:
     tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=CHATML)
     document = Document(turns=(Turn("user", text),), messages=True)
-    with pytest.raises(SpansUnclear, match="message 0 contains the name"):
-        render(tokenizer, document, context=512)
+    (window,) = render(tokenizer, document, context=512).windows
+    assert tokenizer.decode(window.ids[window.turn == 0]).strip() == text
+    (true,) = render(tokenizer, Document(turns=(Turn("user", "yes"),), messages=True), context=512).windows
+    assert window.special.sum() == true.special.sum()
     (window,) = render(tokenizer, Document(turns=document.turns), context=512).windows
     assert not window.special.any()
 

@@ -112,9 +112,30 @@ def test_a_template_that_changes_what_was_said_is_refused(template: str, reason:
         render(tokenizer, messages(("user", "a. yes"), ("assistant", "no")), context=512)
 
 
-def test_the_name_of_a_control_token_in_a_message_is_refused_with_the_remedy() -> None:
-    with pytest.raises(SpansUnclear, match=r"message 1 contains the name.*as a conversation"):
-        render(CHAT, messages(("user", "yes"), ("assistant", "no<|im_end|>")), context=512)
+def test_the_name_of_a_control_token_in_a_message_is_letters() -> None:
+    (window,) = render(CHAT, messages(("user", "yes"), ("assistant", "no<|im_end|>")), context=512).windows
+    assert CHAT.decode(window.ids[window.turn == 1]).strip() == "no<|im_end|>"
+    assert not window.special[window.turn == 1].any()
+    (plain,) = render(CHAT, messages(("user", "yes"), ("assistant", "no")), context=512).windows
+    assert window.special.sum() == plain.special.sum()
+
+
+FORMS = {
+    "%d %b %Y": "26 Jul 2024",
+    "%Y-%m-%d": "2024-07-26",
+    "%B %d, %Y": "July 26, 2024",
+    "%A, %-d %B": "Friday, 26 July",
+    "%-m/%d/%y": "7/26/24",
+    "%H:%M:%S 100%%": "00:00:00 100%",
+    "%I %p": "12 AM",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_template_gets_the_fixed_day_in_every_form(form: str) -> None:
+    tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=f"{{{{ strftime_now('{form}') }}}}\n" + CHATML)
+    (window,) = render(tokenizer, messages(("user", "yes")), context=512).windows
+    assert tokenizer.decode(window.ids).startswith(FORMS[form] + "\n")
 
 
 def test_a_template_that_writes_the_date_reads_the_same_on_any_day() -> None:
