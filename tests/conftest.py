@@ -30,7 +30,11 @@ _numbers = count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Triton interpret where there is no GPU, before any test brings Triton in, which reads it only then."""
+    """Serve MiniLM alone unless a test says otherwise, and let Triton interpret where there is no GPU.
+
+    Before any test brings Triton in, which reads it only then.
+    """
+    os.environ["HEARKEN_MODELS"] = str(Path(__file__).parent / "support" / "minilm.toml")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # else there are no tests here
         import torch
 
@@ -41,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def minilm() -> "Model":
     """The packaged model, opened once a pytest process. Whoever changes it opens one of their own."""
-    from attention.model.loading import open_model, packaged_minilm  # here: tests without a model do not load torch
+    from attention.model.loading import open_model  # here: tests without a model do not load torch
+    from attention.model.source.packaged import packaged_minilm
 
     return open_model(packaged_minilm())
 

@@ -176,6 +176,7 @@ def this_dispatcher() -> Dispatcher:
             process.settings.token_budget,
             process.settings.model_memory_bytes,
             sharers=lambda: process.neighbours,
+            cache=None if process.settings.data_dir is None else process.settings.data_dir / "models",
         ),
         engine(),
     )

@@ -26,11 +26,14 @@ class Batch:
     turn_tokens: NDArray[np.int64]
 
     @classmethod
-    def of(cls, windows: Sequence[Window]) -> "Batch":
-        """The work grows with the tokens, but the number of calls does not grow with the windows or their turns."""
+    def of(cls, windows: Sequence[Window], *, tokens: int = 0) -> "Batch":
+        """Windows padded to the longest of them, or to `tokens` where that is more.
+
+        The work grows with the tokens, but the number of calls does not grow with the windows or their turns.
+        """
         ids = [window.ids for window in windows]
         length = np.fromiter(map(len, ids), np.int32, len(ids))
-        sequences, tokens = len(ids), int(length.max(initial=0))
+        sequences, tokens = len(ids), int(length.max(initial=tokens))
         real = np.arange(tokens, dtype=np.int32) < length[:, None]  # (B, N)
         place = np.flatnonzero(real)  # of every token among all padded ones, (M,)
         turn = np.concatenate([window.turn for window in windows])  # (M,)

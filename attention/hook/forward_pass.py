@@ -47,6 +47,8 @@ def check_calls(collector: Collector, layers: int, architecture: str) -> None:
 
 
 def device_of(network: Any) -> torch.device:
-    """The device that a network's weights are on."""
+    """The device that a network takes its tokens on: that of its weights, or of the first of several."""
     device: torch.device = next(network.parameters()).device
+    if device.type == "meta":  # weights that are brought in when they are needed
+        device = torch.device(network._hf_hook.execution_device)
     return device

@@ -21,6 +21,8 @@ from transformers.masking_utils import (
     sliding_window_overlay,
 )
 
+from attention.errors import FamilyNotProven
+
 BLOCK_ELEMENTS = 1 << 22
 
 
@@ -91,6 +93,14 @@ class MaskRule:
     padding: Tensor | None
     by_element: bool
     device: torch.device
+
+    def __getitem__(self, part: Any) -> "MaskRule":
+        """The rule itself for the whole of its rows, which is all that may be taken of it: (B, 1, N, N) as indices."""
+        whole = slice(0, 2**31, 1)
+        parts = part if isinstance(part, tuple) else (part,)
+        if not all(isinstance(each, slice) and slice(*each.indices(2**31)) == whole for each in parts):
+            raise FamilyNotProven("the model takes parts of its own mask, which is not measured")
+        return self
 
     def read(self, spans: Sequence[tuple[int, int]]) -> Reach | tuple[VisibleKeys, ...]:
         """What it says of sequences whose real tokens stand at [start, stop) of their padded rows.

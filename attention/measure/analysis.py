@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attention.errors import DocumentRefused, EmptyDocument, TooMuchToShow
+from attention.errors import DocumentRefused, EmptyDocument, TokenUnknown, TooMuchToShow
 from attention.hook.batch import Batch
 from attention.hook.collector import Collector
 from attention.hook.forward_pass import check_calls, run
@@ -19,6 +19,7 @@ from attention.measure.capture import CaptureOptions, WindowMeasure, capture
 from attention.measure.metrics import fold, fold_turns
 from attention.model.model import Model
 from attention.text.documents import Rendered, Window
+from attention.text.tokens import surface
 
 WEIGHTS_TOKENS = 1024
 """Longest window, in tokens, of which attention weights are given."""
@@ -90,13 +91,16 @@ def analyse(
     """Measure documents together, windows of similar length in one pass of at most `token_budget` padded tokens.
 
     `between_passes` is called before every pass but the first; what it raises ends the work. A document's result does
-    not depend on the others. Raises EmptyDocument for a document without tokens, and what `capture` raises.
+    not depend on the others. Raises EmptyDocument for a document without tokens, TokenUnknown for one with a token
+    that the model has no embedding for, and what `capture` raises.
     """
     options = options or CaptureOptions()
     owners = [(place, window) for place, document in enumerate(documents) for window in document.all_windows]
     for document in documents:
         if not document.windows or any(len(window) == 0 for window in document.all_windows):
             raise EmptyDocument("the document has no tokens; send some text")
+    for _, window in owners:
+        _check_tokens(model, window)
     measured: dict[int, WindowMeasure] = {}
     spent = [0.0] * len(documents)
     plan = passes([len(window) for _, window in owners], token_budget)
@@ -116,6 +120,17 @@ def analyse(
         _document(document, measures, milliseconds, options)
         for document, measures, milliseconds in zip(documents, found, spent, strict=True)
     ]
+
+
+def _check_tokens(model: Model, window: Window) -> None:
+    """A token without an embedding would fail the pass, and its neighbours with it."""
+    beyond = window.ids[window.ids >= model.facts.vocabulary]
+    if len(beyond):
+        name = surface(model.tokenizer, beyond[:1])[0]
+        raise TokenUnknown(
+            f"the document has the token {name!r}, which the model {model.source.id} has no embedding for; leave it "
+            "out, or use another model"
+        )
 
 
 def _document(

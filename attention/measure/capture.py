@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attention.errors import NotFinite
 from attention.hook.batch import Batch
-from attention.hook.forward_pass import check_calls, device_of, run
+from attention.hook.forward_pass import check_calls, run
 from attention.kernels import RowRequest
 from attention.kernels.transfer import Fetched, fetched, uploaded
 from attention.measure.layer_states import LayerSums, depth_of, watched
@@ -162,22 +162,22 @@ def begin(model: Model, windows: Sequence[Window], options: CaptureOptions | Non
         of_turns=turns and options.turn_metrics,
         tokens=options.tokens,
     )
-    segments = _segments(batch, device_of(model.network))
+    segments = Segments(batch)
     with torch.inference_mode():
         hidden, layer_sums = _pass(model, batch, collector, segments, layers=options.layer_embeddings)
-        found = collector.sums()
-        found["embedding"] = sum_segments(hidden, segments["own"], segments["windows"])
-        beyond = torch.arange(groups.tokens, device=hidden.device) >= segments["length"].unsqueeze(1)
+        found = collector.sums(hidden.device)
+        found["embedding"] = segments.of_windows(hidden)
+        beyond = torch.arange(groups.tokens, device=hidden.device) >= segments.on(hidden.device)["length"].unsqueeze(1)
         found["finite"] = torch.isfinite(hidden).all(-1).logical_or(beyond).all().to(torch.float64).unsqueeze(0)
         if layer_sums is not None:
             found["layer_embeddings"] = layer_sums
         if turns and options.turn_embeddings:
-            found["turn_embeddings"] = sum_segments(hidden, segments["turn"], segments["turns"])
+            found["turn_embeddings"] = segments.of_turns(hidden)
         return PendingPass(batch, model.facts.dtype, fetched(found))
 
 
 def _pass(
-    model: Model, batch: Batch, collector: SumsCollector, segments: dict[str, Tensor], *, layers: bool
+    model: Model, batch: Batch, collector: SumsCollector, segments: "Segments", *, layers: bool
 ) -> tuple[Tensor, Tensor | None]:
     """The last hidden state (B, N, d), and with `layers` the sums of every attending layer's states (L, B, d)."""
     if not layers:
@@ -185,7 +185,7 @@ def _pass(
     else:
         of_layers = LayerSums(
             model.facts.attending_layers,
-            lambda states: sum_segments(states, segments["own"], segments["windows"]),
+            segments.of_windows,
             depth_of(model.network) - 1,
         )
         with watched(model.network, of_layers.take):
@@ -195,18 +195,34 @@ def _pass(
     return hidden, sums
 
 
-def _segments(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+class Segments:
     """For sums of hidden states: the window and the turn that each token counts for, and the rows of each."""
-    groups = batch.groups
-    each = np.arange(groups.sequences, dtype=np.int32)
-    turn = np.where(groups.query_turn >= 0, groups.query_turn + groups.turn_offset[:-1, None], -1)
-    return uploaded(
-        {
+
+    def __init__(self, batch: Batch) -> None:
+        groups = batch.groups
+        each = np.arange(groups.sequences, dtype=np.int32)
+        turn = np.where(groups.query_turn >= 0, groups.query_turn + groups.turn_offset[:-1, None], -1)
+        self._arrays = {
             "own": np.where(batch.own, each[:, None], -1),
             "windows": np.stack([each, np.zeros_like(each), groups.length], 1),
             "turn": turn,
             "turns": groups.turn_rows[:, [0, 2, 3]],
             "length": groups.length,
-        },
-        device,
-    )
+        }
+        self._there: dict[torch.device, dict[str, Tensor]] = {}
+
+    def on(self, device: torch.device) -> dict[str, Tensor]:
+        """The tables on a device, uploaded once in one copy."""
+        if device not in self._there:
+            self._there[device] = uploaded(self._arrays, device)
+        return self._there[device]
+
+    def of_windows(self, states: Tensor) -> Tensor:
+        """Sums (B, d) of each window's own tokens' states (B, N, d), in float64."""
+        tables = self.on(states.device)
+        return sum_segments(states, tables["own"], tables["windows"])
+
+    def of_turns(self, states: Tensor) -> Tensor:
+        """Sums (S, d) of each turn's tokens' states (B, N, d), in float64."""
+        tables = self.on(states.device)
+        return sum_segments(states, tables["turn"], tables["turns"])

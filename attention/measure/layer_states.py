@@ -74,4 +74,4 @@ class LayerSums:
             self._sums[self._last] = self._summed(hidden)
         if any(layer not in self._sums for layer in self.layers):
             return None
-        return torch.stack([self._sums[layer] for layer in self.layers])
+        return torch.stack([self._sums[layer].to(hidden.device) for layer in self.layers])

@@ -38,14 +38,15 @@ class SumsCollector(Collector):
         self._layers_in_all = layers_in_all
         self._of_turns = of_turns
         self._tokens = tokens
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[tuple[int, torch.device], _Kept] = {}
         self._order: list[int] = []
         self._found: list[dict[str, Tensor]] = []
 
     def rows_for(self, call: AttentionCall) -> RowStatistics:
-        kept = self._kept.get(id(call.layout))
+        place = id(call.layout), call.query.device
+        kept = self._kept.get(place)
         if kept is None:
-            kept = self._kept[id(call.layout)] = _Kept(call.layout, call.empty_layers(self._layers_at_once(call)))
+            kept = self._kept[place] = _Kept(call.layout, call.empty_layers(self._layers_at_once(call)))
         return kept.rows.layer(len(kept.places))
 
     def _layers_at_once(self, call: AttentionCall) -> int:
@@ -55,7 +56,7 @@ class SumsCollector(Collector):
         return max(1, min(fit, self._layers_in_all - len(self.layers)))
 
     def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
-        kept = self._kept[id(call.layout)]
+        kept = self._kept[id(call.layout), call.query.device]
         kept.places.append(len(self.layers))
         super().take(layer, call, rows)
         if len(kept.places) == kept.rows.layers:
@@ -77,8 +78,8 @@ class SumsCollector(Collector):
         if len(self.layers) < self._layers_in_all:
             rows.clear()
 
-    def sums(self) -> dict[str, Tensor]:
-        """What was found in all layers, in the order of their calls; called once, after the pass.
+    def sums(self, device: torch.device) -> dict[str, Tensor]:
+        """What was found in all layers, in the order of their calls, on one device; called once, after the pass.
 
         `heads` (L, 2, K, B, H) and `turns` (L, 2, M, S) as in `RowSums`; `flow` (L, F) fp32, all sequences' (H or 1,
         T, T + 1) one after the other; `tokens` (L, 4, B, N) fp32: means over heads of distance, entropy and received
@@ -89,7 +90,7 @@ class SumsCollector(Collector):
                 self._reduce(kept)
         self._kept.clear()
         joined = {
-            name: torch.cat([found[name] for found in self._found]) if len(self._found) > 1 else first
+            name: torch.cat([found[name].to(device) for found in self._found]) if len(self._found) > 1 else first
             for name, first in self._found[0].items()
         }
         if self._order == sorted(self._order):

@@ -13,9 +13,10 @@ import psutil
 import torch
 
 from attention.errors import ModelUnavailable, TooLittleMemory
-from attention.model.loading import chosen_device, model_folder, open_model
+from attention.model.devices import chosen_devices, devices_named, name_of
+from attention.model.loading import open_model
 from attention.model.model import Model, ModelSource
-from attention.model.weights import configuration, count_weights, weight_files
+from attention.model.source.entries import adapter_of, checkpoint_of
 
 BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -76,10 +77,11 @@ class ModelCache:
                 _release()
 
     def _make_room(self, source: ModelSource) -> None:
-        device = str(chosen_device(source))
-        need = self._need(source)
-        while need > (free := self._free(device)):
-            neighbour = next((name for name, model in self._loaded.items() if model.facts.device == device), None)
+        devices = chosen_devices(source)
+        device, need = name_of(devices), self._need(source)
+        while need > (free := sum(self._free(str(each)) for each in devices)):
+            on_one = (name for name, model in self._loaded.items() if {*devices_named(model.facts.device)} & {*devices})
+            neighbour = next(on_one, None)
             if neighbour is None:
                 raise TooLittleMemory(
                     f"{source.id} needs about {need / GIBIBYTE:.1f} GiB on {device}, where {free / GIBIBYTE:.1f} GiB "
@@ -90,10 +92,10 @@ class ModelCache:
 
 def memory_needed(source: ModelSource) -> int:
     """About how many bytes a model takes once loaded: its weights in its dtype, a fifth more, and a workspace."""
-    folder = model_folder(source)
-    configuration(source.id, folder)  # raises by name where the folder is missing or holds no model
-    files = weight_files(source.id, folder)
-    return count_weights(source.id, files) * BYTES.get(source.dtype, 4) * 6 // 5 + WORKSPACE
+    adapter = adapter_of(source)
+    numbers = checkpoint_of(source).numbers() + (0 if adapter is None else adapter.numbers())
+    width = BYTES.get(source.dtype, 4) if adapter is None else BYTES["float32"]  # it is merged in single precision
+    return numbers * width * 6 // 5 + WORKSPACE
 
 
 def free_memory(device: str) -> int:

@@ -5,6 +5,7 @@ costs a little speed, a pass too large fails. A budget that proves too large on 
 out of memory.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
@@ -32,10 +33,11 @@ def bytes_per_token(model: Model) -> int:
     A layer's residuals are there all the time; in addition either its attention, with the statistics of every row in
     fp32 and float64 whatever the dtype, or its feed-forward part. The last hidden states are summed in float64.
     """
-    facts, config = model.facts, model.network.config
+    network: Any = model.network
+    facts, config = model.facts, network.config.to_dict()
     number = 4 if facts.dtype == "float32" else 2
     residual = facts.hidden_size * (4 * number + 4 + 3 * 8)
-    query, shared = facts.heads * head_width(facts, config), facts.key_value_heads * head_width(facts, config)
+    query, shared = facts.heads * facts.head_size, facts.key_value_heads * facts.head_size
     projected = 4 * (query + shared) * number  # as projected, rotated, and in between
     copied = (2 * query + 2 * shared) * 4  # queries, keys, values and output as the kernel takes and gives them
     attention = projected + copied + facts.heads * ROW_BYTES
@@ -44,22 +46,22 @@ def bytes_per_token(model: Model) -> int:
     return residual + max(attention, inner) + flow + TOKEN_BYTES
 
 
-def head_width(facts: ModelFacts, config: Any) -> int:
-    """Numbers of one head's query or key."""
-    parts = (getattr(config, name, None) or 0 for name in ("qk_nope_head_dim", "qk_rope_head_dim"))
-    stated = getattr(config, "head_dim", None) or 0
-    return max(stated, sum(parts), facts.hidden_size // facts.heads)
-
-
-def inner_width(facts: ModelFacts, config: Any) -> int:
+def inner_width(facts: ModelFacts, config: Mapping[str, Any]) -> int:
     """Width between the two projections of a layer's feed-forward part; all of a token's experts together."""
-    dense = next(
-        (width for name in ("intermediate_size", "ffn_dim", "n_inner") if (width := getattr(config, name, None))),
-        4 * facts.hidden_size,
-    )
-    experts = getattr(config, "num_experts_per_tok", None) or 0
-    expert = getattr(config, "moe_intermediate_size", None) or dense
-    return int(dense + experts * (expert + facts.hidden_size))
+    stated = (_largest(config, name) for name in ("intermediate_size", "ffn_dim", "n_inner"))
+    dense = max(stated) or 4 * facts.hidden_size
+    experts = _largest(config, "num_experts_per_tok")
+    expert = _largest(config, "moe_intermediate_size") or dense
+    return dense + experts * (expert + facts.hidden_size)
+
+
+def _largest(config: Mapping[str, Any], name: str) -> int:
+    """The largest value that a setting has in any layer, 0 where it has none."""
+    by_layer = (settings.get(name) for settings in (config.get("per_layer_config") or {}).values())
+    found = []
+    for value in (config.get(name), *by_layer):
+        found += value if isinstance(value, list) else [value]
+    return max((value for value in found if isinstance(value, int)), default=0)
 
 
 def scratch_bytes(facts: ModelFacts) -> int:

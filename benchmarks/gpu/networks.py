@@ -72,6 +72,7 @@ def _model(config: Any) -> Model:
         attending_layers=tuple(range(layers)),
         heads=config.num_attention_heads,
         key_value_heads=getattr(config, "num_key_value_heads", config.num_attention_heads),
+        head_size=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
         hidden_size=config.hidden_size,
         context=config.max_position_embeddings,
         causal=config.model_type == "llama",

@@ -18,6 +18,7 @@ from hearken.cli.display import (
     say_step,
     show_analysis,
     show_comparison,
+    show_side_by_side,
     show_who_attends_to_whom,
 )
 from hearken.client import Client
@@ -27,6 +28,7 @@ from hearken.local.unix_account import closed_step
 from hearken.packages import FOLDER
 from models.schemas.comparisons import Comparison
 from models.schemas.datasets import Dataset
+from models.settings import PACKAGED
 
 SAMPLES = FOLDER / "samples"
 DOMAINS = ("conversation", "web", "code", "mathematics")
@@ -37,7 +39,8 @@ _ANYBODY = 65_519
 def run(folder: Path, model: str | None = None) -> None:
     """Run the demonstration; the report and, where it can be, the data are kept in `folder`.
 
-    `model` names one of the hub's (``org/name``) or a folder with safetensors; None is the packaged MiniLM.
+    `model` names one of the hub's (``org/name``) or a folder with a model; None is the packaged decoder, beside which
+    the packaged encoder is shown.
     Raises `StartRefused`, `StackFailed` or a `ClientError`, each with one line that says what to do.
     """
     began = time.monotonic()
@@ -71,6 +74,12 @@ def _listen_to_a_conversation(client: Client) -> None:
         )
     show_analysis(analysis)
     show_who_attends_to_whom(analysis, [turn["speaker"] for turn in turns])
+    decoder, encoder = PACKAGED
+    if analysis.model.id == decoder and encoder in {model.id for model in client.models()}:
+        with job_progress(f"measuring it with {encoder}") as follow:
+            other = client.analyze({"turns": turns}, model=encoder, external_id="sample", on_progress=follow)
+        console.print("\nA decoder puts much of its attention on the first token, its sink; an encoder needs none:")
+        show_side_by_side([analysis, other], {model.id: bool(model.causal) for model in client.models()})
 
 
 def _compare_the_domains(client: Client, folder: Path) -> Path:
@@ -137,7 +146,7 @@ def _newest_revision(model: str) -> str:
             raise
         raise StartRefused(
             f"the model hub cannot be reached for {model} ({type(error).__name__}); check the network, or set "
-            f"HTTPS_PROXY or HF_ENDPOINT, {instead}, or leave MODEL out for the packaged all-MiniLM-L6-v2"
+            f"HTTPS_PROXY or HF_ENDPOINT, {instead}, or leave MODEL out for the packaged {PACKAGED[0]}"
         ) from None
     if revision is None:
         raise StartRefused(f"the hub names no revision of {model}; {instead}")

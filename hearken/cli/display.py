@@ -1,7 +1,7 @@
 """What a person sees in the terminal: steps, progress, and results as tables. No number is made here."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Literal
@@ -31,6 +31,7 @@ SHOWN_OF_TURNS = (
     "cross_turn_lift",
     "cross_speaker_lift",
 )
+SHOWN_SIDE_BY_SIDE = ("sink", "distance", "dispersion", "cross_speaker")
 SHOWN_OF_A_COMPARISON = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink")
 
 console = Console(highlight=False)
@@ -117,6 +118,18 @@ def show_who_attends_to_whom(analysis: Analysis, speaker_of_turn: Sequence[str])
         cells = [shares.get((name, other)) for other in speakers]
         shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in cells]
         table.add_row(name, *shown)
+    console.print(table)
+
+
+def show_side_by_side(analyses: Sequence[Analysis], causal: Mapping[str, bool]) -> None:
+    """One document under several models, where the models differ most; `causal` says which of them read one way."""
+    table = _table("metric", *(f">{analysis.model.id}" for analysis in analyses), "unit")
+    ways = ["back only" if causal[analysis.model.id] else "both ways" for analysis in analyses]
+    table.add_row("reads", *ways, "")
+    values = [analysis.metrics.model_dump() for analysis in analyses]
+    for name in SHOWN_SIDE_BY_SIDE:
+        cells = [number(each.get(name)) for each in values]
+        table.add_row(name.replace("_", " "), *cells, f"[dim]{UNITS[name]}[/]")
     console.print(table)
 
 

@@ -41,7 +41,7 @@ DataDir = Annotated[
     typer.Option(help=f"Database, sockets and logs. (default: HEARKEN_DATA_DIR or {default_data_folder()})"),
 ]
 Models = Annotated[
-    Path | None, typer.Option(help="The models file (TOML). (default: HEARKEN_MODELS or the packaged MiniLM)")
+    Path | None, typer.Option(help="The models file (TOML). (default: HEARKEN_MODELS or the packaged models)")
 ]
 
 
@@ -105,7 +105,7 @@ def serve(
 @needs("embedded", "`hearken demo`")
 def demo(
     model: Annotated[
-        str | None, typer.Option(help="A hub name (org/name) or a folder. (default: the packaged MiniLM)")
+        str | None, typer.Option(help="A hub name (org/name) or a folder. (default: the packaged decoder)")
     ] = None,
     folder: Annotated[Path, typer.Option(help="Where the report, and where it can be the data, are kept.")] = Path(
         "demo"

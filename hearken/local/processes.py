@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from hearken.errors import StartRefused
-from models.settings import ModelEntry, ModelsFileError, load_models_file, settings
+from models.settings import ModelEntry, ModelsFileError, check_folders, load_models_file, settings
 
 
 def run_api(listening: int | None = None) -> None:
@@ -42,7 +42,7 @@ def run_worker(name: str) -> None:
     from models.queries.queue.outbox import queue_of
     from workers.app import app
 
-    entries = refuse_bad_models_file(settings().models)
+    entries = refuse_bad_models_file(settings().models, here=True)
     queues = [*(queue_of(entry.id) for entry in entries), queue_of(None)]
     app.worker_main(
         [
@@ -109,9 +109,15 @@ def refuse_open_to_the_network(host: str, auth: str) -> None:
         raise StartRefused(str(error)) from None
 
 
-def refuse_bad_models_file(path: Path | None) -> tuple[ModelEntry, ...]:
-    """The entries of the models file. Raises `StartRefused` with its fault."""
+def refuse_bad_models_file(path: Path | None, *, here: bool = False) -> tuple[ModelEntry, ...]:
+    """The entries of the models file. Raises `StartRefused` with its fault.
+
+    With `here`, where models are loaded, the folders that it names must be there too.
+    """
     try:
-        return load_models_file(path)
+        entries = load_models_file(path)
+        if here and path is not None:
+            check_folders(path, entries)
     except ModelsFileError as error:
         raise StartRefused(str(error)) from None
+    return entries

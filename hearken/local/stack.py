@@ -147,7 +147,7 @@ class Stack:
         """Everything that can refuse a start without having started anything."""
         plan = self.plan
         refuse_open_to_the_network(plan.host, plan.auth)
-        refuse_bad_models_file(plan.models)
+        refuse_bad_models_file(plan.models or settings().models, here=True)
         make_folder(plan.data_dir)
         self._lock = FolderLock(plan.data_dir / _LOCK)
         self._lock.remember()

@@ -239,6 +239,10 @@ DOCUMENT_REASONS = {
         "The tokens could not be given to turns exactly",
         "Send the conversation with plain text in the turns, or use another model.",
     ),
+    "document-token-unknown": (
+        "The model has no embedding for a token of the document",
+        "Leave the token out, or use another model.",
+    ),
     "document-not-finite": (
         "The model's own arithmetic overflowed on the document",
         "Use a model that is served in a wider dtype, such as float32.",
@@ -270,9 +274,25 @@ MODEL_REASONS = {
         "Compare the `sha256` of the models file with the files that were fetched.",
     ),
     "model-incomplete": ("Weights are missing", "Fetch or copy the model again, all of its files."),
+    "model-weights-without-place": (
+        "Weights would be left out",
+        "Correct the model's configuration to what its weights are, or save it again as the problem says.",
+    ),
+    "model-quantization-unknown": (
+        "The weights are quantized in a way that is not known",
+        "Serve the model from plain weights, or from a format that is read.",
+    ),
+    "model-adapter-refused": (
+        "The adapter cannot be merged",
+        "Serve the adapter over the model that it was trained on, or merge it yourself and serve the whole model.",
+    ),
     "model-revision-missing": ("The revision is missing", "Name the commit of the model in the models file."),
     "model-slow-tokenizer": ("The tokenizer cannot say where tokens stand", "Use a model with a fast tokenizer."),
     "capture-incomplete": ("Not every layer's attention was seen", "Use another model, and report this one."),
+    "capture-failed": (
+        "The model fails while it reads",
+        "Use another model, or ask the operator for a smaller `max_tokens`, and report this one.",
+    ),
 }
 UNAVAILABLE_REASONS = {
     "model-unavailable": ("The model is not at hand", "Try again later, or ask the operator."),

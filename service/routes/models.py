@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Secured])
 FACTS = (
     "revision", "architecture", "layers", "heads", "key_value_heads", "hidden_size", "context", "causal", "parameters",
     "weights_sha256", "attending_layers", "kernel",
+    "ignored_tensors", "quantization", "adapter", "notes",
 )  # fmt: skip
 
 

@@ -25,6 +25,17 @@ def test_the_demonstration_ends_with_tables_and_a_self_contained_report(folder: 
     assert table_of(again.stdout) == table_of(first.stdout)
 
 
+@pytest.mark.slow
+def test_the_demonstration_measures_with_the_decoder_and_shows_the_encoder_beside_it(folder: Path) -> None:
+    said = demonstrated(folder, HEARKEN_MODELS="").stdout
+    assert re.search(r"^smollm2-135m-instruct read 1,\d{3} tokens, 41 turns", said, re.M)
+    (sink,) = re.findall(r"^ sink +(0\.\d+) +(0\.\d+) *$", said, re.M)
+    assert float(sink[0]) > 0.2 > float(sink[1])
+    assert "back only" in said
+    assert "both ways" in said
+    assert re.search(r"entropy is higher in conversation than in code: Cliff's delta (1\.00|0\.9\d)", said)
+
+
 def test_a_model_of_an_unreachable_hub_is_refused_with_what_to_do(folder: Path) -> None:
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
     status, stderr = refused("demo", "--folder", folder, "--model", "someone/something", **nowhere)
@@ -34,10 +45,11 @@ def test_a_model_of_an_unreachable_hub_is_refused_with_what_to_do(folder: Path) 
     assert stderr.count("\n") == 1
 
 
-def demonstrated(folder: Path) -> "subprocess.CompletedProcess[str]":
+def demonstrated(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """One finished demonstration."""
     command = [*HEARKEN, "demo", "--folder", str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    named = environment(**settings)
+    done = subprocess.run(command, env=named, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

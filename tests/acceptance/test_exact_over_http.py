@@ -17,7 +17,7 @@ from serving import Serving
 from tiny_models import tiny_model
 from transformers import AutoModel, AutoTokenizer
 
-from attention.model.loading import packaged_minilm
+from attention.model.source.packaged import packaged_minilm
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
 from hearken.client import Client

@@ -56,6 +56,25 @@ def dataset(documents: int, seed: str = "first") -> bytes:
     return "\n".join(lines).encode()
 
 
+def test_without_a_models_file_the_decoder_in_the_box_is_served_and_says_what_it_is() -> None:
+    with temporary_folder() as place:
+        running = Serving(place / "data", HEARKEN_MODELS="")
+        try:
+            with Client(running.url, timeout=120) as client:
+                made = client.analyze(CONVERSATION)
+                decoder, encoder = client.models()
+            assert (made.model.id, made.metrics.sink > 0.2, len(made.layers)) == ("smollm2-135m-instruct", True, 30)
+            assert (decoder.id, decoder.default, decoder.causal, decoder.state) == (made.model.id, True, True, "ready")
+            assert decoder.quantization is not None
+            assert decoder.quantization.model_dump() == {"scheme": "gguf Q4_1", "dequantized_to": "float32"}
+            assert decoder.notes is not None
+            assert "quantized to 4 bits (Q4_1) and dequantized" in decoder.notes[0]
+            assert (encoder.id, encoder.default) == ("all-MiniLM-L6-v2", False)
+            assert any(path.name.startswith("SmolLM2-135M") for path in (place / "data" / "models").iterdir())
+        finally:
+            running.end()
+
+
 def test_a_conversation_is_measured_over_http_and_found_again_after_a_restart(data: Path) -> None:
     first = Serving(data)
     try:

@@ -38,8 +38,10 @@ def test_every_package_is_loaded_from_the_wheel_and_the_kernel_is_compiled(
 def test_the_service_measures_with_the_compiled_kernel(service: Service) -> None:
     with Client(service.url) as client:
         analysis = client.analyze("A wheel is all that this needs.")
-        (served,) = client.models()
+        served, decoder = client.models()
     assert analysis.metrics.distance is not None
+    assert (served.id, served.default) == ("all-MiniLM-L6-v2", True)  # the decoder's package is not installed here
+    assert (decoder.id, decoder.default) == ("smollm2-135m-instruct", False)
     assert served.kernel is not None
     assert served.kernel.startswith("compiled")
 

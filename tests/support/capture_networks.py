@@ -170,6 +170,11 @@ def model_of(network: Any, **changes: Any) -> Model:
         attending_layers=attending,
         heads=config.num_attention_heads,
         key_value_heads=getattr(config, "num_key_value_heads", config.num_attention_heads),
+        head_size=max(
+            getattr(config, "head_dim", None) or 0,
+            (getattr(config, "qk_nope_head_dim", 0) or 0) + (getattr(config, "qk_rope_head_dim", 0) or 0),
+            config.hidden_size // config.num_attention_heads,
+        ),
         hidden_size=config.hidden_size,
         context=config.max_position_embeddings,
         causal=config.model_type not in ("bert", "roberta", "modernbert"),

@@ -21,6 +21,9 @@ PACKAGES = ("attention", "models", "migrations", "report", "workers", "service",
 # Inside a package, from the ground up: names on one line do not know each other. What is not named stands above all.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "attention": ("errors definitions", "text", "kernels", "hook", "reductions", "model", "measure", "comparison"),
+    "attention.model": (
+        "model weights tensors peft_alone", "devices", "quantization gguf checks network adapter", "source",
+    ),
     "attention.kernels": ("groups rows transfer visibility", "layout", "call", "fused"),
     "attention.reductions": ("summed", "expectation", "fused"),
     "attention.comparison": ("json_form", "parts", "groups study", "alignment prepared", "statistics", "spaces"),

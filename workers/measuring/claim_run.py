@@ -14,7 +14,7 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from attention.errors import DocumentRefused, HearkenError, Interrupted, ModelRefused
+from attention.errors import CaptureFailed, DocumentRefused, HearkenError, Interrupted, ModelRefused
 from attention.measure.analysis import Measurement, analyse
 from attention.measure.capture import CaptureOptions
 from attention.measure.grouping import padded_share, pass_sized_groups
@@ -22,7 +22,7 @@ from attention.text.documents import Rendered
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_status, fail_items, give_back
 from models.queries.writing.storing import Key, Outcome, known_measurements, store_outcomes
-from workers.measuring.documents import key_of, render_content
+from workers.measuring.documents import key_of, of_ordinary_words, render_content
 from workers.measuring.model_registry import LoadedModel, ModelRegistry
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,19 @@ class ClaimRun:
                 self._fail([entry.item for entry in group[0].all], (error.code, str(error)))
             else:
                 log.exception("item=%d of job=%s failed", group[0].item.id, group[0].item.job_id)
+                self._refuse_if_it_fails_on_any_text(group[0].rendered)
                 self._fail([entry.item for entry in group[0].all], UNEXPECTED)
+
+    def _refuse_if_it_fails_on_any_text(self, rendered: Rendered) -> None:
+        """Raise CaptureFailed where the model fails on an ordinary text as well: then no document is to blame."""
+        try:
+            analyse(self.loaded.model, [of_ordinary_words(self.loaded.model, rendered)], token_budget=self.budget)
+        except Exception as error:  # whatever it is, the document did not cause it
+            model = self.loaded.model
+            raise CaptureFailed(
+                f"{self.loaded.model_id} ({model.facts.architecture}) fails on a text of {rendered.tokens} "
+                f"tokens, whatever it says ({type(error).__name__}: {error})"
+            ) from error
 
     def _analyse(self, group: list[RenderedItem]) -> list[Measurement]:
         items = [entry.item for one in group for entry in one.all]

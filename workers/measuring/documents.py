@@ -1,13 +1,17 @@
 """From a stored document to what a model reads, by the options of the work."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from attention.errors import TooLong
 from attention.model.model import Model
 from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
 from attention.text.documents import Document, Rendered, Turn
 from attention.text.rendering import render, sample_characters, sample_windows
+from attention.text.tokens import token_reader
 from models.work import WorkOptions, work_key
 
 
@@ -65,6 +69,16 @@ def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendere
         seed=sampling.seed,
         first_window=sampling.first_window,
         labels=options.labels,
+    )
+
+
+def of_ordinary_words(model: Model, rendered: Rendered) -> Rendered:
+    """The same windows with one ordinary token in every place: on it a network fails only for reasons of its own."""
+    token = token_reader(model.tokenizer).read("a").ids[0]
+    return replace(
+        rendered,
+        windows=tuple(replace(window, ids=np.full_like(window.ids, token)) for window in rendered.windows),
+        first=None,
     )
 
 

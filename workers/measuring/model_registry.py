@@ -1,22 +1,26 @@
 """The models that a worker serves: loaded on first use, their state and facts told in the database."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
-from attention.measure.pass_memory import CPU_TOKENS, budget_of
+from attention.measure.pass_memory import CLAIM_TOKENS, CPU_TOKENS, budget_of
 from attention.measure.profile_scale import measured_scale
 from attention.model.cache import ModelCache, free_memory, memory_needed
-from attention.model.loading import packaged_minilm
+from attention.model.devices import devices_named
 from attention.model.model import Model, ModelSource
+from attention.model.source.packaged import MINILM, packaged_model
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes
 from models.queries.writing.profiles import store_scale
-from models.settings import ModelEntry
+from models.settings import PACKAGED, ModelEntry
 from models.states import ModelState
 
 log = logging.getLogger(__name__)
@@ -39,22 +43,33 @@ class LoadedModel:
     scale: StoredScale | None
 
 
-def source_of(entry: ModelEntry) -> ModelSource:
-    """Where the weights of an entry of the models file are. Raises ModelUnavailable for a missing package."""
+def source_of(entry: ModelEntry, cache: Path) -> ModelSource:
+    """Where the weights of an entry of the models file are; `cache` is a folder to keep what is made of them once.
+
+    Raises ModelUnavailable for a missing package.
+    """
     if entry.packaged:
-        return replace(
-            packaged_minilm(), id=entry.id, dtype=entry.dtype, device=entry.device, max_tokens=entry.max_tokens
-        )
+        by_id = entry.id if entry.id in PACKAGED else MINILM
+        chosen = packaged_model(by_id if entry.packaged is True else entry.packaged, cache)
+        return replace(chosen, id=entry.id, dtype=entry.dtype, device=entry.device, max_tokens=entry.max_tokens)
     return ModelSource(
         id=entry.id,
         path=entry.path,
         hub=entry.hub,
         revision=entry.revision,
+        gguf=entry.gguf,
+        adapter=entry.adapter,
+        adapter_revision=entry.adapter_revision,
         dtype=entry.dtype,
         device=entry.device,
         max_tokens=entry.max_tokens,
         sha256=entry.sha256,
     )
+
+
+def user_cache() -> Path:
+    """Where models are kept dequantized for a worker without a data folder of its own."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hearken" / "models"
 
 
 class ModelRegistry:
@@ -65,7 +80,7 @@ class ModelRegistry:
     A refusal is final for this process; a model that was unavailable is tried again. `budgets` says how many padded
     tokens a pass under each model may have that has been loaded: at most `token_budget` where that is given, less where
     little memory is free when the model is loaded, and less again where memory ran out. `sharers` tells how many
-    workers share this machine's memory.
+    workers share this machine's memory. `cache` is the folder in which dequantized models are kept.
     """
 
     def __init__(
@@ -75,6 +90,7 @@ class ModelRegistry:
         token_budget: int | None,
         memory_bytes: int | None = None,
         sharers: Callable[[], int] = lambda: 1,
+        cache: Path | None = None,
     ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
@@ -82,6 +98,7 @@ class ModelRegistry:
         self._token_budget = token_budget
         self._memory_bytes = memory_bytes
         self._sharers = sharers
+        self._kept = cache or user_cache()
         self._cache = ModelCache(self._sources(), self._free)
         self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
@@ -102,7 +119,7 @@ class ModelRegistry:
 
     def claim_tokens(self, model_id: str) -> int:
         """Padded tokens that a claim for the model may have: a pass or, where passes had to be smaller, several."""
-        return max(self.budget(model_id), self._token_budget or CPU_TOKENS)
+        return max(self.budget(model_id), self._token_budget or CLAIM_TOKENS)
 
     def is_open(self, model_id: str) -> bool:
         """Whether the model is loaded."""
@@ -112,13 +129,9 @@ class ModelRegistry:
         """The loaded model. Raises ModelRefused or ModelUnavailable, which is then also stored in the table `model`."""
         if model_id in self._refused:
             raise self._refused[model_id]
-        if self.is_open(model_id) and model_id in self._versions:
-            model = self._cache.model(model_id)
-        else:
-            model = self._load(model_id)
-            key = self._announce(model_id, model)
-            self._versions[model_id] = key, self._scale(model_id, model, key)
-        return LoadedModel(model, model_id, *self._versions[model_id])
+        if not (self.is_open(model_id) and model_id in self._versions):
+            self._open(model_id)
+        return LoadedModel(self._cache.model(model_id), model_id, *self._versions[model_id])
 
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""
@@ -126,48 +139,53 @@ class ModelRegistry:
         self._cache.drop(model_id)
         self._tell(model_id, ModelState.REFUSED, refusal)
 
-    def _load(self, model_id: str) -> Model:
+    def _open(self, model_id: str) -> None:
+        """Load a model and make ready everything that goes with it; only then is it said to be ready."""
         self._tell(model_id, ModelState.LOADING)
         try:
-            source_of(
-                self.entries[model_id.removesuffix(UNTRAINED)]
-            )  # says what to install where the packaged model is missing
-            return self._cache.model(model_id)
+            self._source(model_id)  # says what to install where a packaged model is missing
+            model = self._cache.model(model_id)
+            self._versions[model_id] = self._prepared(model_id, model)
         except ModelRefused as refusal:
             self.refuse(model_id, refusal)
             raise
         except ModelUnavailable as absence:
-            self._tell(model_id, ModelState.UNAVAILABLE, absence)
+            self._forget(model_id, absence)
+            raise
+        except (OperationalError, InterfaceError):  # the database is away, which is no fault of the model
+            self._cache.drop(model_id)
             raise
         except Exception as error:
             log.exception("model=%s could not be opened", model_id)
             failure = ModelUnavailable(
                 f"the model {model_id} could not be loaded ({type(error).__name__}); the worker's log tells more"
             )
-            self._tell(model_id, ModelState.UNAVAILABLE, failure)
+            self._forget(model_id, failure)
             raise failure from error
+        if not model_id.endswith(UNTRAINED):
+            with self.engine.begin() as connection:
+                set_model_ready(connection, model_id, asdict(model.facts))
 
-    def _announce(self, model_id: str, model: Model) -> int:
-        """Store that the model is ready; returns the key of its version."""
-        facts = asdict(model.facts)
+    def _forget(self, model_id: str, absence: ModelUnavailable) -> None:
+        self._cache.drop(model_id)
+        self._tell(model_id, ModelState.UNAVAILABLE, absence)
+
+    def _prepared(self, model_id: str, model: Model) -> tuple[int, StoredScale | None]:
+        """The key of a loaded model's version, with its indexes made and its token budget found, and its scale."""
         with self.engine.begin() as connection:
-            if model_id.endswith(UNTRAINED):
-                key = register_version(connection, model_id.removesuffix(UNTRAINED), facts)
-            else:
-                key = set_model_ready(connection, model_id, facts)
+            key = register_version(connection, model_id.removesuffix(UNTRAINED), asdict(model.facts))
         ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
         most = self.budgets.get(model_id, self._token_budget)
-        fits = budget_of(model, self._share(model.facts.device), most)
-        self.budgets[model_id] = fits
+        self.budgets[model_id] = budget_of(model, self._share(model.facts.device), most)
         log.info(
             "opened model=%s revision=%s device=%s kernel=%s tokens a pass=%d",
             model_id,
             model.facts.revision,
             model.facts.device,
             model.facts.kernel,
-            fits,
+            self.budgets[model_id],
         )
-        return key
+        return key, self._scale(model_id, model, key)
 
     def _scale(self, model_id: str, model: Model, version_key: int) -> StoredScale | None:
         """The scale of the version's profiles, measured where this is the first time that anybody opens it."""
@@ -198,7 +216,7 @@ class ModelRegistry:
         sources = {}
         for entry in self.entries.values():
             try:
-                sources[entry.id] = source_of(entry)
+                sources[entry.id] = self._source(entry.id)
                 sources[entry.id + UNTRAINED] = replace(
                     sources[entry.id], id=entry.id + UNTRAINED, sha256=None, untrained_seed=0
                 )
@@ -206,9 +224,13 @@ class ModelRegistry:
                 log.warning("model=%s cannot be served: %s", entry.id, absence)
         return sources
 
+    def _source(self, model_id: str) -> ModelSource:
+        return source_of(self.entries[model_id.removesuffix(UNTRAINED)], self._kept)
+
     def _share(self, device: str) -> int:
         """Bytes that a pass of this worker may count on: a GPU's are its own, the machine's are every worker's."""
-        return free_memory(device) // (self._sharers() if device == "cpu" else 1)
+        free = min(free_memory(str(each)) for each in devices_named(device))
+        return free // (self._sharers() if device == "cpu" else 1)
 
     def _free(self, device: str) -> int:
         """Bytes that another model may take on a device: most of what is free, or what the setting leaves."""

@@ -7,8 +7,10 @@ import pytest
 from tiny_models import tiny_model
 
 from attention.errors import WrongDigest
-from attention.model.loading import open_model, packaged_minilm, weights_digest
+from attention.model.loading import open_model
 from attention.model.model import ModelSource
+from attention.model.source.entries import weights_digest
+from attention.model.source.packaged import packaged_minilm
 
 
 def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import httpx
 import psutil
 from polling import until
 from project_tree import ROOT
+from serving import MINILM_ALONE
 
 from models.queries.access.keys import NewKey
 
@@ -47,6 +48,7 @@ def started_api(database_url: str, broker_url: str, log: Path, **settings: str) 
         "HEARKEN_DATABASE_URL": database_url,
         "HEARKEN_BROKER_URL": broker_url,
         "HEARKEN_PORT": str(port),
+        "HEARKEN_MODELS": str(MINILM_ALONE),
         "PYTHONPATH": str(ROOT),
         **{f"HEARKEN_{name.upper()}": value for name, value in settings.items()},
     }

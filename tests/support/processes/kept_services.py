@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from api_service import client_of, started_api
+from serving import MINILM_ALONE
 from sqlalchemy import Engine, create_engine, delete
 from worker_fleet import Fleet, fleet
 
@@ -23,7 +24,7 @@ KNOWN_TO_WORKERS = {table.name for table in (worker, model, model_version, profi
 class ServicePlan:
     """What a module wants in front of it: the API's settings (names in small letters) and how many workers behind it.
 
-    `models` writes a models file, and whatever it names, into a folder; without it there is the packaged model alone.
+    `models` writes a models file, and whatever it names, into a folder; without it there is MiniLM alone.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class KeptService:
         self.folder = folder
         self.database_url = database_url
         self.redis_server = redis_server
-        self.models_file = plan.models(folder) if plan.models else None
+        self.models_file = plan.models(folder) if plan.models else MINILM_ALONE
         self.engine: Engine = create_engine(database_url)
         self.log = folder / "api.log"
         self._running = ExitStack()
@@ -59,17 +60,15 @@ class KeptService:
     def fleet(self) -> Fleet:
         """The workers and the beat that the plan asks for, with the default model open."""
         ids = [entry.id for entry in load_models_file(self.models_file)]
-        named = {"HEARKEN_MODELS": str(self.models_file)} if self.models_file else {}
+        named = {"HEARKEN_MODELS": str(self.models_file)}
         return self._running.enter_context(fleet(self.plan.workers, self.database_url, ids, **named))
 
     @cached_property
     def url(self) -> str:
         """Where the API serves."""
         broker = self.fleet.redis_server if self.plan.workers else self.redis_server
-        named = {"models": str(self.models_file)} if self.models_file else {}
-        return self._running.enter_context(
-            started_api(self.database_url, broker.url, self.log, **self.plan.settings, **named)
-        )
+        settings = {**self.plan.settings, "models": str(self.models_file)}
+        return self._running.enter_context(started_api(self.database_url, broker.url, self.log, **settings))
 
     @cached_property
     def api(self) -> httpx.Client:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+MINILM_ALONE = Path(__file__).parents[1] / "minilm.toml"
 HEARKEN = [sys.executable, "-P", "-m", "hearken"]
 
 
@@ -31,12 +32,12 @@ def refused(*arguments: str | Path, **settings: str) -> tuple[int, str]:
 class Serving:
     """One `hearken serve` on a folder. `url` once it said so; `family` is every process of it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         self.folder = folder
         began = time.monotonic()
         self.process = subprocess.Popen(
             [*HEARKEN, "serve", "--data-dir", str(folder), "--port", "0", *arguments],
-            env=environment(**temporary_place(folder.parent)),
+            env=environment(**temporary_place(folder.parent), **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -123,7 +124,13 @@ def shared_memory(account: int) -> set[str]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Ours without any HEARKEN_ setting but these, and with leases short enough for a test to wait for."""
+    """Ours without any HEARKEN_ setting but these, with leases short enough for a test to wait for, and MiniLM alone.
+
+    `HEARKEN_MODELS=""` leaves the packaged models as they are without a models file.
+    """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")}
+    settings = {"HEARKEN_MODELS": str(MINILM_ALONE)} | settings
+    if not settings["HEARKEN_MODELS"]:
+        del settings["HEARKEN_MODELS"]
     quick = {"HEARKEN_LEASE_SECONDS": "6", "HEARKEN_HEARTBEAT_SECONDS": "1", "HEARKEN_SWEEP_SECONDS": "1"}
     return plain | quick | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"} | settings

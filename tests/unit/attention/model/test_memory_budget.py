@@ -31,7 +31,11 @@ print(2**20 * (memory.peak - memory.before) / 8192, bytes_per_token(model))
 """
 """Bytes that a token of a pass truly takes, by the process's peak memory, and the estimate."""
 
-MINILM = "from attention.model.loading import open_model, packaged_minilm; model = open_model(packaged_minilm())"
+MINILM = """
+from attention.model.loading import open_model
+from attention.model.source.packaged import packaged_minilm
+model = open_model(packaged_minilm())
+"""
 WIDE = """
 import transformers
 import capture_networks

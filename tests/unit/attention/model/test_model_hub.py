@@ -12,12 +12,15 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from tiny_models import tiny_model
 
 from attention.errors import FamilyNotProven, HubUnreachable, RevisionMissing, UnsafeWeights
-from attention.model import hub
-from attention.model.loading import open_model, weights_digest
+from attention.model.loading import open_model
 from attention.model.model import ModelSource
+from attention.model.source import hub
+from attention.model.source.entries import weights_digest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -198,6 +201,41 @@ def test_a_name_or_commit_that_the_hub_does_not_know_is_told(tiny_hub: Hub) -> N
     for unknown in (ModelSource(id="x", hub="owner/other", revision=COMMIT), replace(SOURCE, revision="f" * 40)):
         with pytest.raises(HubUnreachable, match=r"does not know|has no revision"):
             open_model(unknown)
+    assert tiny_hub.fetched == []
+
+
+def adapter_on(hub_server: Hub, base: Path) -> ModelSource:
+    """An adapter in the place of the hub's model, with code and pickled weights beside it."""
+    for file in hub_server.folder.iterdir():
+        if file.suffix in (".json", ".safetensors"):
+            file.unlink()
+    settings = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+    (hub_server.folder / "adapter_config.json").write_text(json.dumps(settings))
+    weights = {}
+    for layer in (0, 1):
+        prefix = f"base_model.model.layers.{layer}.self_attn.q_proj"
+        weights |= {f"{prefix}.lora_A.weight": torch.ones(2, 32), f"{prefix}.lora_B.weight": torch.ones(32, 2)}
+    save_file(weights, hub_server.folder / "adapter_model.safetensors")
+    return ModelSource(id="tiny", path=base, adapter="owner/tiny", adapter_revision=COMMIT)
+
+
+def test_of_an_adapter_settings_and_safetensors_are_fetched_and_nothing_else(tiny_hub: Hub, tmp_path: Path) -> None:
+    source = adapter_on(tiny_hub, tiny_model(tmp_path / "base"))
+    facts = open_model(source).facts
+    assert facts.adapter == "owner/tiny"
+    assert sorted(tiny_hub.fetched) == ["adapter_config.json", "adapter_model.safetensors"]
+    fetched = list(tiny_hub.fetched)
+    assert open_model(source).facts == facts
+    assert tiny_hub.fetched == fetched  # from the cache
+
+
+def test_a_hub_adapter_needs_a_commit_and_safetensors(tiny_hub: Hub, tmp_path: Path) -> None:
+    source = adapter_on(tiny_hub, tiny_model(tmp_path / "base"))
+    with pytest.raises(RevisionMissing, match="owner/tiny comes from the hub without an `adapter_revision`"):
+        open_model(replace(source, adapter_revision=None))
+    (tiny_hub.folder / "adapter_model.safetensors").rename(tiny_hub.folder / "adapter_model.bin")
+    with pytest.raises(UnsafeWeights, match=r"has no adapter_model\.safetensors"):
+        open_model(source)
     assert tiny_hub.fetched == []
 
 

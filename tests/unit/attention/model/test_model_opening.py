@@ -14,9 +14,11 @@ from tiny_models import KIND_OF_FAMILY, tiny_model
 
 from attention.hook.attention_function import CAPTURE
 from attention.kernels import kernel_name
-from attention.model.families import FAMILIES
-from attention.model.loading import MINILM, MINILM_SHA256, open_model, packaged_minilm, weights_digest
+from attention.model.checks.families import FAMILIES
+from attention.model.loading import open_model
 from attention.model.model import ModelSource
+from attention.model.source.entries import weights_digest
+from attention.model.source.packaged import MINILM, MINILM_SHA256, packaged_minilm
 from attention.text.documents import Document
 from attention.text.rendering import render
 

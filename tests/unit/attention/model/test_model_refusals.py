@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
 
 from attention import errors
-from attention.model.families import proven_family
-from attention.model.loading import open_model, weights_digest
+from attention.model.checks.families import proven_family
+from attention.model.loading import open_model
 from attention.model.model import ModelSource
+from attention.model.source.entries import weights_digest
 
 
 def tiny(tmp_path: Path, **options: Any) -> ModelSource:
@@ -45,14 +46,11 @@ def test_an_encoder_decoder_is_refused_as_such() -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}, "quantized"),
         ({"model_type": "llama", "fusion_config": {"x": True}}, "fused"),
         ({"model_type": "llama", "transformers_weights": "other.safetensors"}, "own weights file"),
         ({"model_type": "bert", "is_decoder": True}, "as a decoder"),
         ({"model_type": "llama", "is_causal": False}, "look ahead"),
         ({"model_type": "gpt2", "add_cross_attention": True}, "cross-attention"),
-        ({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rotary type dynamic"),
-        ({"model_type": "qwen2", "rope_parameters": {"rope_type": "longrope"}}, "rotary type longrope"),
         ({"model_type": ""}, "no model_type"),
         ({}, "no model_type"),
     ],
@@ -118,7 +116,7 @@ def test_an_adapter_is_refused(tmp_path: Path) -> None:
     source = tiny(tmp_path)
     assert source.path is not None
     (source.path / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/else"}')
-    with pytest.raises(errors.FamilyNotProven, match="adapter"):
+    with pytest.raises(errors.AdapterRefused, match="a model and an adapter"):
         open_model(source)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from tiny_models import CHATML, KINDS, tiny_model, tiny_tokenizer
 
-from attention.model.loading import open_model, packaged_minilm
+from attention.model.loading import open_model
 from attention.model.model import ModelSource
+from attention.model.source.packaged import packaged_minilm
 from attention.text.documents import Document, Turn
 from attention.text.rendering import render
 from attention.text.script import turns_of_tokens, write_script

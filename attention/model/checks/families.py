@@ -8,7 +8,7 @@ that is not listed is measured too if it passes. Here are the variants that a sh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from attention.errors import AttentionFree, EncoderDecoder, FamilyNotProven
@@ -16,14 +16,13 @@ from attention.errors import AttentionFree, EncoderDecoder, FamilyNotProven
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """An architecture. `causal` is None where only the check tells; `options` are keywords for its network."""
+    """An architecture. `causal` is None where only the check tells."""
 
     causal: bool | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
-    "bert": Family(causal=False, options={"add_pooling_layer": False}),
+    "bert": Family(causal=False),
     "deepseek_v3": Family(causal=True),
     "gemma2": Family(causal=True),
     "gemma3_text": Family(causal=True),
@@ -40,7 +39,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "qwen2": Family(causal=True),
     "qwen3": Family(causal=True),
     "qwen3_next": Family(causal=True),
-    "roberta": Family(causal=False, options={"add_pooling_layer": False}),
+    "roberta": Family(causal=False),
 }
 """Held to their eager attention by the tests; by `model_type` of the configuration."""
 
@@ -51,25 +50,29 @@ ATTENTION_FREE: Final = frozenset(
     {"falcon_mamba", "fnet", "mamba", "mamba2", "resnet", "rwkv", "xlstm", "hyena", "retnet"}
 )
 
-STEADY_ROTATIONS: Final = frozenset({"default", "linear", "llama3", "yarn"})
-"""Rotary embeddings that depend only on a token's position; others change with the longest row of the batch."""
-
 FOREIGN_PARTS: Final = {
-    "quantization_config": "its weights are quantized",
     "fusion_config": "it asks for fused layers",
     "transformers_weights": "it names its own weights file",
 }
 
 
+def text_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a `config.json` that is about the network that reads text: all of it but for multimodal models."""
+    part = config.get("text_config")
+    return part if isinstance(part, Mapping) and isinstance(part.get("model_type"), str) else config
+
+
 def proven_family(model: str, config: Mapping[str, Any]) -> Family:
     """The family of a model, from its `config.json`, to be proven when loaded; `model` is its name in messages.
 
+    Of a multimodal model it is the family of the part that reads text.
     Raises EncoderDecoder, AttentionFree or FamilyNotProven, each naming the architecture.
     """
+    whole, config = config, text_settings(config)
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
         raise FamilyNotProven(f"the configuration of {model} names no model_type; it cannot be measured")
-    if config.get("is_encoder_decoder"):
+    if whole.get("is_encoder_decoder") or config.get("is_encoder_decoder"):
         raise EncoderDecoder(
             f"{model} is an encoder-decoder ({kind}): it reads one sequence and writes another, where one document is "
             "one sequence; use an encoder or a decoder alone"
@@ -83,7 +86,7 @@ def proven_family(model: str, config: Mapping[str, Any]) -> Family:
         )
     family = FAMILIES.get(kind, Family())
     for part, what in FOREIGN_PARTS.items():
-        if config.get(part) is not None:
+        if whole.get(part) is not None or config.get(part) is not None:
             raise FamilyNotProven(f"{model} ({kind}) cannot be measured exactly: {what} ({part})")
     if config.get("is_decoder") and family.causal is False:
         raise FamilyNotProven(f"{model} is a {kind} set up as a decoder, which is not proven")
@@ -91,15 +94,4 @@ def proven_family(model: str, config: Mapping[str, Any]) -> Family:
         raise FamilyNotProven(f"{model} is a {kind} set up to look ahead, which is not proven")
     if config.get("add_cross_attention"):
         raise FamilyNotProven(f"{model} is a {kind} with cross-attention, which is not proven")
-    rotation = _rotation(config)
-    if rotation not in STEADY_ROTATIONS:
-        raise FamilyNotProven(
-            f"{model} ({kind}) rescales its positions by the length of the batch (rotary type {rotation}), so a "
-            "document's numbers would depend on its neighbours"
-        )
     return family
-
-
-def _rotation(config: Mapping[str, Any]) -> str:
-    rotary = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    return str(rotary.get("rope_type") or rotary.get("type") or "default") if isinstance(rotary, Mapping) else "unknown"

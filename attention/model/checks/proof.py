@@ -1,13 +1,15 @@
 """The self-check of a model when it is loaded: its captured rows against its own eager attention weights.
 
-Two short sequences of different lengths are read together through the capture and each alone through eager attention.
-Every statistic of every row, the count of attention calls, and the last hidden states must agree; a model for which
-they do not is refused by name. The check is of the architecture, so the process keeps its outcome for each
-configuration and dtype.
+Two short sequences of different lengths are read through the capture, together, alone, and alone with padding behind
+them, and each alone through eager attention. Every statistic of every row, the count of attention calls, and the last
+hidden states must agree; a model for which they do not is refused by name. Windows and chunks of attention that are
+longer than the sequences are shortened meanwhile, so that their edges are met. The check is of the architecture, so the
+process keeps its outcome for each configuration and dtype.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,21 +23,36 @@ from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
 from attention.hook.attention_function import CAPTURE
 from attention.hook.batch import Batch
 from attention.hook.collector import RowCollector
-from attention.hook.forward_pass import run
-from attention.kernels import KeyGroups, RowRequest, RowStatistics
+from attention.hook.forward_pass import device_of, run
+from attention.kernels import AttentionCall, BatchGroups, KeyGroups, RowRequest, RowStatistics
 from attention.kernels.dense import fill_from_weights
 from attention.kernels.rows import EVERY_ROW, as_float
 from attention.text.documents import Window
 
 LENGTHS: Final = (48, 17)
-"""Tokens of the two sequences. A model with a short sliding window reads a longer one, to go beyond its edge."""
+"""Tokens of the two sequences. Where a window of attention has its edge beyond the first, that one is longer."""
+HYBRID: Final = 300
+"""Tokens of the longer sequence where some layers are recurrent: more than one of the chunks that they compute in."""
 LONGEST: Final = 600
-EDGES: Final = ("sliding_window", "local_attention", "attention_chunk_size")
-"""Where a configuration says how far a layer sees."""
+EDGES: Final = (
+    "sliding_window",
+    "sliding_window_size",
+    "local_attention",
+    "local_attention_window_len",
+    "attention_chunk_size",
+    "keep_window_size",
+)
+"""Where a configuration, or a layer, says how far a query sees."""
+OTHER_EDGES: Final = re.compile(r"window|attention_chunk|local_attention|attention_block")
+"""What a setting may be called that limits how far a query sees, and that this check does not know."""
+NO_EDGES: Final = re.compile(r"max_window_layers|.*_(?:pattern|layers)|.*chunk_size_feed_forward")
 BEYOND: Final = 8
 """Tokens that are read beyond the edge of a sliding window."""
 SHORT_WINDOW: Final = 24
-"""Length that a sliding window longer than `LONGEST` has during the check: its mask is the same rule either way."""
+"""Length that a window longer than `LONGEST` has during the check: its mask is the same rule either way."""
+PADDING: Final = 5
+"""Tokens of padding behind a sequence that is read alone."""
+OWN_CODE: Final = "{} computes attention in code of its own that cannot be measured"
 WITHOUT_ATTENTION: Final = ("linear_attention", "mamba", "conv", "recurrent", "moe", "mlp")
 """Kinds of layer, in a configuration's `layer_types`, that attend to nothing."""
 TOLERANCES: Final = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
@@ -44,11 +61,18 @@ TOLERANCES: Final = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the check found: the layers that attend, by their index in the network, and how."""
+    """What the check found: the layers that attend, by their index in the network, and how.
+
+    `key_value_heads` has one number where it is the same in every layer. `head_size` is the largest width of a head's
+    query or value, `hidden_size` that of the last state.
+    """
 
     attending_layers: tuple[int, ...]
     heads: int
     causal: bool
+    key_value_heads: tuple[int, ...]
+    head_size: int
+    hidden_size: int
 
 
 _proofs: dict[str, Proof] = {}
@@ -64,25 +88,37 @@ def prove(network: nn.Module, name: str) -> Proof:
     dtype = next(network.parameters()).dtype
     key = f"{config.to_json_string(use_diff=False)} {dtype}"
     if key not in _proofs:
-        with _windows_within_reach(config):
-            _proofs[key] = _check(network, f"{name} ({config.model_type})", dtype)
+        title = f"{name} ({config.model_type})"
+        _refuse_unknown_edges(config, title)
+        with _windows_within_reach(network):
+            _proofs[key] = _check(network, title, dtype)
     return _proofs[key]
 
 
+def _refuse_unknown_edges(config: Any, name: str) -> None:
+    for setting, edge in config.to_dict().items():
+        unknown = setting not in EDGES and OTHER_EDGES.search(setting) and not NO_EDGES.fullmatch(setting)
+        if unknown and isinstance(edge, int) and not isinstance(edge, bool) and edge > 0:
+            raise FamilyNotProven(
+                f"{name} cannot be measured: it limits how far a query sees in a way that is not known ({setting})"
+            )
+
+
 @contextmanager
-def _windows_within_reach(config: Any) -> Iterator[None]:
-    """Shorten the sliding windows whose edge the check would not reach, and restore them afterwards."""
-    set_back: list[tuple[str, int]] = []
+def _windows_within_reach(network: nn.Module) -> Iterator[None]:
+    """Shorten the windows whose edge the check would not reach, and restore them afterwards."""
+    set_back: list[tuple[Any, str, int]] = []
     try:
-        for name in EDGES:
-            edge = getattr(config, name, None)
-            if isinstance(edge, int) and edge + BEYOND > LONGEST:
-                set_back.append((name, edge))
-                setattr(config, name, SHORT_WINDOW)
+        for holder in (network.config, *network.modules()):
+            for name in EDGES:
+                edge = getattr(holder, name, None)
+                if isinstance(edge, int) and edge + BEYOND > LONGEST:
+                    set_back.append((holder, name, edge))
+                    setattr(holder, name, SHORT_WINDOW)
         yield
     finally:
-        for name, edge in reversed(set_back):  # one setting may be an alias of another
-            setattr(config, name, edge)
+        for holder, name, edge in reversed(set_back):  # one setting may be an alias of another
+            setattr(holder, name, edge)
 
 
 def attending_layers(config: Any) -> tuple[int, ...]:
@@ -95,19 +131,15 @@ def attending_layers(config: Any) -> tuple[int, ...]:
 
 def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
     config: Any = network.config
-    windows = _windows(config)
     expected = attending_layers(config)
     if not expected:
         raise AttentionFree(f"{name} has no attention to measure")
+    windows = _windows(config, hybrid=len(expected) < config.num_hidden_layers)
     batch = Batch.of(windows)
-    collector = RowCollector(batch.groups, RowRequest(received=True))
-    try:
-        captured = run(network, batch, collector)
-    except ModelRefused:
-        raise
-    except Exception as error:  # an unknown network's own code may raise anything
-        raise FamilyNotProven(f"{name} cannot be measured: its attention fails under capture ({error})") from error
+    captured, collector = _captured(network, batch, name)
     calls = len(collector.layers)
+    if not calls:
+        raise FamilyNotProven(OWN_CODE.format(name))
     if calls != len(expected):
         raise FamilyNotProven(
             f"{name} cannot be measured: {calls} of its {len(expected)} attending layers call the attention interface"
@@ -125,13 +157,51 @@ def _check(network: nn.Module, name: str, dtype: torch.dtype) -> Proof:
         _compare(f"{name}: last hidden state", captured[place, : len(window)], hidden, TOLERANCES[dtype])
         for layer, (rows, a) in enumerate(zip(collector.rows, weights, strict=True)):
             _compare_rows(name, layer, rows, place, batch.groups.each[place], a, TOLERANCES[dtype])
-    return Proof(expected, heads.pop(), not any(layout.both_ways for layout in collector.layouts()))
+        for tokens in (len(window), len(window) + PADDING):
+            alone, _ = _captured(network, Batch.of([window], tokens=tokens), name)
+            _compare(f"{name}: last hidden state of a text alone", alone[0, : len(window)], hidden, TOLERANCES[dtype])
+    return Proof(
+        attending_layers=expected,
+        heads=heads.pop(),
+        causal=not any(layout.both_ways for layout in collector.layouts()),
+        key_value_heads=tuple(sorted(collector.key_value_heads)),
+        head_size=collector.head_size,
+        hidden_size=captured.shape[-1],
+    )
 
 
-def _windows(config: Any) -> list[Window]:
+class _ProofCollector(RowCollector):
+    """Keeps every layer's rows, how many key heads the layers have, and how wide their heads are."""
+
+    def __init__(self, groups: BatchGroups) -> None:
+        super().__init__(groups, RowRequest(received=True))
+        self.key_value_heads: set[int] = set()
+        self.head_size = 0
+
+    def take(self, layer: int | None, call: AttentionCall, rows: RowStatistics) -> None:
+        super().take(layer, call, rows)
+        self.key_value_heads.add(call.key.shape[1])
+        self.head_size = max(self.head_size, call.query.shape[-1], call.value.shape[-1])
+
+
+def _captured(network: nn.Module, batch: Batch, name: str) -> tuple[Tensor, _ProofCollector]:
+    """Last hidden states (B, N, d) and rows of a pass through the capture."""
+    collector = _ProofCollector(batch.groups)
+    try:
+        return run(network, batch, collector), collector
+    except Exception as error:  # an unknown network's own code may raise anything
+        by_interface = getattr(type(network), "_supports_attention_backend", False)
+        if not collector.layers and not by_interface:
+            raise FamilyNotProven(OWN_CODE.format(name)) from error
+        if isinstance(error, ModelRefused):
+            raise FamilyNotProven(f"{name} cannot be measured: {error}") from error
+        raise FamilyNotProven(f"{name} cannot be measured: its attention fails under capture ({error})") from error
+
+
+def _windows(config: Any, *, hybrid: bool) -> list[Window]:
     """Two texts of seeded random tokens."""
     edges = [getattr(config, name, None) for name in EDGES]
-    longest = max([LENGTHS[0], *(edge + BEYOND for edge in edges if isinstance(edge, int))])
+    longest = max([HYBRID if hybrid else LENGTHS[0], *(edge + BEYOND for edge in edges if isinstance(edge, int))])
     longest = min(longest, getattr(config, "max_position_embeddings", longest) - 2)
     rng = np.random.default_rng(0)
     windows = []
@@ -146,7 +216,7 @@ def _windows(config: Any) -> list[Window]:
 
 def _eager(network: Any, window: Window, name: str) -> tuple[Tensor, list[Tensor]]:
     """Last hidden state (n, d) and every layer's weights (H, n, n) of one sequence under eager attention."""
-    ids = torch.from_numpy(window.ids)[None].to(next(network.parameters()).device)
+    ids = torch.from_numpy(window.ids)[None].to(device_of(network))
     try:
         network.set_attn_implementation("eager")
         with torch.inference_mode():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
@@ -17,11 +19,22 @@ from huggingface_hub.errors import (
 )
 
 from attention.errors import HubUnreachable, IncompleteModel, RevisionMissing, UnsafeWeights
-from attention.model.families import proven_family
-from attention.model.weights import CONFIG, INDEX, SINGLE, configuration, no_safe_weights, weight_files
+from attention.model.checks.families import proven_family
+from attention.model.weights import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CONFIG,
+    INDEX,
+    SINGLE,
+    configuration,
+    no_safe_weights,
+    weight_files,
+)
 
 NEEDED: Final = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 """What is downloaded: configuration, weights and tokenizer, from the top folder. Never code, never pickled files."""
+
+ADAPTER: Final = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 
 VOCABULARIES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -60,8 +73,38 @@ def _complete(name: str, folder: Path) -> bool:
         return False
 
 
-def _download(name: str, revision: str) -> Path:
+def hub_adapter(name: str, revision: str | None) -> Path:
+    """The folder of a hub adapter at one commit: its configuration and its safetensors, and nothing else.
+
+    Raises RevisionMissing, UnsafeWeights where it has no safetensors, and HubUnreachable.
+    """
+    if not revision:
+        raise RevisionMissing(
+            f"the adapter {name} comes from the hub without an `adapter_revision`; name the commit in the models file"
+        )
     try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(ADAPTER), local_files_only=True))
+        if all((folder / file).is_file() for file in ADAPTER):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
+    except ValueError as error:  # not a valid name
+        raise HubUnreachable(f"`{name}` is no name of a hub adapter; write it as owner/adapter") from error
+    with _in_our_words(name, revision):
+        hub = HfApi()
+        found = hub.model_info(name, revision=revision, timeout=ANSWER_WITHIN)
+        files = {entry.rfilename for entry in found.siblings or ()}
+        if not files.issuperset(ADAPTER):
+            raise UnsafeWeights(
+                f"{name} has no {' and no '.join(sorted({*ADAPTER} - files))}, so it is no adapter here"
+            )
+        for file in ADAPTER:
+            fetched = Path(hub.hf_hub_download(name, file, revision=found.sha or revision))
+    return fetched.parent
+
+
+def _download(name: str, revision: str) -> Path:
+    with _in_our_words(name, revision):
         # One plain request first: unlike the download, it does not retry for half a minute.
         hub = HfApi()
         found = hub.model_info(name, revision=revision, timeout=ANSWER_WITHIN)
@@ -73,6 +116,15 @@ def _download(name: str, revision: str) -> Path:
         for file in files:
             if "/" not in file and any(fnmatch(file, pattern) for pattern in NEEDED):
                 fetched = Path(hub.hf_hub_download(name, file, revision=commit))
+    weight_files(name, fetched.parent)
+    return fetched.parent
+
+
+@contextmanager
+def _in_our_words(name: str, revision: str) -> Iterator[None]:
+    """Turn what the hub's library raises into errors that say what to do."""
+    try:
+        yield
     except OfflineModeIsEnabled as error:
         raise HubUnreachable(
             f"{name} is not in the hub's cache and HF_HUB_OFFLINE forbids fetching it; unset it, or download the model "
@@ -92,8 +144,6 @@ def _download(name: str, revision: str) -> Path:
         if _from_the_network(error):
             raise _unreachable(name) from error
         raise
-    weight_files(name, fetched.parent)
-    return fetched.parent
 
 
 def _unreachable(name: str) -> HubUnreachable:

@@ -1,0 +1,74 @@
+"""A network that fails while it reads is the model's state; one document that it fails on is that document's own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from seeded_work import add_job
+from sqlalchemy import Engine, select
+from tiny_models import tiny_model
+
+from models.settings import ModelEntry, Settings
+from models.tables import model, work_item
+from workers.dispatch import Dispatcher
+from workers.measuring.model_registry import ModelRegistry
+from workers.process import WorkerProcess
+
+pytestmark = pytest.mark.xdist_group("measuring")
+
+MODEL = "fragile"
+SHORT, LONG = "Are you coming?", "Are you coming to the lake tonight? " * 6
+
+
+@pytest.fixture
+def fragile(engine: Engine, celery_broker: str, tmp_path: Path) -> Dispatcher:
+    """A worker with one small model, of which each test breaks something."""
+    del celery_broker
+    entries = (ModelEntry(id=MODEL, path=tiny_model(tmp_path, "qwen2"), default=True),)
+    return Dispatcher(WorkerProcess(engine, Settings(threads=1)), ModelRegistry(engine, entries, 4096), engine)
+
+
+def outcomes(engine: Engine, job_id: str) -> list[tuple[str, str | None]]:
+    with engine.connect() as connection:
+        wanted = select(work_item.c.state, work_item.c.reason).where(work_item.c.job_id == job_id)
+        return [(row[0], row[1]) for row in connection.execute(wanted.order_by(work_item.c.id))]
+
+
+def state_of(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(select(model).where(model.c.id == MODEL)).one()
+
+
+def break_on(worker: Dispatcher, fails: Any) -> None:
+    network = worker.models.open(MODEL).model.network
+
+    def check(_module: Any, _given: Any, keywords: dict[str, Any]) -> None:
+        if fails(keywords["input_ids"]):
+            raise RuntimeError("the size of tensor a must match the size of tensor b")
+
+    network.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def test_a_network_that_fails_on_any_text_of_a_length_is_refused_with_its_reason(
+    engine: Engine, fragile: Dispatcher
+) -> None:
+    break_on(fragile, lambda ids: ids.shape[1] > 40)
+    with engine.begin() as connection:
+        job_id = add_job(connection, [{"text": SHORT}, {"text": LONG}], model=MODEL)
+    for _ in range(2):
+        fragile.answer_model(MODEL)
+    assert outcomes(engine, job_id) == [("done", None), ("failed", "capture-failed")]
+    told = state_of(engine)
+    assert (told.state, told.reason) == ("refused", "capture-failed")
+    assert "whatever it says (RuntimeError: the size of tensor a" in told.message
+
+
+def test_a_network_that_fails_on_one_document_goes_on_with_the_others(engine: Engine, fragile: Dispatcher) -> None:
+    tokenizer = fragile.models.open(MODEL).model.tokenizer
+    odd = tokenizer.backend_tokenizer.encode("日").ids[0]
+    break_on(fragile, lambda ids: bool((ids == odd).any()))
+    with engine.begin() as connection:
+        job_id = add_job(connection, [{"text": SHORT}, {"text": "日"}], model=MODEL)
+    fragile.answer_model(MODEL)
+    assert outcomes(engine, job_id) == [("done", None), ("failed", "measuring-failed")]
+    assert state_of(engine).state == "ready"
