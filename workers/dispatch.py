@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from sqlalchemy import Engine
 
-from attention.errors import HearkenError
+from attention.errors import HearkenError, ModelRefused
 from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, work_waits
 from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries, inquiries_wait
 from models.queries.queue.summary_claims import claim_summary
@@ -52,6 +52,19 @@ class Dispatcher:
         busy = self._claim(model_id, None) or busy
         if not busy and model_id == self.models.default_id and not self.models.is_open(model_id):
             self._load(model_id)
+        if self.models.is_refused(model_id) and not self.models.opened_any:
+            self._load_another()
+
+    @property
+    def useless(self) -> bool:
+        """Whether every model was refused before any could be opened, so that the worker's start has failed."""
+        return self.models.refused_all and not self.models.opened_any
+
+    def fail_what_waits(self) -> None:
+        """Fail all that waits for the models, with what each was refused for."""
+        for model_id in self.models.ids:
+            while self._inquiries(model_id) or self._claim(model_id, None):
+                pass
 
     def answer_summaries(self) -> None:
         """Make the files of comparisons that somebody waits for, then the summary of one comparison."""
@@ -161,6 +174,17 @@ class Dispatcher:
             self.models.open(model_id)
         except HearkenError as error:
             log.warning("the default model cannot be loaded: %s", error)
+
+    def _load_another(self) -> None:
+        """Where the first to be loaded was refused: find out whether any is left, and have that one loaded."""
+        for model_id in self.models.entries:
+            try:
+                self.models.open(model_id)
+            except ModelRefused:
+                continue  # told where it is found out
+            except HearkenError as error:
+                log.warning("the model %s cannot be loaded: %s", model_id, error)
+            return
 
 
 @cache

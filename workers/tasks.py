@@ -1,8 +1,8 @@
 """The two tasks: answering a wake-up, and sweeping. Imports no torch until a wake-up comes."""
 
-import workers.celery.lifetime  # noqa: F401 - connects the signals of a worker's start and end
 from models.queries.queue.outbox import model_of
 from workers.app import ANSWER, SWEEP, app, send_wakeup
+from workers.celery.lifetime import end_as_useless  # the import also connects the signals of a worker's start and end
 from workers.database import engine
 from workers.outbox import send_wakeups
 from workers.process import this_process
@@ -24,6 +24,9 @@ def answer(queue: str) -> None:
                 this_dispatcher().answer_summaries()
             else:
                 this_dispatcher().answer_model(model_id)
+                if this_dispatcher().useless:
+                    this_dispatcher().fail_what_waits()
+                    end_as_useless()
         finally:
             send_wakeups(engine())
 

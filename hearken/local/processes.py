@@ -38,9 +38,13 @@ def run_api(listening: int | None = None) -> None:
 
 
 def run_worker(name: str) -> None:
-    """Take work for every model of the models file, and summaries, until SIGTERM."""
+    """Take work for every model of the models file, and summaries, until SIGTERM.
+
+    Raises `StartRefused` where none of the models can be measured.
+    """
     from models.queries.queue.outbox import queue_of
     from workers.app import app
+    from workers.celery.lifetime import was_useless
 
     entries = refuse_bad_models_file(settings().models, here=True)
     queues = [*(queue_of(entry.id) for entry in entries), queue_of(None)]
@@ -55,6 +59,18 @@ def run_worker(name: str) -> None:
             "--without-heartbeat",  # ours is in the database; Celery's stops the loop while the broker is away
         ]
     )
+    if was_useless():
+        raise StartRefused(f"no model is left to serve: {_reasons(entries)}")
+
+
+def _reasons(entries: tuple[ModelEntry, ...]) -> str:
+    """Why each model of the models file was refused, as the database has it."""
+    from models.queries.reading.model_status import model_rows
+    from workers.database import engine
+
+    with engine().connect() as connection:
+        rows = model_rows(connection)
+    return "; ".join(f"{entry.id}: {rows[entry.id].message}" for entry in entries)
 
 
 def run_beat() -> None:

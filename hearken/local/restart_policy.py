@@ -17,26 +17,36 @@ HEALTHY_SECONDS = 60.0
 
 @dataclass(slots=True)
 class SupervisedChild:
-    """A child that `start` starts and whose end `poll` reports as an exit status. `deaths` counts those in a row."""
+    """A child that `start` starts and whose end `poll` reports as an exit status. `deaths` counts those in a row.
+
+    Where its first life ends with `refusal`, it cannot start at all: it is `refused` and not started again.
+    """
 
     name: str
     start: Callable[[], object]
     poll: Callable[[], int | None]
+    refusal: int | None = None
     started: float = 0.0
     deaths: int = 0
     restart_at: float | None = None
+    refused: bool = False
+    _starts: int = 0
 
     def begin(self) -> None:
         """Start it for the first time. Raises what `start` raises."""
         self.start()
         self.started = time.monotonic()
+        self._starts += 1
 
     def supervise(self) -> None:
         """Check once: note that it died, or start it again when the pause after that is over."""
         now = time.monotonic()
+        if self.refused:
+            return
         if self.restart_at is None:
             status = self.poll()
-            if status is not None:
+            self.refused = status is not None and status == self.refusal and self._starts == 1
+            if status is not None and not self.refused:
                 self._note_death(now, f"ended with status {status}")
         elif now >= self.restart_at:
             self.restart_at = None

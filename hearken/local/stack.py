@@ -4,6 +4,7 @@ Its parts are the same commands that a cluster runs one by one (`hearken api`, `
 guard, so a kill of this process takes all of them along.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -20,13 +21,18 @@ from typing import Self
 
 import httpx
 
-from hearken.errors import StackFailed
+from hearken.errors import StackFailed, StartRefused
 from hearken.local import PostgresServer, RedisServer
 from hearken.local.data_folder import FolderLock, lock_facts, make_folder, new_private_folder
 from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
 from hearken.local.processes import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
 from hearken.local.restart_policy import SupervisedChild
 from models.settings import settings
+
+log = logging.getLogger(__name__)
+
+START_REFUSED = 2
+"""Exit status of a command of ours that cannot start at all; its last line says why."""
 
 _LOCK = "hearken.lock"
 _LARGEST_LOG_BYTES = 16 << 20
@@ -97,9 +103,15 @@ class Stack:
         return self.url
 
     def supervise(self) -> None:
-        """Start again what died, after a pause that doubles with each death in a row."""
+        """Start again what died, after a pause that doubles with each death in a row.
+
+        Raises `StartRefused` where a part of ours cannot start at all: no model is left to serve, say.
+        """
         for child in self._children:
             child.supervise()
+            if child.refused:
+                _, _, reason = self._last_line(child.name).rpartition("hearken: ")
+                raise StartRefused(reason)
 
     def stop(self) -> None:
         """Stop the parts at once, then their servers. Work under way goes back to the queue. Safe to repeat."""
@@ -140,8 +152,11 @@ class Stack:
         self.stop()
 
     def _supervise(self) -> None:
-        while not self._leaving.wait(_SUPERVISE_SECONDS):
-            self.supervise()
+        try:
+            while not self._leaving.wait(_SUPERVISE_SECONDS):
+                self.supervise()
+        except StartRefused as error:  # what waits for an answer has been told
+            log.error("%s", error)
 
     def _claim(self) -> None:
         """Everything that can refuse a start without having started anything."""
@@ -175,7 +190,7 @@ class Stack:
             self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
         self._parts.append(_Part("beat", ("beat",), 3))
         for part in self._parts:
-            child = SupervisedChild(part.name, partial(self._start_part, part), partial(_status, part))
+            child = SupervisedChild(part.name, partial(self._start_part, part), partial(_status, part), START_REFUSED)
             try:
                 child.begin()
             except CommandNotStarted as error:

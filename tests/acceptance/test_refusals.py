@@ -1,13 +1,16 @@
 """A start that cannot be: one clear line on stderr, exit status 2, and nothing half started."""
 
+import json
 import os
 import socket
 from pathlib import Path
 
-from serving import refused, sockets, temporary_place
+from serving import Serving, refused, sockets, temporary_place
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
+from tiny_models import tiny_model
 
+from hearken.client import Client
 from hearken.local import PostgresServer
 from migrations.run import upgrade
 
@@ -74,6 +77,32 @@ def test_a_models_file_with_a_fault_is_refused_with_the_fault(folder: Path) -> N
     assert not (folder / "data").exists()
 
 
+def test_where_no_model_is_left_the_start_ends_with_the_reason_of_each(folder: Path) -> None:
+    models = _models_file(folder, lacking="llama", without_weights="bert")
+    answer = refused(
+        "serve", "--data-dir", folder / "data", "--models", models, "--port", "0", **temporary_place(folder)
+    )
+    assert answer[0] == 2, answer[1]
+    last = answer[1].splitlines()[-1]
+    assert last.startswith("hearken: no model is left to serve: lacking: ")
+    assert "layers.2.input_layernorm.weight" in last
+    assert "; without_weights: " in last
+    assert "no model.safetensors" in last
+    assert sockets(folder) == []
+
+
+def test_where_the_default_model_is_refused_the_next_is_loaded_and_served(folder: Path) -> None:
+    models = _models_file(folder, lacking="llama", whole="bert")
+    running = Serving(folder / "data", "--models", str(models))
+    try:
+        with Client(running.url, timeout=60) as client:
+            assert client.analyze("Are you coming to the lake tonight?", model="whole").model.id == "whole"
+            states = {model.id: (model.state, model.reason) for model in client.models()}
+    finally:
+        running.end()
+    assert states == {"lacking": ("refused", "model-incomplete"), "whole": ("ready", None)}
+
+
 def test_migrating_an_unreachable_database_says_so() -> None:
     answer = refused("migrate", HEARKEN_DATABASE_URL="postgresql+psycopg://nobody@/none?host=/nonexistent")
     assert_one_line(answer, "the database cannot be reached")
@@ -91,3 +120,18 @@ def _set_revision(url: str, revision: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("alter table alembic_version alter column version_num type text"))
         connection.execute(text("update alembic_version set version_num = :revision"), {"revision": revision})
+
+
+def _models_file(folder: Path, **families: str) -> Path:
+    """A models file of small models: one `lacking` a layer, one `without_weights`, others whole."""
+    lines = []
+    for name, family in families.items():
+        made = tiny_model(folder / name, family)
+        if name == "lacking":
+            settings = json.loads((made / "config.json").read_text())
+            (made / "config.json").write_text(json.dumps(settings | {"num_hidden_layers": 3}))
+        elif name == "without_weights":
+            (made / "model.safetensors").unlink()
+        lines.append(f'[[model]]\nid = "{name}"\npath = "{made}"\n')
+    (folder / "models.toml").write_text("\n".join(lines))
+    return folder / "models.toml"

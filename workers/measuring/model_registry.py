@@ -125,6 +125,20 @@ class ModelRegistry:
         """Whether the model is loaded."""
         return model_id in self._cache.loaded
 
+    def is_refused(self, model_id: str) -> bool:
+        """Whether this process has found that the model cannot be measured."""
+        return model_id in self._refused
+
+    @property
+    def opened_any(self) -> bool:
+        """Whether any model could be opened since the process began, loaded still or not."""
+        return bool(self._versions)
+
+    @property
+    def refused_all(self) -> bool:
+        """Whether none of the models file can be measured."""
+        return self._refused.keys() >= self.entries.keys()
+
     def open(self, model_id: str) -> LoadedModel:
         """The loaded model. Raises ModelRefused or ModelUnavailable, which is then also stored in the table `model`."""
         if model_id in self._refused:

@@ -72,3 +72,32 @@ def test_a_network_that_fails_on_one_document_goes_on_with_the_others(engine: En
     fragile.answer_model(MODEL)
     assert outcomes(engine, job_id) == [("done", None), ("failed", "measuring-failed")]
     assert state_of(engine).state == "ready"
+
+
+def test_where_every_model_is_refused_what_waits_fails_and_the_worker_is_useless(
+    engine: Engine, celery_broker: str, tmp_path: Path
+) -> None:
+    del celery_broker
+    entries = (
+        ModelEntry(id="first", path=tiny_model(tmp_path / "first", "qwen2"), default=True),
+        ModelEntry(id="second", path=tiny_model(tmp_path / "second", "qwen2")),
+    )
+    for entry in entries:
+        assert entry.path is not None
+        (entry.path / "model.safetensors").unlink()
+    worker = Dispatcher(WorkerProcess(engine, Settings(threads=1)), ModelRegistry(engine, entries, 4096), engine)
+    with engine.begin() as connection:
+        jobs = [add_job(connection, [{"text": SHORT}] * 2, model=entry.id) for entry in entries]
+    worker.answer_model("first")
+    assert worker.useless
+    worker.fail_what_waits()
+    assert [outcomes(engine, job_id) for job_id in jobs] == [[("failed", "model-unsafe-weights")] * 2] * 2
+
+
+def test_a_model_that_fails_after_others_were_served_ends_no_worker(engine: Engine, fragile: Dispatcher) -> None:
+    break_on(fragile, lambda ids: ids.shape[1] > 40)
+    with engine.begin() as connection:
+        add_job(connection, [{"text": LONG}], model=MODEL)
+    fragile.answer_model(MODEL)
+    assert state_of(engine).state == "refused"
+    assert not fragile.useless

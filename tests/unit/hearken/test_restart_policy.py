@@ -68,3 +68,21 @@ def test_a_start_that_is_refused_counts_as_a_death(clock: Clock) -> None:
     child.supervise()
     assert child.restart_at is None
     assert answers == []
+
+
+def test_a_child_whose_first_life_ends_with_a_refusal_is_not_started_again(clock: Clock) -> None:
+    begun: list[float] = []
+    child = SupervisedChild("part", start=lambda: begun.append(clock.now), poll=lambda: 2, refusal=2)
+    child.begin()
+    child.supervise()
+    clock.now += 60
+    child.supervise()
+    assert (child.refused, len(begun)) == (True, 1)
+
+
+def test_a_refusal_in_a_later_life_is_a_death_like_others(clock: Clock) -> None:
+    statuses = iter([137, 2, 2])
+    child = SupervisedChild("part", start=lambda: None, poll=lambda: next(statuses), refusal=2)
+    child.begin()
+    assert pauses(child, clock, 2) == [0.5, 1.0]
+    assert not child.refused
