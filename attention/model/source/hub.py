@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
 
 from attention.errors import HubUnreachable, IncompleteModel, RevisionMissing, UnsafeWeights
 from attention.model.checks.families import proven_family
+from attention.model.quantization.schemes import format_of
 from attention.model.weights import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -47,7 +48,8 @@ def hub_folder(name: str, revision: str | None) -> Path:
     The file list and the configuration are checked first, so a model that would be refused costs no download. Without a
     network, or with HF_HUB_OFFLINE, the answer comes within seconds.
 
-    Raises RevisionMissing, HubUnreachable, and what `configuration`, `proven_family` and `weight_files` raise.
+    Raises RevisionMissing, HubUnreachable, and what `configuration`, `proven_family`, `format_of` and
+    `weight_files` raise.
     """
     if not revision:
         raise RevisionMissing(
@@ -112,7 +114,9 @@ def _download(name: str, revision: str) -> Path:
         if SINGLE not in files and INDEX not in files:
             raise no_safe_weights(name, files)
         commit = found.sha or revision
-        proven_family(name, configuration(name, Path(hub.hf_hub_download(name, CONFIG, revision=commit)).parent))
+        stated = configuration(name, Path(hub.hf_hub_download(name, CONFIG, revision=commit)).parent)
+        proven_family(name, stated)
+        format_of(name, stated)
         for file in files:
             if "/" not in file and any(fnmatch(file, pattern) for pattern in NEEDED):
                 fetched = Path(hub.hf_hub_download(name, file, revision=commit))

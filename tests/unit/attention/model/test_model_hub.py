@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_models import tiny_model
 
-from attention.errors import FamilyNotProven, HubUnreachable, RevisionMissing, UnsafeWeights
+from attention.errors import FamilyNotProven, HubUnreachable, QuantizationUnknown, RevisionMissing, UnsafeWeights
 from attention.model.loading import open_model
 from attention.model.model import ModelSource
 from attention.model.source import hub
@@ -194,6 +194,14 @@ def test_a_family_that_is_not_proven_costs_its_configuration_alone(tiny_hub: Hub
     (tiny_hub.folder / "config.json").write_text(json.dumps(config | {"model_type": "bloom"}))
     with pytest.raises(FamilyNotProven, match="bloom"):
         open_model(SOURCE)
+    assert tiny_hub.fetched == ["config.json"]
+
+
+def test_weights_that_cannot_be_unpacked_cost_their_configuration_alone(tiny_hub: Hub) -> None:
+    config = json.loads((tiny_hub.folder / "config.json").read_text())
+    (tiny_hub.folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "aqlm"}}))
+    with pytest.raises(QuantizationUnknown, match="quantized by aqlm"):
+        open_model(ModelSource(id="tiny", hub="owner/tiny", revision=COMMIT))
     assert tiny_hub.fetched == ["config.json"]
 
 
