@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,24 @@ HINTS: Final = (
 NO_PLACE: Final = "the network that its configuration describes has no place for them; correct its configuration"
 
 
+@dataclass(frozen=True)
+class OfActivations:
+    """A stored tensor that says how quantized weights' inputs, outputs or cache are quantized; here they are not."""
+
+    tensor: Any
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.tensor[place]
+
+    def get_shape(self) -> list[int]:
+        """As slices of safetensors have it."""
+        return list(self.tensor.get_shape())
+
+    def get_dtype(self) -> str:
+        """As slices of safetensors have it."""
+        return str(self.tensor.get_dtype())
+
+
 @contextmanager
 def stored_tensors(model: str, files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """Every tensor of safetensors files by name, not yet read: slices that are valid while the context lasts.
@@ -91,7 +110,8 @@ def check_plain(model: str, stored: Mapping[str, Any]) -> None:
     found = [
         name
         for name, tensor in stored.items()
-        if LOW_PRECISION.fullmatch(tensor.get_dtype()) and not BUFFERS.match(name)
+        if LOW_PRECISION.fullmatch(tensor.get_dtype())
+        and not (BUFFERS.match(name) or isinstance(tensor, OfActivations))
     ]
     if found:
         raise QuantizationUnknown(
@@ -199,7 +219,7 @@ def harmless(model: str, stored: Mapping[str, Any], network: Any, dropped: Itera
 
 
 def _no_part(name: str, tensor: Any, network: Any, config: Any) -> bool:
-    if HEADS.match(name) or DRAFTS.match(name):
+    if HEADS.match(name) or DRAFTS.match(name) or isinstance(tensor, OfActivations):
         return True
     if BUFFERS.match(name):
         return not name.endswith("inv_freq") or _same_frequencies(tensor, network)

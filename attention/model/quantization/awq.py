@@ -8,7 +8,17 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from attention.model.quantization.packed import Found, Parts, nibbles, read, setting, weight_of
+from attention.errors import QuantizationUnknown
+from attention.model.quantization.packed import (
+    Found,
+    Parts,
+    groups_in_turn,
+    nibbles,
+    read,
+    scaled_in_groups,
+    setting,
+    weight_of,
+)
 
 ORDER: Final = (0, 2, 4, 6, 1, 3, 5, 7)
 """Which of eight columns each four bits of a number hold, lowest first."""
@@ -25,8 +35,11 @@ class Awq:
     def __init__(self, model: str, config: Mapping[str, Any]) -> None:
         bits = config.get("bits", config.get("w_bit", 4))
         setting({"bits": bits}, "bits", (4,), model)
-        version = str(config.get("version", "gemm")).lower()
-        setting({"version": version}, "version", ("gemm",), model)
+        for name in ("version", "format", "checkpoint_format"):  # names that it went by in turn
+            setting({name: str(config.get(name) or "gemm").lower()}, name, ("gemm",), model)
+        if str(config.get("backend")).lower() == "llm-awq":
+            raise QuantizationUnknown(f"the weights of {model} are in the layout of llm-awq, which cannot be read")
+        self.model = model
         size = config.get("group_size", config.get("q_group_size", 128))
         self.group = size if isinstance(size, int) and size > 0 else None
         self.settings = f"awq 4 bits gemm groups of {self.group}"
@@ -36,8 +49,9 @@ class Awq:
 
     def weight(self, module: Parts) -> Tensor:
         q, zeros = _columns(read(module["qweight"])), _columns(read(module["qzeros"]))  # (in, out), (groups, out)
-        group = torch.arange(q.shape[0]) // (self.group or q.shape[0])
-        return (read(module["scales"]).float()[group] * (q - zeros[group])).T.contiguous()  # (out, in)
+        scales = read(module["scales"])  # (groups, out)
+        group = groups_in_turn(len(q), len(scales), self.group, self.model)
+        return scaled_in_groups(q, zeros, scales, group, self.model)
 
 
 def _columns(packed: Tensor) -> Tensor:

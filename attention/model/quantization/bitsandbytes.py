@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from attention.errors import QuantizationUnknown
-from attention.model.quantization.packed import Found, Parts, read, weight_of
+from attention.model.quantization.packed import Found, Parts, low_precision, read, weight_of
 
 STATE: Final = "weight.quant_state.bitsandbytes__"
 KINDS: Final = ("nf4", "fp4")
+BY_ROWS: Final = 0
+"""The `weight_format` of plain rows; others are orders that kernels of older GPUs wanted."""
 
 
 class FourBits:
@@ -42,7 +44,7 @@ class FourBits:
             raise QuantizationUnknown(
                 f"the weights of {self.model} are in 4 bits of the kind {part}, which is not known"
             )
-        packed = read(module["weight"]).flatten().to(torch.uint8)
+        packed = read(module["weight"]).flatten().view(torch.uint8)  # whatever type the bytes were stored as
         codes = torch.stack([packed >> 4, packed & 15], -1).flatten().long()
         numbers = int(torch.Size(state["shape"]).numel())
         values = read(module["weight.quant_map"]).float()[codes[:numbers]]
@@ -62,10 +64,13 @@ class EightBits:
     settings = "bitsandbytes 8 bits"
 
     def __init__(self, model: str, config: Mapping[str, Any]) -> None:
-        del model, config
+        self.model = model
+        del config  # there is nothing to set
 
     def parts_of(self, module: Parts) -> Found:
         return weight_of({"weight", "SCB", "weight_format"} & module.keys() if "SCB" in module else ())
 
     def weight(self, module: Parts) -> Tensor:
-        return read(module["weight"]).float() * read(module["SCB"]).float()[:, None] / 127
+        if "weight_format" in module and int(read(module["weight_format"])) != BY_ROWS:
+            raise QuantizationUnknown(f"the weights of {self.model} are in 8 bits in the order of one GPU's kernels")
+        return low_precision(module, self.model).float() * read(module["SCB"]).float()[:, None] / 127

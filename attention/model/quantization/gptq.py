@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from attention.model.quantization.packed import Found, Parts, nibbles, read, setting, weight_of
+from attention.errors import QuantizationUnknown
+from attention.model.quantization.packed import (
+    Found,
+    Parts,
+    groups_in_turn,
+    nibbles,
+    read,
+    scaled_in_groups,
+    setting,
+    weight_of,
+)
 
 
 class Gptq:
@@ -22,7 +31,10 @@ class Gptq:
 
     def __init__(self, model: str, config: Mapping[str, Any]) -> None:
         self.bits = setting(config, "bits", (4, 8), model)
-        form = setting(config, "checkpoint_format", ("gptq", "gptq_v2"), model, "gptq")
+        self.model = model
+        stated = config.get("checkpoint_format") or config.get("format") or "gptq"  # an older and a newer name
+        form = setting({"checkpoint_format": stated}, "checkpoint_format", ("gptq", "gptq_v2"), model)
+        self.ordered = bool(config.get("desc_act"))
         self.zero = 0 if form == "gptq_v2" else 1
         size = config.get("group_size", -1)
         self.group = size if isinstance(size, int) and size > 0 else None
@@ -35,9 +47,14 @@ class Gptq:
         q = nibbles(read(module["qweight"]), self.bits)  # (in / p, out, p)
         q = q.transpose(1, 2).reshape(-1, q.shape[1])  # (in, out)
         zeros = nibbles(read(module["qzeros"]), self.bits).flatten(1)[:, : q.shape[1]] + self.zero  # (groups, out)
-        scales = read(module["scales"]).float()  # (groups, out)
+        scales = read(module["scales"])  # (groups, out)
         if "g_idx" in module:
             group = read(module["g_idx"]).long()  # (in,)
+        elif self.ordered and len(scales) > 1:
+            raise QuantizationUnknown(
+                f"the weights of {self.model} are in groups by act-order (desc_act), and nothing says which input "
+                "is in which (g_idx)"
+            )
         else:
-            group = torch.arange(q.shape[0]) // (self.group or q.shape[0])
-        return (scales[group] * (q - zeros[group])).T.contiguous()  # (out, in)
+            group = groups_in_turn(len(q), len(scales), self.group, self.model)
+        return scaled_in_groups(q, zeros, scales, group, self.model)

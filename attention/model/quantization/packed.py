@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
 
 from attention.errors import QuantizationUnknown
+from attention.model.tensors import OfActivations
+
+ACTIVATIONS: Final = re.compile(
+    r"(?:input|output|activation)_(?:scale|zero_point)|input_scale_ub|(?:[kqv]|kv|prob_output)_scale"
+)
+"""Parts that say how what goes in, out or into a cache is quantized."""
 
 Parts = Mapping[str, Any]
 """The stored tensors of one module by their part's name, not yet read: `qweight`, `scales`."""
@@ -50,22 +57,33 @@ class Unpacked:
         return "F32"
 
 
+def packs(form: Format, stored: Mapping[str, Any]) -> bool:
+    """Whether any of the stored tensors are packed in this format."""
+    return any(form.parts_of(parts) for parts in _modules(stored).values())
+
+
 def unpacked(form: Format, stored: Mapping[str, Any]) -> dict[str, Any]:
     """The stored tensors by name, with every packed module's in one weight."""
-    modules: dict[str, dict[str, Any]] = {}
-    for name, tensor in stored.items():
-        module, part = _module_and_part(name, stored)
-        modules.setdefault(module, {})[part] = tensor
     found: dict[str, Any] = {}
-    for module, parts in modules.items():
+    for module, parts in _modules(stored).items():
         used: set[str] = set()
         for weight, own in form.parts_of(parts).items():
             used |= own
             found[f"{module}.{weight}"] = Unpacked(_weight_of(form, {part: parts[part] for part in own}))
         for part, tensor in parts.items():
             if part not in used:
-                found[f"{module}.{part}" if module else part] = tensor
+                found[f"{module}.{part}" if module else part] = (
+                    OfActivations(tensor) if ACTIVATIONS.fullmatch(part) else tensor
+                )
     return found
+
+
+def _modules(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    modules: dict[str, dict[str, Any]] = {}
+    for name, tensor in stored.items():
+        module, part = _module_and_part(name, stored)
+        modules.setdefault(module, {})[part] = tensor
+    return modules
 
 
 def _module_and_part(name: str, stored: Mapping[str, Any]) -> tuple[str, str]:
@@ -91,6 +109,50 @@ def read(tensor: Any) -> Tensor:
     """A stored tensor's values."""
     values: Tensor = tensor[...]
     return values
+
+
+def low_precision(module: Parts, model: str) -> Tensor:
+    """A module's weight as it is stored, in 8 bits each.
+
+    Raises QuantizationUnknown for a wider one: it may be multiplied with the scales beside it already.
+    """
+    stored = read(module["weight"])
+    if stored.element_size() > 1:
+        raise QuantizationUnknown(
+            f"the weights of {model} have scales beside them and are stored as {stored.dtype}, which tells not whether "
+            "the scales are in them already; save the model anew, plain or quantized"
+        )
+    return stored
+
+
+def scaled_in_groups(q: Tensor, zeros: Tensor, scales: Tensor, group: Tensor, model: str) -> Tensor:
+    """scales[g(i), o] (q[i, o] - zeros[g(i), o]), turned to (out, in), of whole numbers (in, out).
+
+    `zeros` and `scales` are (groups, out), `group` says of which one each input is. Raises QuantizationUnknown where
+    they do not fit each other.
+    """
+    wanted = torch.Size((len(scales), q.shape[1]))
+    fits = zeros.shape == scales.shape == wanted and len(group) == len(q)
+    if not fits or int(group.min()) < 0 or int(group.max()) >= len(scales):
+        raise QuantizationUnknown(
+            f"the weights of {model} have {len(scales)} groups of scales for {len(q)} inputs, which do not fit its "
+            "configuration (bits, group_size)"
+        )
+    return (scales.float()[group] * (q - zeros[group])).T.contiguous()
+
+
+def groups_in_turn(inputs: int, groups: int, size: int | None, model: str) -> Tensor:
+    """The group of each input (in,), where groups of `size` follow each other; None is one group for all.
+
+    Raises QuantizationUnknown where the weights have another number of groups.
+    """
+    each = size or inputs
+    if -(-inputs // each) != groups:
+        raise QuantizationUnknown(
+            f"the weights of {model} have {groups} groups of scales for {inputs} inputs, where its configuration says "
+            f"{each} inputs to a group (group_size)"
+        )
+    return torch.arange(inputs) // each
 
 
 def nibbles(packed: Tensor, bits: int) -> Tensor:

@@ -38,7 +38,7 @@ def format_of(model: str, config: Mapping[str, Any]) -> Format | None:
         return None
     if not isinstance(stated, Mapping):
         raise QuantizationUnknown(f"the configuration of {model} does not say how its weights are quantized")
-    method = str(stated.get("quant_method") or "")
+    method = str(stated.get("quant_method") or _unnamed(config, stated))
     if stated.get("load_in_4bit") or stated.get("_load_in_4bit"):
         return FourBits(model, stated)
     if stated.get("load_in_8bit") or stated.get("_load_in_8bit"):
@@ -49,3 +49,8 @@ def format_of(model: str, config: Mapping[str, Any]) -> Format | None:
             f"serve the model from plain weights (read are bitsandbytes, {', '.join(FORMATS)})"
         )
     return FORMATS[method](model, stated)
+
+
+def _unnamed(config: Mapping[str, Any], stated: Mapping[str, Any]) -> str:
+    """The method of settings that do not name it. Only compressed-tensors ever wrote `compression_config`."""
+    return "compressed-tensors" if stated is config.get("compression_config") and "config_groups" in stated else ""

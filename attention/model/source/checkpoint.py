@@ -23,7 +23,7 @@ from attention.model.gguf.settings import check_settings, known_architecture
 from attention.model.gguf.tokenizer import gguf_tokenizer
 from attention.model.gguf.weights import apply_rotary_factors, gguf_tensors
 from attention.model.network import check_sizes, reason_of
-from attention.model.quantization.packed import Format, unpacked
+from attention.model.quantization.packed import Format, packs, unpacked
 from attention.model.quantization.schemes import format_of
 from attention.model.tensors import check_plain, stored_tensors, under_own_names
 from attention.model.weights import CONFIG, configuration, count_unpacked, count_weights, files_digest, weight_files
@@ -94,9 +94,18 @@ class SafetensorsCheckpoint:
         return files_digest(self.files)
 
     @cached_property
-    def format(self) -> Format | None:
-        """The format that the weights are packed in, as config.json says."""
+    def named_format(self) -> Format | None:
+        """The format that config.json names."""
         return format_of(self.model, self.stated)
+
+    @cached_property
+    def format(self) -> Format | None:
+        """The format that the weights are packed in, as config.json says; None where none of them is."""
+        named = self.named_format
+        if named is None:
+            return None
+        with stored_tensors(self.model, self.files) as stored:
+            return named if packs(named, stored) else None
 
     @property
     def digest(self) -> str:
@@ -152,8 +161,10 @@ class SafetensorsCheckpoint:
         return tokenizer  # type: ignore[no-any-return]
 
     def notes(self, tokenizer: FastTokenizer) -> Iterator[str]:
-        """Where the tokenizer's settings differ from what it does."""
+        """Where the tokenizer's settings differ from what it does, and the configuration from the weights."""
         yield from differing_settings(self.folder, tokenizer)
+        if self.named_format is not None and self.format is None:
+            yield f"Its configuration names {self.named_format.name}, but its weights are plain and read as they are."
 
     @contextmanager
     def tensors(self, outline: nn.Module, dtype: torch.dtype) -> Iterator[dict[str, Any]]:

@@ -169,19 +169,22 @@ BY_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
         "nf4": FOUR,
         "fp4": FOUR,
         "nf4 nested": FOUR,
+        "nf4 nested bfloat16": FOUR,
         "int8": {"quant_method": "bitsandbytes", "load_in_8bit": True},
     },
     "compressed-tensors": {
         f"{form} {bits} {strategy}": {
             "quant_method": "compressed-tensors",
             "format": form,
-            "config_groups": {"group_0": {"weights": {"num_bits": bits, "strategy": strategy}}},
+            "config_groups": {"group_0": {"weights": {"num_bits": bits, "strategy": strategy.split(" ")[0]}}},
         }
         for form, bits, strategy in (
             ("pack-quantized", 4, "group"),
             ("pack-quantized", 8, "channel"),
             ("int-quantized", 8, "channel"),
             ("float-quantized", 8, "channel"),
+            ("pack-quantized", 4, "group asymmetric"),
+            ("int-quantized", 8, "channel asymmetric"),
         )
     },
 }
@@ -216,6 +219,18 @@ UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "a packed form that is not known": (
         {"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}, "format = nvfp4-pack-quantized"
     ),
+    "weights transformed while they are used": (
+        {
+            "quant_method": "compressed-tensors",
+            "format": "float-quantized",
+            "transform_config": {"config_groups": {"R3": {"type": "hadamard"}}},
+        },
+        "transform_config",
+    ),
+    "awq of llm-awq": ({"quant_method": "awq", "bits": 4, "version": "gemm", "backend": "llm-awq"}, "llm-awq"),
+    "awq in another order, by its newer name": ({"quant_method": "awq", "bits": 4, "format": "gemv"}, "format = gemv"),
+    "gptq for one kernel": ({"quant_method": "gptq", "bits": 4, "format": "marlin"}, "checkpoint_format = marlin"),
+    "blocks of no shape": ({"quant_method": "fp8", "weight_block_size": 128}, "blocks of 128"),
     "no object": ([4], "does not say how"),  # type: ignore[dict-item]
 }  # fmt: skip
 
@@ -248,3 +263,154 @@ def test_weights_of_low_precision_without_a_scheme_are_refused(dtype: torch.dtyp
     edit_weights(tmp_path, lambda own: {n: t.to(dtype) if "q_proj" in n else t for n, t in own.items()})
     with pytest.raises(errors.QuantizationUnknown, match=r"2 weights of low precision, .*layers\.0\.self_attn\.q_proj"):
         open_model(source)
+
+
+def one(parts: dict[str, Tensor], config: dict[str, Any], place: str = "quantization_config") -> Tensor:
+    """The weight that the parts of one module make under a configuration."""
+    form = format_of("tiny", {place: config})
+    assert form is not None
+    weight: Tensor = unpacked(form, {f"layers.0.q_proj.{part}": tensor for part, tensor in parts.items()})[
+        "layers.0.q_proj.weight"
+    ][...]
+    return weight
+
+
+def drawn() -> Tensor:
+    return torch.randn(96, 64, generator=torch.Generator().manual_seed(0)) * 0.1
+
+
+def int8() -> dict[str, Tensor]:
+    return {"weight": (drawn() * 100).round().to(torch.int8), "SCB": torch.full((96,), 1.27)}
+
+
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 16}
+INT8 = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+COMPRESSED = BY_PACKAGES["compressed-tensors"]["float-quantized 8 channel"]
+MISFITS: dict[str, tuple[Callable[[], dict[str, Tensor]], dict[str, Any], str]] = {
+    "gptq in groups of another size": (
+        lambda: {part: t for part, t in packing.gptq(drawn(), 4, 16)[0].items() if part != "g_idx"},
+        GPTQ | {"group_size": 32},
+        "4 groups of scales for 64 inputs, where its configuration says 32",
+    ),
+    "gptq by act-order, without the order": (
+        lambda: {part: t for part, t in packing.gptq(drawn(), 4, 16)[0].items() if part != "g_idx"},
+        GPTQ | {"desc_act": True},
+        "g_idx",
+    ),
+    "gptq with a group that is not there": (
+        lambda: (parts := packing.gptq(drawn(), 4, 16)[0]) | {"g_idx": parts["g_idx"] - 1}, GPTQ, "do not fit"
+    ),
+    "gptq in other bits than are said": (lambda: packing.gptq(drawn(), 8, 16)[0], GPTQ, "do not fit"),
+    "awq in groups of another size": (
+        lambda: packing.awq(drawn(), 16)[0], {"quant_method": "awq", "bits": 4}, "says 128 inputs to a group"
+    ),
+    "fp8 in blocks of another size": (
+        lambda: packing.float8_blocks(drawn(), 16)[0],
+        {"quant_method": "fp8", "weight_block_size": [24, 24]},
+        r"scales of the shape \(6, 4\)",
+    ),
+    "fp8 in blocks that are not said": (
+        lambda: packing.float8_blocks(drawn(), 16)[0], {"quant_method": "fp8"}, r"scales of the shape \(6, 4\)"
+    ),
+    "fp8 that is plain already": (
+        lambda: packing.float8_blocks(drawn(), 16)[0] | {"weight": drawn().bfloat16()},
+        {"quant_method": "fp8", "weight_block_size": [16, 16]},
+        "stored as torch.bfloat16",
+    ),
+    "int8 that is plain already": (lambda: int8() | {"weight": drawn()}, INT8, "stored as torch.float32"),
+    "int8 in a kernel's order": (
+        lambda: int8() | {"weight_format": torch.tensor(2, dtype=torch.uint8)}, INT8, "order of one GPU's kernels"
+    ),
+    "compressed-tensors that are plain already": (
+        lambda: {"weight": drawn(), "weight_scale": torch.ones(96, 1)}, COMPRESSED, "stored as torch.float32"
+    ),
+    "compressed-tensors with a group that is not there": (
+        lambda: {
+            "weight": int8()["weight"],
+            "weight_scale": torch.ones(96, 2),
+            "weight_g_idx": torch.arange(64) // 16,
+        },
+        BY_PACKAGES["compressed-tensors"]["int-quantized 8 channel"],
+        "weight_g_idx",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+def test_parts_that_do_not_fit_what_is_said_of_them_are_refused(kind: str) -> None:
+    parts, config, match = MISFITS[kind]
+    with pytest.raises(errors.QuantizationUnknown, match=match):
+        one(parts(), config)
+
+
+def test_the_version_of_gptq_is_read_under_its_newer_name() -> None:
+    parts, meant = packing.gptq(drawn(), 4, 16, version=2)
+    torch.testing.assert_close(one(parts, GPTQ | {"format": "gptq_v2"}), meant)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("form", ["int-quantized", "pack-quantized"])
+def test_compressed_tensors_in_groups_by_act_order(form: str, ordered: bool) -> None:
+    drawing = torch.Generator().manual_seed(0)
+    q = torch.randint(-8, 8, (96, 64), generator=drawing)
+    scale, zero = torch.rand(96, 2, generator=drawing), torch.randint(-8, 8, (96, 2), generator=drawing)
+    group = torch.randperm(64, generator=drawing) // 32 if ordered else torch.arange(64) // 32
+    meant = torch.tensor(
+        [[float(q[o, i] - zero[o, g]) * float(scale[o, g]) for i, g in enumerate(group.tolist())] for o in range(96)]
+    )
+    if form == "pack-quantized":
+        parts = {
+            "weight_packed": packing.along_columns((q + 8).numpy(), 4),
+            "weight_zero_point": packing.along_rows((zero + 8).numpy(), 4),
+            "weight_shape": torch.tensor([96, 64]),
+        }
+    else:
+        parts = {"weight": q.to(torch.int8), "weight_zero_point": zero.to(torch.int8)}
+    parts |= {"weight_scale": scale, "weight_g_idx": (group if ordered else torch.full((64,), -1)).int()}
+    config = {
+        "quant_method": "compressed-tensors",
+        "format": form,
+        "config_groups": {"group_0": {"weights": {"num_bits": 4, "strategy": "group", "group_size": 32}}},
+    }
+    torch.testing.assert_close(one(parts, config), meant)
+
+
+def test_settings_that_only_compressed_tensors_writes_need_no_method() -> None:
+    config = {name: value for name, value in COMPRESSED.items() if name != "quant_method"}
+    scale = torch.full((96, 1), 0.01)
+    low = (drawn() / scale).to(torch.float8_e4m3fn)
+    found = one({"weight": low, "weight_scale": scale}, config, "compression_config")
+    torch.testing.assert_close(found, low.float() * scale)
+
+
+def test_scales_of_what_goes_in_are_shown_as_having_no_part(tmp_path: Path) -> None:
+    pack, config = PACKED["fp8 in blocks"]
+
+    def with_scales_of_inputs(weight: Tensor) -> Packed:
+        parts, meant = pack(weight)
+        return parts | {"input_scale": torch.ones(1), "input_zero_point": torch.zeros(1, dtype=torch.int8)}, meant
+
+    source = packed(tmp_path, with_scales_of_inputs, quantization_config=config)
+    edit_weights(tmp_path, lambda own: own | {"layers.0.self_attn.k_scale": torch.ones(1)})
+    model = open_model(source)
+    assert_measures(model, network_of(tmp_path))
+    assert "layers.*.self_attn.q_proj.input_scale" in model.facts.ignored_tensors
+    assert "layers.*.self_attn.k_scale" in model.facts.ignored_tensors
+
+
+def test_scales_beside_plain_weights_may_be_the_networks_own(tmp_path: Path) -> None:
+    source = llama(tmp_path)
+    edit_weights(tmp_path, lambda own: own | {"layers.0.self_attn.k_scale": torch.ones(1)})
+    with pytest.raises(errors.WeightsWithoutPlace, match="k_scale"):
+        open_model(source)
+
+
+def test_plain_weights_under_the_name_of_a_format_are_not_called_quantized(tmp_path: Path) -> None:
+    source = llama(tmp_path)
+    plain = weights_digest(source)
+    edit_config(tmp_path, quantization_config=FOUR)
+    model = open_model(source)
+    assert model.facts.quantization is None
+    assert model.facts.weights_sha256 == plain
+    assert "its weights are plain" in " ".join(model.facts.notes)
+    assert_measures(model, network_of(tmp_path))
