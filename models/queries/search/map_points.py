@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, text
 
+from models.queries.search.stored_vectors import cosine_distance, point_parameters
 from models.tables import analysis, comparison, document
 
 _POINTS = """
@@ -21,16 +22,16 @@ _POSITIONS = (
     "SELECT array_agg(point.x ORDER BY point.place), array_agg(point.y ORDER BY point.place)" + _POINTS + _DRAWN
 )
 _NEAREST = (
-    'SELECT point.analysis_id, point."group", point.x, point.y, point.place - 1 AS row,'
-    " 1 - (embedding.embedding <=> CAST(:vector AS vector)) AS similarity"
+    'WITH near AS (SELECT point.analysis_id, point."group", point.x, point.y, point.place - 1 AS row,'
+    " {distance} AS distance"
     + _POINTS
     + """
     JOIN analysis ON analysis.id = point.analysis_id
     JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
 """
     + _DRAWN
-    + " AND embedding.version_key = :version_key"
-    " ORDER BY embedding.embedding <=> CAST(:vector AS vector), point.place LIMIT :k"
+    + " AND embedding.version_key = :version_key ORDER BY distance, point.place LIMIT :k) "
+    "SELECT *, 1 - distance AS similarity FROM near ORDER BY distance, row"
 )
 
 
@@ -64,8 +65,9 @@ def nearest_points(
 
     `row` counts the map's points from 0, in its own order.
     """
+    statement = text(_NEAREST.format(distance=cosine_distance("embedding", len(vector))))
     given = {"comparison_id": comparison_id, "version_key": version_key, "k": k}
-    return connection.execute(text(_NEAREST), {**given, "vector": str([*map(float, vector)])}).all()
+    return connection.execute(statement, {**given, **point_parameters(vector)}).all()
 
 
 def content_of_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> dict[str, Any] | None:

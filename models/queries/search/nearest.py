@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, bindparam, text
+from sqlalchemy import Connection, Row, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.queries.search.stored_vectors import cosine_distance, point_parameters, read_vector, vector_text
 from models.queries.search.vectors import VectorIndex
-from models.wide_vectors import WIDEST
+from models.tables import analysis, embedding
 
 EXACT_CANDIDATES = 10_000
 """Up to so many vectors are compared one by one, which takes a few milliseconds."""
@@ -94,7 +95,6 @@ _THROUGH_INDEX = (
     "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + " ORDER BY {approximate} LIMIT :candidates) "
     "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
 )
-_DISTANCE = "{space}::vector({dimension}) <=> CAST(:vector AS vector({dimension}))"
 _APPROXIMATE = {
     "vector": "({expression}) <=> CAST(:vector AS vector({dimension}))",
     "halfvec": "({expression}) <=> CAST(:vector AS halfvec({dimension}))",
@@ -106,34 +106,18 @@ def _statement(query: NearestQuery, template: str, *, candidates: int = 0) -> Te
     """The template filled from the index's definition, and never with anything that a client sent."""
     index = query.index
     approximate = ""
-    if index.kind == "array":
-        distance = _distance_of_arrays(index)
-    else:
-        distance = _DISTANCE.format(space=index.space, dimension=index.dimension)
+    if index.kind != "array":
         approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
     statement = template.format(
         space=index.space,
         turn=_TURN[index.space],
         predicate=index.predicate,
         conditions=_conditions(query.candidates),
-        distance=distance,
+        distance=cosine_distance(index.space, index.dimension),
         approximate=approximate,
         candidates=candidates,
     )
     return _bound(statement, query.candidates)
-
-
-def _slices(dimension: int) -> list[tuple[int, int]]:
-    """Bounds of the parts of a wide vector that pgvector's types hold, from 0."""
-    return [(start, min(dimension, start + WIDEST)) for start in range(0, dimension, WIDEST)]
-
-
-def _distance_of_arrays(index: VectorIndex) -> str:
-    """Cosine distance of a stored array from the point, a unit vector, as SQL: `<#>` is the negative inner product."""
-    parts = [f"({index.space}.wide[{start + 1}:{end}])::vector" for start, end in _slices(index.dimension)]
-    product = " + ".join(f"({part} <#> CAST(:vector_{number} AS vector))" for number, part in enumerate(parts))
-    square = " - ".join(f"({part} <#> {part})" for part in parts)
-    return f"1 + ({product}) / nullif(sqrt(greatest(-{square}, 0)), 0)"
 
 
 def _conditions(candidates: Candidates) -> str:
@@ -163,39 +147,21 @@ def _parameters(candidates: Candidates) -> dict[str, Any]:
 
 
 def _point(query: NearestQuery) -> dict[str, Any]:
-    if query.index.kind == "array":
-        slices = enumerate(_slices(query.index.dimension))
-        point = {f"vector_{number}": _written(query.vector[start:end]) for number, (start, end) in slices}
-        return {**_parameters(query.candidates), **point, "k": query.k}
     multiple = 1 if query.index.kind == "vector" else RERANKED
     return {
         **_parameters(query.candidates),
-        "vector": _written(query.vector),
+        **point_parameters(query.vector),
         "k": query.k,
         "candidates": query.k * multiple,
     }
 
 
-def _written(vector: Sequence[float]) -> str:
-    return "[" + ",".join(map(repr, vector)) + "]"
-
-
-_STORED = text(
-    "SELECT embedding.version_key, "
-    "coalesce(CAST(embedding.embedding AS text), CAST(embedding.wide AS text)) AS vector FROM embedding "
-    "JOIN analysis ON analysis.measurement_id = embedding.measurement_id "
-    "WHERE analysis.tenant_id = :tenant_id AND analysis.id = :analysis_id AND embedding.turn IS NULL"
-)
-
-
 def vector_of_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> tuple[int, list[float]] | None:
     """Version key and document vector of the tenant's analysis; None where there is no such analysis or vector."""
-    row = connection.execute(_STORED, {"tenant_id": tenant_id, "analysis_id": analysis_id}).one_or_none()
-    if row is None:
-        return None
-    return row.version_key, read_vector(row.vector)
-
-
-def read_vector(written: str) -> list[float]:
-    """A vector or an array as PostgreSQL writes them."""
-    return [float(value) for value in written.strip("[]{}").split(",")]
+    stored = (
+        select(embedding.c.version_key, vector_text(embedding, "embedding").label("vector"))
+        .join_from(embedding, analysis, analysis.c.measurement_id == embedding.c.measurement_id)
+        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id, embedding.c.turn.is_(None))
+    )
+    row = connection.execute(stored).one_or_none()
+    return None if row is None else (row.version_key, read_vector(row.vector))

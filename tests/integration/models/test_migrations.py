@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from migrations.run import DatabaseIsNewerError, alembic_config, upgrade
@@ -68,6 +69,46 @@ def test_first_windows_come_to_a_database_that_has_measurements_and_go_with_thei
         command.downgrade(config, "0001")
         assert connection.scalar(text("SELECT to_regclass('measurement_first_window')")) is None
         assert connection.scalar(text("SELECT sum(distance) FROM measurement")) == 2.5
+
+
+def test_vectors_that_exist_outlive_the_column_for_wide_ones_and_old_code_goes_on_writing(
+    empty_database_url: str,
+) -> None:
+    wide = "array_fill(0.5::real, ARRAY[16001])"
+    written_by_old_code = "INSERT INTO layer_embedding (measurement_id, layer, embedding) VALUES (1, {}, '[1,2]')"
+    written_wide = f"INSERT INTO layer_embedding (measurement_id, layer, wide) VALUES (1, {{}}, {wide})"
+    with create_engine(empty_database_url, poolclass=NullPool).begin() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        connection.execute(
+            text(
+                "WITH made AS (INSERT INTO model_version (model_id, revision, weights_sha256, dtype, dimension, facts) "
+                "VALUES ('m', 'r', 'w', 'float32', 2, '{}') RETURNING key), "
+                "measured AS (INSERT INTO measurement (tenant_id, work_key, version_key, definitions, tokens, "
+                "speakers, windows, truncated, left_out_rows) SELECT 'local', 'a', key, 'd', 9, '{}', 1, false, 0 "
+                "FROM made RETURNING id, version_key), "
+                "scale AS (INSERT INTO profile_scale (version_key, definition, means, deviations) "
+                "SELECT key, 'd', '{0,0}', '{1,1}' FROM made RETURNING key), "
+                "profiled AS (INSERT INTO profile (measurement_id, tenant_id, scale_key, profile) "
+                "SELECT id, 'local', key, '[5,6]' FROM measured, scale) "
+                "INSERT INTO embedding (tenant_id, measurement_id, version_key, embedding) "
+                "SELECT 'local', id, version_key, '[3,4]' FROM measured"
+            )
+        )
+        connection.execute(text(written_by_old_code.format(0)))
+        command.upgrade(config, "0006")
+        connection.execute(text(written_by_old_code.format(1)))
+        connection.execute(text(written_wide.format(2)))
+        with pytest.raises(IntegrityError, match="layer_embedding_one_vector_check"), connection.begin_nested():
+            connection.execute(text(f"UPDATE layer_embedding SET wide = {wide} WHERE layer = 0"))
+        command.downgrade(config, "0005")
+        with pytest.raises(IntegrityError, match="not-null"), connection.begin_nested():
+            connection.execute(text("UPDATE layer_embedding SET embedding = NULL WHERE layer = 0"))
+        left = "SELECT layer, embedding::text FROM layer_embedding ORDER BY layer"
+        assert [tuple(row) for row in connection.execute(text(left))] == [(0, "[1,2]"), (1, "[1,2]")]
+        both = "SELECT embedding::text, profile::text FROM embedding JOIN profile USING (measurement_id)"
+        assert tuple(connection.execute(text(both)).one()) == ("[3,4]", "[5,6]")
 
 
 def test_a_second_upgrade_changes_nothing(database_url: str) -> None:

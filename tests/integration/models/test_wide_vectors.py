@@ -72,9 +72,8 @@ def test_a_search_is_exact_and_says_so(
     else:
         index = VectorIndex(version, DIMENSION, "document" if space == "document" else "turn")
     point = np.random.default_rng(9).normal(size=DIMENSION)
-    point /= np.linalg.norm(point)
     known = vectors.astype(np.float64) * (-1 if space == "turn" else 1)
-    distance = 1 - known @ point / np.linalg.norm(known, axis=1)
+    distance = 1 - known @ point / np.linalg.norm(known, axis=1) / np.linalg.norm(point)
     with engine.begin() as connection:
         found, exact = nearest(connection, NearestQuery(Candidates(LOCAL_TENANT), index, point.tolist(), 5))
         elsewhere, _ = nearest(connection, NearestQuery(Candidates("nobody"), index, point.tolist(), 5))
