@@ -154,31 +154,36 @@ class ModelRegistry:
         self._tell(model_id, ModelState.REFUSED, refusal)
 
     def _open(self, model_id: str) -> None:
-        """Load a model and make ready everything that goes with it; only then is it said to be ready."""
+        """Load a model and make ready everything that goes with it; only then is it said to be ready.
+
+        Whatever fails on the way is the model's state, with its reason. Only where the database is away there is nobody
+        to tell, and its error is raised: that is no fault of the model.
+        """
         self._tell(model_id, ModelState.LOADING)
         try:
             self._source(model_id)  # says what to install where a packaged model is missing
             model = self._cache.model(model_id)
-            self._versions[model_id] = self._prepared(model_id, model)
+            version = self._prepared(model_id, model)
+            if not model_id.endswith(UNTRAINED):
+                with self.engine.begin() as connection:
+                    set_model_ready(connection, model_id, asdict(model.facts))
         except ModelRefused as refusal:
             self.refuse(model_id, refusal)
             raise
         except ModelUnavailable as absence:
             self._forget(model_id, absence)
             raise
-        except (OperationalError, InterfaceError):  # the database is away, which is no fault of the model
-            self._cache.drop(model_id)
-            raise
         except Exception as error:
+            if _database_is_away(error):
+                self._cache.drop(model_id)
+                raise
             log.exception("model=%s could not be opened", model_id)
             failure = ModelUnavailable(
                 f"the model {model_id} could not be loaded ({type(error).__name__}); the worker's log tells more"
             )
             self._forget(model_id, failure)
             raise failure from error
-        if not model_id.endswith(UNTRAINED):
-            with self.engine.begin() as connection:
-                set_model_ready(connection, model_id, asdict(model.facts))
+        self._versions[model_id] = version
 
     def _forget(self, model_id: str, absence: ModelUnavailable) -> None:
         self._cache.drop(model_id)
@@ -253,3 +258,13 @@ class ModelRegistry:
             return free
         sources = self._sources()
         return min(free, self._memory_bytes - sum(memory_needed(sources[name]) for name in self._cache.loaded))
+
+
+def _database_is_away(error: Exception) -> bool:
+    """Whether nothing answered; a statement that PostgreSQL itself refused, with its code, is another matter.
+
+    The class of the error does not tell: a full disk and a lock that was not given are an OperationalError too.
+    """
+    if isinstance(error, OperationalError):
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
+    return isinstance(error, InterfaceError)

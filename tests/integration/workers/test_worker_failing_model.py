@@ -1,15 +1,19 @@
-"""A network that fails while it reads is the model's state; one document that it fails on is that document's own."""
+"""What fails as a model opens or reads is the model's state; one document that it fails on is that document's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from seeded_work import add_job
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, create_engine, delete, func, select, text
+from sqlalchemy.exc import OperationalError
 from tiny_models import tiny_model
 
 from models.settings import ModelEntry, Settings
-from models.tables import model, work_item
+from models.tables import model, model_version, work_item
 from workers.dispatch import Dispatcher
 from workers.measuring.model_registry import ModelRegistry
 from workers.process import WorkerProcess
@@ -17,6 +21,8 @@ from workers.process import WorkerProcess
 pytestmark = pytest.mark.xdist_group("measuring")
 
 MODEL = "fragile"
+WIDTH = 40
+SEEDS = count(1)
 SHORT, LONG = "Are you coming?", "Are you coming to the lake tonight? " * 6
 
 
@@ -101,3 +107,87 @@ def test_a_model_that_fails_after_others_were_served_ends_no_worker(engine: Engi
     fragile.answer_model(MODEL)
     assert state_of(engine).state == "refused"
     assert not fragile.useless
+
+
+@pytest.fixture
+def impatient(engine: Engine, celery_broker: str, tmp_path: Path) -> Iterator[Dispatcher]:
+    """A worker with weights of its own, so that nothing is indexed yet. It waits a tenth of a second for any lock."""
+    del celery_broker
+    path = tiny_model(tmp_path, "qwen2", hidden=WIDTH, seed=next(SEEDS))
+    entries = (ModelEntry(id=MODEL, path=path, default=True),)
+    connected = create_engine(engine.url, connect_args={"options": "-c lock_timeout=100"})
+    yield Dispatcher(WorkerProcess(connected, Settings(threads=1)), ModelRegistry(connected, entries, 4096), connected)
+    connected.dispose()
+
+
+@contextmanager
+def embeddings_elsewhere(engine: Engine) -> Iterator[None]:
+    """The table of embeddings has another name, so that nothing can be indexed."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE embedding RENAME TO elsewhere"))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO embedding"))
+
+
+@contextmanager
+def embeddings_locked(engine: Engine) -> Iterator[None]:
+    """Somebody holds the table of embeddings: the index waits, and PostgreSQL says so by an OperationalError."""
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE embedding IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+@contextmanager
+def readiness_refused(engine: Engine) -> Iterator[None]:
+    """The very last statement, by which the model is said to be ready, fails."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE model ADD CONSTRAINT never_ready CHECK (state <> 'ready') NOT VALID"))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE model DROP CONSTRAINT never_ready"))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (embeddings_elsewhere, "ProgrammingError"),
+        (embeddings_locked, "OperationalError"),
+        (readiness_refused, "IntegrityError"),
+    ],
+)
+def test_a_model_whose_indexes_or_row_cannot_be_made_is_unavailable_until_they_can(
+    engine: Engine, impatient: Dispatcher, trouble: Any, error: str
+) -> None:
+    versions = select(func.count()).where(model_version.c.dimension == WIDTH)
+    with engine.begin() as connection:
+        connection.execute(delete(model))
+        known = connection.execute(versions).scalar_one()
+        job_id = add_job(connection, [{"text": SHORT}, {"text": SHORT + " Yes."}], model=MODEL)
+    with trouble(engine):
+        impatient.answer_model(MODEL)
+        told = state_of(engine)
+    assert (told.state, told.reason, told.facts) == ("unavailable", "model-unavailable", None)
+    assert f"({error})" in told.message
+    assert outcomes(engine, job_id) == [("failed", "model-unavailable")] * 2
+    assert not impatient.models.is_open(MODEL)
+    with engine.begin() as connection:
+        assert connection.execute(versions).scalar_one() == known + 1
+        again = add_job(connection, [{"text": SHORT}], model=MODEL)
+    impatient.answer_model(MODEL)
+    assert outcomes(engine, again) == [("done", None)]
+    assert (state_of(engine).state, state_of(engine).reason) == ("ready", None)
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_model(engine: Engine, fragile: Dispatcher) -> None:
+    fragile.models.engine = create_engine(engine.url.set(database="nowhere"))
+    with pytest.raises(OperationalError):
+        fragile.models.open(MODEL)
+    fragile.models.engine.dispose()
+    fragile.models.engine = engine
+    assert fragile.models.open(MODEL).model_id == MODEL
+    assert state_of(engine).state == "ready"
