@@ -83,10 +83,10 @@ def _failure() -> tuple[Column[Any], ...]:
     return (Column("reason", Text), Column("message", Text))
 
 
-def _one_vector(table: str, name: str) -> tuple[Column[Any] | CheckConstraint, ...]:
+def _one_vector(table: str) -> tuple[Column[Any] | CheckConstraint, ...]:
     """A vector, or in `wide` one of more numbers than pgvector's types hold."""
-    either = CheckConstraint(f"num_nonnulls({name}, wide) = 1", name=f"{table}_one_vector_check")
-    return Column(name, VECTOR), Column("wide", ARRAY(REAL)), either
+    either = CheckConstraint("num_nonnulls(embedding, wide) = 1", name=f"{table}_one_vector_check")
+    return Column("embedding", VECTOR), Column("wide", ARRAY(REAL)), either
 
 
 # Whose rows are whose. With AUTH=open there is one tenant, `local`.
@@ -303,7 +303,7 @@ layer_embedding = Table(
     metadata,
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
     Column("layer", SmallInteger, primary_key=True),
-    *_one_vector("layer_embedding", "embedding"),
+    *_one_vector("layer_embedding"),
 )
 
 # Per turn of a conversation: means over its content tokens, heads and layers. `speaker` counts in the measurement's
@@ -338,7 +338,7 @@ embedding = Table(
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
     Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
     Column("turn", Integer),  # null: the whole document
-    *_one_vector("embedding", "embedding"),
+    *_one_vector("embedding"),
     UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
     Index("embedding_document", "tenant_id", "version_key", postgresql_where=text("turn IS NULL")),
     Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
@@ -366,7 +366,7 @@ profile = Table(
     Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
     _tenant(),
     Column("scale_key", BigInteger, ForeignKey("profile_scale.key"), nullable=False),
-    *_one_vector("profile", "profile"),
+    Column("profile", VECTOR, nullable=False),
     Index(None, "tenant_id", "scale_key"),
 )
 

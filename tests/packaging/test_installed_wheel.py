@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from serving import MINILM_ALONE
 
 from hearken.client import Client
 from tests.packaging.image import ROOT
@@ -38,16 +39,17 @@ def test_every_package_is_loaded_from_the_wheel_and_the_kernel_is_compiled(
 def test_the_service_measures_with_the_compiled_kernel(service: Service) -> None:
     with Client(service.url) as client:
         analysis = client.analyze("A wheel is all that this needs.")
-        served, decoder = client.models()
+        served, encoder = client.models()
     assert analysis.metrics.distance is not None
-    assert (served.id, served.default) == ("all-MiniLM-L6-v2", True)  # the decoder's package is not installed here
-    assert (decoder.id, decoder.default) == ("smollm2-135m-instruct", False)
+    assert (served.id, served.default) == ("smollm2-135m-instruct", True)
+    assert (encoder.id, encoder.default) == ("all-MiniLM-L6-v2", False)
     assert served.kernel is not None
     assert served.kernel.startswith("compiled")
 
 
 def test_the_demonstration_ends_with_a_report(everything: Installed, users_folder: Path, outside: Path) -> None:
-    done = everything.run(everything.hearken, "demo", "--folder", outside / "demo", cwd=users_folder)
+    command = everything.hearken, "demo", "--folder", outside / "demo"
+    done = everything.run(*command, cwd=users_folder, HEARKEN_MODELS=str(MINILM_ALONE))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"conversation \d\d.*mathematics \d\d", done.stdout)
     assert "hearken serve, then hearken analyze FILE" in done.stdout

@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from models.tables import embedding, layer_embedding, measurement_first_window, measurement_layer
-from models.wide_vectors import WIDEST, vector_column
+from models.wide_vectors import WIDEST, embedding_column
 
 BATCH: Final = 1_000
 """Measurements read by one statement."""
@@ -184,7 +184,7 @@ def _size_of(table: Table) -> ColumnElement[int]:
 
 
 def _column(size: int) -> sql.Identifier:
-    return sql.Identifier(vector_column("embedding", size)[0])
+    return sql.Identifier(embedding_column(size)[0])
 
 
 def _vectors(connection: Connection, chosen: sql.Composed, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

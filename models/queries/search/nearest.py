@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.queries.search.stored_vectors import cosine_distance, point_parameters, read_vector, vector_text
+from models.queries.search.stored_vectors import cosine_distance, embedding_text, point_parameters, read_vector
 from models.queries.search.vectors import VectorIndex
 from models.tables import analysis, embedding
 
@@ -159,7 +159,7 @@ def _point(query: NearestQuery) -> dict[str, Any]:
 def vector_of_analysis(connection: Connection, tenant_id: str, analysis_id: str) -> tuple[int, list[float]] | None:
     """Version key and document vector of the tenant's analysis; None where there is no such analysis or vector."""
     stored = (
-        select(embedding.c.version_key, vector_text(embedding, "embedding").label("vector"))
+        select(embedding.c.version_key, embedding_text(embedding).label("vector"))
         .join_from(embedding, analysis, analysis.c.measurement_id == embedding.c.measurement_id)
         .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id, embedding.c.turn.is_(None))
     )

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, cast, select
 
 from attention.definitions import DEFINITIONS, PROFILE, PROFILE_METRICS
 from attention.measure.profile import Scale, profiles
-from models.queries.search.stored_vectors import read_vector, vector_text
+from models.queries.search.stored_vectors import read_vector
 from models.queries.search.vectors import VectorIndex
 from models.tables import analysis, measurement, measurement_layer, profile, profile_scale
 
@@ -46,7 +46,7 @@ def profile_of_analysis(
     """
     named = measurement.c.id, measurement.c.version_key, measurement.c.definitions
     row = connection.execute(
-        select(*named, vector_text(profile, "profile").label("vector"))
+        select(*named, cast(profile.c.profile, String).label("vector"))
         .join_from(analysis, measurement)
         .outerjoin(profile, profile.c.measurement_id == measurement.c.id)
         .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)

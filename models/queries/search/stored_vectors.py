@@ -37,13 +37,13 @@ def point_parameters(vector: Sequence[float]) -> dict[str, Any]:
     return {"length": math.hypot(*vector), **parts}
 
 
-def vector_text(table: Table, column: str) -> ColumnElement[str]:
-    """A row's vector as PostgreSQL writes it."""
-    return func.coalesce(cast(table.c[column], String), cast(table.c.wide, String))
+def embedding_text(table: Table) -> ColumnElement[str]:
+    """A row's embedding as PostgreSQL writes it."""
+    return func.coalesce(cast(table.c.embedding, String), cast(table.c.wide, String))
 
 
 def read_vector(text: str) -> list[float]:
-    """The numbers of what `vector_text` gives."""
+    """The numbers of a vector or an array as PostgreSQL writes them."""
     return [float(value) for value in text.strip("[]{}").split(",")]
 
 

@@ -13,7 +13,6 @@ from models.queries.reading.layer_arrays import read_heads
 from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.writing.binary_copy import copy_rows
 from models.tables import measurement, profile_scale
-from models.wide_vectors import vector_column
 
 BATCH = 500
 """Profiles that one sweep makes for measurements that have none."""
@@ -41,8 +40,7 @@ def insert_profiles(
             if point.any():
                 yield measurement_id, tenant_id, stored.key, point
 
-    column, kind = vector_column("profile", stored.scale.dimension)
-    columns = {"measurement_id": "int8", "tenant_id": "text", "scale_key": "int8", column: kind}
+    columns = {"measurement_id": "int8", "tenant_id": "text", "scale_key": "int8", "profile": "vector"}
     copy_rows(connection, "profile", columns, rows())
 
 

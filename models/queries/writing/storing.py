@@ -22,7 +22,7 @@ from models.queries.writing.binary_copy import copy_rows
 from models.queries.writing.profiles import insert_profiles
 from models.states import ItemState
 from models.tables import analysis, known_request, measurement, work_item
-from models.wide_vectors import vector_column
+from models.wide_vectors import embedding_column
 
 Key = tuple[str, bytes]
 """A tenant and a work key: what names a measurement."""
@@ -183,7 +183,7 @@ def _insert_parts(
     }
     copy_rows(connection, "measurement_turn", turn_columns, _turns(made))
     size = len(next(measured.embedding for _, measured in made.values()))
-    column, kind = vector_column("embedding", size)
+    column, kind = embedding_column(size)
     vector_columns = {
         "tenant_id": "text",
         "measurement_id": "int8",

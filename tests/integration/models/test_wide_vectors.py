@@ -11,10 +11,10 @@ from sqlalchemy import Engine, create_engine, select, text
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.reading.layer_arrays import find_layer_embeddings, read_embeddings
 from models.queries.search.nearest import Candidates, NearestQuery, nearest, vector_of_analysis
-from models.queries.search.vectors import VectorIndex, ensure_vector_index, ensure_vector_indexes
+from models.queries.search.vectors import Scope, VectorIndex, ensure_vector_indexes
 from models.queries.writing.binary_copy import copy_rows
-from models.tables import LOCAL_TENANT, analysis, model_version, profile_scale
-from models.wide_vectors import WIDEST, vector_column
+from models.tables import LOCAL_TENANT, analysis, model_version
+from models.wide_vectors import WIDEST, embedding_column
 
 DIMENSION = 2 * WIDEST + 400
 COUNT = 30
@@ -34,19 +34,16 @@ def vectors() -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def stored(engine: Engine, vectors: NDArray[np.float32]) -> tuple[int, int, list[int], list[str]]:
-    """Version, scale, measurements and analyses, with a vector of each document, its first turn, a layer, a profile."""
+def stored(engine: Engine, vectors: NDArray[np.float32]) -> tuple[int, list[int], list[str]]:
+    """Version, measurements and analyses, with a vector of each document, its first turn and a layer."""
     with engine.begin() as connection:
         ensure_local_tenant(connection)
         job_id = add_analyses(connection, COUNT, model="wide")
         chosen = select(analysis.c.id, analysis.c.measurement_id).where(analysis.c.job_id == job_id)
         rows = connection.execute(chosen.order_by(analysis.c.created_at)).all()
         version = connection.execute(select(model_version.c.key).where(model_version.c.model_id == "wide")).scalar_one()
-        zeros = [0.0] * DIMENSION
-        made = profile_scale.insert().values(version_key=version, definition="d", means=zeros, deviations=zeros)
-        scale = connection.execute(made.returning(profile_scale.c.key)).scalar_one()
         ids = [row.measurement_id for row in rows]
-        column, kind = vector_column("embedding", DIMENSION)
+        column, kind = embedding_column(DIMENSION)
         columns = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", column: kind}
         documents = ((LOCAL_TENANT, each, version, None, vector) for each, vector in zip(ids, vectors, strict=True))
         copy_rows(connection, "embedding", columns, documents)
@@ -54,23 +51,15 @@ def stored(engine: Engine, vectors: NDArray[np.float32]) -> tuple[int, int, list
         copy_rows(connection, "embedding", columns, turns)
         layers = ((each, 0, 2 * vector) for each, vector in zip(ids, vectors, strict=True))
         copy_rows(connection, "layer_embedding", {"measurement_id": "int8", "layer": "int2", column: kind}, layers)
-        column, kind = vector_column("profile", DIMENSION)
-        columns = {"measurement_id": "int8", "tenant_id": "text", "scale_key": "int8", column: kind}
-        copy_rows(
-            connection, "profile", columns, ((e, LOCAL_TENANT, scale, v) for e, v in zip(ids, vectors, strict=True))
-        )
-    return version, scale, ids, [row.id for row in rows]
+    return version, ids, [row.id for row in rows]
 
 
-@pytest.mark.parametrize("space", ["document", "turn", "profile"])
+@pytest.mark.parametrize("space", ["document", "turn"])
 def test_a_search_is_exact_and_says_so(
-    space: str, engine: Engine, stored: tuple[int, int, list[int], list[str]], vectors: NDArray[np.float32]
+    space: Scope, engine: Engine, stored: tuple[int, list[int], list[str]], vectors: NDArray[np.float32]
 ) -> None:
-    version, scale, _, analyses = stored
-    if space == "profile":
-        index = VectorIndex(scale, DIMENSION, "document", "profile")
-    else:
-        index = VectorIndex(version, DIMENSION, "document" if space == "document" else "turn")
+    version, _, analyses = stored
+    index = VectorIndex(version, DIMENSION, space)
     point = np.random.default_rng(9).normal(size=DIMENSION)
     known = vectors.astype(np.float64) * (-1 if space == "turn" else 1)
     distance = 1 - known @ point / np.linalg.norm(known, axis=1) / np.linalg.norm(point)
@@ -89,9 +78,9 @@ def test_a_search_is_exact_and_says_so(
 
 
 def test_they_are_read_back_as_they_were(
-    engine: Engine, stored: tuple[int, int, list[int], list[str]], vectors: NDArray[np.float32]
+    engine: Engine, stored: tuple[int, list[int], list[str]], vectors: NDArray[np.float32]
 ) -> None:
-    version, _, ids, analyses = stored
+    version, ids, analyses = stored
     with engine.connect() as connection:
         documents = read_embeddings(connection, ids)
         layers = find_layer_embeddings(connection, ids)
@@ -106,19 +95,15 @@ def test_they_are_read_back_as_they_were(
     np.testing.assert_array_equal(np.float32(of_one[1]), vectors[3])
 
 
-def test_no_index_is_made_for_them(engine: Engine, stored: tuple[int, int, list[int], list[str]]) -> None:
-    version, scale, _, _ = stored
+def test_no_index_is_made_for_them(engine: Engine, stored: tuple[int, list[int], list[str]]) -> None:
+    version, _, _ = stored
     ensure_vector_indexes(engine, version, DIMENSION)
-    ensure_vector_index(engine, VectorIndex(scale, DIMENSION, "document", "profile"))
     with engine.connect() as connection:
         named = text("SELECT count(*) FROM pg_indexes WHERE indexname LIKE :name")
         assert connection.execute(named, {"name": f"%v{version}"}).scalar_one() == 0
-        assert connection.execute(named, {"name": f"profile_s{scale}"}).scalar_one() == 0
 
 
-def test_a_row_has_a_vector_in_one_of_the_two_forms(
-    engine: Engine, stored: tuple[int, int, list[int], list[str]]
-) -> None:
+def test_a_row_has_a_vector_in_one_of_the_two_forms(engine: Engine, stored: tuple[int, list[int], list[str]]) -> None:
     assert stored
     with engine.connect() as connection, pytest.raises(Exception, match="layer_embedding_one_vector_check"):
         connection.execute(text("INSERT INTO layer_embedding SELECT id, 9, NULL FROM measurement LIMIT 1"))
