@@ -25,11 +25,15 @@ ALIGNMENT: Final = 32
 
 MOST_SETTINGS: Final = 4_096
 MOST_TENSORS: Final = 65_536
-MOST_ELEMENTS: Final = 4_000_000
-"""Elements of one list of settings: a vocabulary has fewer, and so have its merges."""
+MOST_ELEMENTS: Final = 1 << 20
+"""Elements of one list of settings: the largest vocabularies have 262,000 tokens and twice as many merges."""
+MOST_IN_ALL: Final = 1 << 21
+"""Elements of all lists together."""
 LONGEST_NAME: Final = 1_024
 LONGEST_TEXT: Final = 4 << 20
 """Bytes of one text: chat templates and licences are far shorter."""
+LONGEST_WORD: Final = 2_048
+"""Bytes of one token or merge: the longest are runs of 128 spaces. What is made of them grows with their square."""
 MOST_DIMENSIONS: Final = 4
 LONGEST_HEADER: Final = 256 << 20
 """Bytes before the tensors' data; the largest vocabularies take about 20 MB."""
@@ -37,6 +41,9 @@ LONGEST_HEADER: Final = 256 << 20
 FIXED: Final = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 """Types of settings with a fixed width; 8 is a text and 9 a list."""
 TEXT, LIST = 8, 9
+
+TOKENS: Final = "tokenizer.ggml.tokens"
+MERGES: Final = "tokenizer.ggml.merges"
 
 PLAIN: Final = {"F32", "F16", "BF16", "F64"}
 
@@ -53,7 +60,7 @@ class GgufTensor:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """A checked header. Lists stand in `settings` as their lengths, but for those of numbers, which are lists."""
+    """A checked header. Lists of texts stand in `settings` as their lengths, but for TOKENS and MERGES."""
 
     settings: dict[str, Any]
     tensors: dict[str, GgufTensor]
@@ -105,6 +112,7 @@ class _Reader:
         self.content = content
         self.size = len(content)
         self.place = 0
+        self.elements = 0
 
     def number(self, form: str) -> Any:
         width = struct.calcsize(form)
@@ -114,13 +122,28 @@ class _Reader:
         return value
 
     def text(self, longest: int) -> str:
+        return self._bytes(longest).decode("utf-8", errors="replace")
+
+    def word(self) -> str:
+        """Raises ValueError where it is not valid Unicode: two damaged words could become one."""
+        return self._bytes(LONGEST_WORD).decode("utf-8")
+
+    def _bytes(self, longest: int) -> bytes:
         length = self.number("<Q")
         if length > longest:
             raise _DamagedError(f"a text of {length:,} bytes, where at most {longest:,} are read")
         self.need(length)
         found = self.content[self.place : self.place + length]
         self.place += length
-        return found.decode("utf-8", errors="replace")
+        return found
+
+    def count(self, elements: int) -> None:
+        """Count the elements of a list before they are read."""
+        if elements > MOST_ELEMENTS:
+            raise _DamagedError(f"a list has {elements:,} elements, where at most {MOST_ELEMENTS:,} are read")
+        self.elements += elements
+        if self.elements > MOST_IN_ALL:
+            raise _DamagedError(f"its lists have more than {MOST_IN_ALL:,} elements together")
 
     def need(self, width: int) -> None:
         if self.place + width > min(self.size, LONGEST_HEADER):
@@ -148,13 +171,13 @@ def _header(reader: _Reader) -> GgufHeader:
         name = reader.text(LONGEST_NAME)
         if name in found:
             raise _DamagedError(f"it has the setting {name} twice")
-        found[name] = _value(reader, reader.number("<I"))
+        found[name] = _value(reader, reader.number("<I"), words=name in (TOKENS, MERGES))
     if not isinstance(found.get("general.architecture"), str):
         raise _DamagedError("it names no architecture")
     return GgufHeader(found, _tensors(reader, tensors, found.get("general.alignment", ALIGNMENT)))
 
 
-def _value(reader: _Reader, kind: int) -> Any:
+def _value(reader: _Reader, kind: int, *, words: bool) -> Any:
     if kind in FIXED:
         return reader.number(FIXED[kind])
     if kind == TEXT:
@@ -162,8 +185,9 @@ def _value(reader: _Reader, kind: int) -> Any:
     if kind != LIST:
         raise _DamagedError(f"a setting is of type {kind}, which the format does not have")
     element, count = reader.number("<I"), reader.number("<Q")
-    if count > MOST_ELEMENTS:
-        raise _DamagedError(f"a list has {count:,} elements, where at most {MOST_ELEMENTS:,} are read")
+    reader.count(count)
+    if element == TEXT and words:
+        return [reader.word() for _ in range(count)]
     if element == TEXT:
         reader.skip_texts(count)
         return count

@@ -15,6 +15,7 @@ from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorPr
 
 from attention.errors import FamilyNotProven, WeightsWithoutPlace
 from attention.model.gguf.header import GgufHeader
+from attention.model.tensors import check_complete
 
 ROTARY: Final = "rope_freqs.weight"
 """By what each rotary frequency is divided: how Llama 3.1 and later say their scaling in this format."""
@@ -57,7 +58,17 @@ def gguf_tensors(model: str, file: Path, header: GgufHeader, outline: Any, dtype
         )
         if made.name in known:
             tensors[known[made.name]] = torch.from_numpy(np.array(made.weights)).to(dtype)
+    _check_places(model, tensors, outline)
     return {name: tensor.to(dtype) for name, tensor in tensors.items()}
+
+
+def _check_places(model: str, tensors: dict[str, Tensor], outline: Any) -> None:
+    """Raise IncompleteModel where a weight is missing or of another size, before a library makes room for it."""
+    weights = dict(outline.named_parameters())
+    missing = sorted(weights.keys() - tensors.keys())
+    mismatched = sorted(name for name in weights.keys() & tensors.keys() if weights[name].shape != tensors[name].shape)
+    loaded = {"missing_keys": missing, "mismatched_keys": mismatched}
+    check_complete(model, loaded, outline.config.num_hidden_layers)
 
 
 def _names(header: GgufHeader, outline: Any, processor: Any) -> dict[str, str]:

@@ -19,7 +19,8 @@ from attention.model.checks.configuration import repaired
 from attention.model.checks.families import proven_family
 from attention.model.checks.vocabulary import differing_settings
 from attention.model.gguf.header import GgufHeader, read_header
-from attention.model.gguf.settings import check_settings, known_architecture
+from attention.model.gguf.settings import check_settings, complete, known_architecture
+from attention.model.gguf.sizes import check_sizes_of_file
 from attention.model.gguf.tokenizer import gguf_tokenizer
 from attention.model.gguf.weights import apply_rotary_factors, gguf_tensors
 from attention.model.network import check_sizes, reason_of
@@ -189,8 +190,11 @@ class GgufCheckpoint:
 
     @cached_property
     def header(self) -> GgufHeader:
-        """What the file says of itself."""
-        return read_header(self.model, self.file)
+        """What the file says of itself, of a family that may be measured, as far as its tensors bear it out."""
+        header = read_header(self.model, self.file)
+        proven_family(self.model, known_architecture(self.model, header))
+        check_sizes_of_file(self.model, header)
+        return header
 
     @cached_property
     def files_digest(self) -> str:
@@ -219,12 +223,13 @@ class GgufCheckpoint:
 
     def configured(self) -> tuple[Any, bool]:
         """From the file's settings, each of which must be known."""
-        known_architecture(self.model, self.header)
+        assert self.header  # checked before a library reads the file
         try:
             config = AutoConfig.from_pretrained(
                 self.file.parent, gguf_file=self.file.name, local_files_only=True, trust_remote_code=False
             )
             check_sizes(config)
+            complete(self.header, config)
             repaired(config)
         except Exception as error:  # which errors the library raises depends on the file
             raise IncompleteModel(f"{self.model} cannot be loaded: {reason_of(error, self.file)}") from error
@@ -235,7 +240,7 @@ class GgufCheckpoint:
 
     def tokenizer(self) -> FastTokenizer:
         """From the file's vocabulary."""
-        tokenizer: FastTokenizer = gguf_tokenizer(self.model, self.file, self.header)
+        tokenizer: FastTokenizer = gguf_tokenizer(self.model, self.header)
         return tokenizer
 
     def notes(self, tokenizer: FastTokenizer) -> Iterator[str]:

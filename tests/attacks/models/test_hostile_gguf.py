@@ -37,7 +37,7 @@ def file_of(
     settings: bytes = b"", count: int = 0, tensors: bytes = b"", tensor_count: int = 0, version: int = 3
 ) -> bytes:
     head = b"GGUF" + struct.pack("<IQQ", version, tensor_count, 1 + count)
-    return head + ARCHITECTURE + settings + tensors + bytes(64)
+    return head + ARCHITECTURE + settings + tensors + bytes(256)
 
 
 def tensor(name: bytes = b"token_embd.weight", dims: tuple[int, ...] = (4,), kind: int = 0, offset: int = 0) -> bytes:
@@ -87,12 +87,59 @@ def test_a_header_that_lies_is_refused_at_once(lie: str, tmp_path: Path) -> None
     assert str(tmp_path) not in str(refused.value)
 
 
-def test_a_bomb_of_short_texts_ends_at_its_bound(tmp_path: Path) -> None:
-    file = tmp_path / "m.gguf"
-    count = 5_000_000
-    file.write_bytes(file_of(setting(b"a", 9, struct.pack("<IQ", 8, count) + bytes(8 * count)), 1))
-    with pytest.raises(IncompleteModel, match="5,000,000 elements"):
-        read_header("tiny", file)
+def number(name: bytes, value: int) -> bytes:
+    return setting(b"llama." + name, 4, struct.pack("<I", value))
+
+
+def texts(name: bytes, count: int, content: bytes) -> bytes:
+    return setting(name, 9, struct.pack("<IQ", 8, count) + content)
+
+
+MANY = 1_000_000
+SIZES = number(b"block_count", 1) + number(b"embedding_length", 4)
+ONE_LAYER = tensor(b"blk.0.attn_q.weight", (4, 4), offset=0) + tensor(dims=(4, 2), offset=64)
+
+BOMBS = {
+    "more short texts than a list may have": (
+        file_of(texts(b"a", 5_000_000, bytes(40_000_000)), 1), "5,000,000 elements"
+    ),
+    "many lists of short texts": (
+        file_of(b"".join(texts(b"a%d" % each, MANY, bytes(8 * MANY)) for each in range(3)), 3), "elements together"
+    ),
+    "many words for a network of none": (
+        file_of(texts(b"tokenizer.ggml.tokens", MANY, b"".join(text(b"%x" % each) for each in range(MANY))), 1),
+        "has None as llama.block_count",
+    ),
+    "many words for two rows of numbers": (
+        file_of(SIZES + texts(b"tokenizer.ggml.tokens", MANY, bytes(8 * MANY)), 3, ONE_LAYER, 2), "for the 2 rows"
+    ),
+    "a word of a hundred thousand letters": (
+        file_of(texts(b"tokenizer.ggml.tokens", 40, text(b"a" * 100_000) * 40), 1), "a text of 100,000 bytes"
+    ),
+    "four hundred million layers": (
+        file_of(number(b"block_count", 400_000_000), 1, ONE_LAYER, 2), "400,000,000 layers and has tensors of 1"
+    ),
+    "another width than its numbers have": (
+        file_of(number(b"block_count", 1) + number(b"embedding_length", 1 << 30), 2, ONE_LAYER, 2), "another width"
+    ),
+    "a number that no network has": (
+        file_of(
+            SIZES + number(b"feed_forward_length", 1 << 31) + texts(b"tokenizer.ggml.tokens", 1, text(b"a")),
+            4, ONE_LAYER, 2,
+        ),
+        "2,147,483,648 as llama.feed_forward_length",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_file_that_asks_for_much_is_refused_before_anything_is_made_of_it(bomb: str, tmp_path: Path) -> None:
+    content, match = BOMBS[bomb]
+    (tmp_path / "m.gguf").write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(IncompleteModel, match=match):
+        open_model(ModelSource(id="tiny", path=tmp_path))
+    assert time.process_time() - began < 5
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +169,23 @@ def test_changed_bytes_never_end_in_anything_but_a_refusal(whole: bytes, tmp_pat
             read_header("tiny", file)
         except ModelRefused:
             continue
+
+
+def test_a_file_with_changed_settings_opens_or_is_refused_and_never_ends_the_process(
+    whole: bytes, tmp_path: Path
+) -> None:
+    chance = random.Random(5)
+    names = (b"llama.context_length", b"tokenizer.ggml.token_type", b"token_embd.weight")
+    places = [whole.find(name) for name in names]
+    refused = 0
+    for _ in range(60):
+        content = bytearray(whole)
+        begin = chance.choice(places)
+        for _ in range(chance.randint(1, 3)):
+            content[begin + chance.randrange(600)] = chance.choice((0, 1, 2, 4, 8, 9, 255, chance.randrange(256)))
+        (tmp_path / "m.gguf").write_bytes(content)
+        try:
+            open_model(ModelSource(id="tiny", path=tmp_path))
+        except ModelRefused:
+            refused += 1
+    assert refused > 20

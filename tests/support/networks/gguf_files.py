@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,13 @@ def write_gguf(
     split: str = "gpt-2",
     kind: str = "F32",
     tensors: dict[str, NDArray[np.float32]] | None = None,
+    vocabulary: Callable[[gguf.GGUFWriter, str], None] | None = None,
     **settings: Any,
 ) -> Path:
     """Write a network and a byte-level tokenizer; matrices in blocks of `kind`, what has one dimension in F32.
 
-    `tensors` are written beside the network's own, `settings` beside the usual ones, with `__` for a dot.
+    `tensors` are written beside the network's own, `settings` beside the usual ones, with `__` for a dot;
+    `vocabulary` writes another tokenizer.
     """
     config = network.config
     writer = gguf.GGUFWriter(file, architecture)
@@ -54,10 +57,11 @@ def write_gguf(
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    write_vocabulary(writer, split)
+    (vocabulary or write_vocabulary)(writer, split)
     for name, value in settings.items():
         setting = f"{architecture}.{name.replace('__', '.')}"
-        (writer.add_string if isinstance(value, str) else writer.add_uint32)(setting, value)
+        add = {str: writer.add_string, float: writer.add_float32}.get(type(value), writer.add_uint32)
+        add(setting, value)
     for name, weight in network.state_dict().items():
         values = weight.float().numpy()
         if architecture == "llama" and ("q_proj" in name or "k_proj" in name):
@@ -106,19 +110,50 @@ def rounded(network: Any, kind: str) -> Any:
     return network
 
 
-def write_vocabulary(writer: gguf.GGUFWriter, split: str) -> None:
-    """The byte-level tokenizer of the tests."""
+def write_vocabulary(
+    writer: gguf.GGUFWriter, split: str, *, marks: Sequence[tuple[str, int]] = (), begun: bool | None = False
+) -> None:
+    """The byte-level tokenizer of the tests, with `marks` of a type of the format behind its words.
+
+    `begun` says whether texts begin with a mark; with None the file does not say.
+    """
     tokenizer = tiny_tokenizer("byte-level")
-    backend = tokenizer.backend_tokenizer
-    stored = json.loads(backend.to_str())["model"]
-    tokens = [token for token, _ in sorted(stored["vocab"].items(), key=lambda entry: entry[1])]
+    tokens, merges = words_and_merges(tokenizer)
     special = {token for token, added in tokenizer.added_tokens_encoder.items()}
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(split)
-    writer.add_token_list(tokens)
-    writer.add_token_types([3 if token in special else 1 for token in tokens])
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in stored["merges"]])
-    writer.add_add_bos_token(False)
+    writer.add_token_list([*tokens, *(mark for mark, _ in marks)])
+    writer.add_token_types([*(3 if token in special else 1 for token in tokens), *(kind for _, kind in marks)])
+    writer.add_token_merges(merges)
+    if begun is not None:
+        writer.add_add_bos_token(begun)
     for name, add in (("eos_token_id", writer.add_eos_token_id), ("bos_token_id", writer.add_bos_token_id)):
         if getattr(tokenizer, name) is not None:
             add(getattr(tokenizer, name))
+
+
+def write_pieces(writer: gguf.GGUFWriter, split: str, *, spaced: bool | None = None) -> None:
+    """The tokenizer of the tests that is like SentencePiece's: pieces with scores, and no merges.
+
+    `spaced` says whether texts get a space before their beginning; with None the file does not say.
+    """
+    tokenizer = tiny_tokenizer("sentencepiece-bpe")
+    tokens, merges = words_and_merges(tokenizer)
+    first = {merge.replace(" ", ""): rank for rank, merge in reversed(list(enumerate(merges)))}
+    kinds = {"<unk>": 2, "<s>": 3, "</s>": 3}
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre(split)
+    writer.add_token_list(tokens)
+    writer.add_token_types([kinds.get(token, 6 if token.startswith("<0x") else 1) for token in tokens])
+    writer.add_token_scores([-float(first.get(token, 1e6)) for token in tokens])
+    for name in ("bos", "eos", "unk"):
+        getattr(writer, f"add_{name}_token_id")(getattr(tokenizer, f"{name}_token_id"))
+    if spaced is not None:
+        writer.add_add_space_prefix(spaced)
+
+
+def words_and_merges(tokenizer: Any) -> tuple[list[str], list[str]]:
+    """A tokenizer's words in order of their numbers, and its merges as this format writes them."""
+    stored = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    words = [word for word, _ in sorted(stored["vocab"].items(), key=lambda entry: entry[1])]
+    return words, [merge if isinstance(merge, str) else " ".join(merge) for merge in stored["merges"]]

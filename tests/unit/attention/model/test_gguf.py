@@ -83,6 +83,9 @@ def test_smollms_rule_takes_digits_apart(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], type[errors.ModelRefused], str]] = {
     "a split that is not known": ({"split": "magic"}, errors.SlowTokenizer, "splits texts by the rule `magic`"),
+    "a factor of positions without a kind": (
+        {"rope__scaling__factor": 4.0}, errors.FamilyNotProven, r"llama\.rope\.scaling\.factor = 4\.0"
+    ),
     "scaled positions": ({"rope__scaling__type": "yarn"}, errors.FamilyNotProven, r"llama\.rope\.scaling\.type = yarn"),
     "a setting that is not known": ({"strange": 3}, errors.FamilyNotProven, r"llama\.strange = 3"),
     "a window that the family has not": (
