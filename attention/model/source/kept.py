@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
+from torch import nn
 
 from attention.errors import TooLittleMemory, WrongDigest
 from attention.model.model import ModelSource
@@ -60,6 +61,10 @@ class KeptCheckpoint(SafetensorsCheckpoint):
     def scheme(self) -> str | None:
         """What the original's numbers are in."""
         return self.original.scheme
+
+    def finish(self, network: nn.Module) -> None:
+        """What the original says beside its weights, which the kept folder has no place for."""
+        self.original.finish(network)
 
 
 def kept_checkpoint(source: ModelSource, original: GgufCheckpoint, cache: Path) -> KeptCheckpoint:
