@@ -34,10 +34,13 @@ AGREEING: Final = {
     "use_parallel_residual": "use_parallel_residual",
     "expert_feed_forward_length": "moe_intermediate_size",
     "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
+    "context_length": "max_position_embeddings",
+    "feed_forward_length": "n_inner",
 }
 """Settings that the reader leaves to the family's defaults, and what they are called there."""
 
 FILLED: Final = {
+    "gpt2": ("context_length", "feed_forward_length"),
     "phi3": ("attention.sliding_window",),
     "qwen2moe": ("expert_feed_forward_length", "expert_shared_feed_forward_length"),
     "qwen3moe": ("expert_feed_forward_length",),
