@@ -22,7 +22,7 @@ _POSITIONS = (
     "SELECT array_agg(point.x ORDER BY point.place), array_agg(point.y ORDER BY point.place)" + _POINTS + _DRAWN
 )
 _NEAREST = (
-    'WITH near AS (SELECT point.analysis_id, point."group", point.x, point.y, point.place - 1 AS row,'
+    'WITH apart AS MATERIALIZED (SELECT point.analysis_id, point."group", point.x, point.y, point.place - 1 AS row,'
     " {distance} AS distance"
     + _POINTS
     + """
@@ -30,9 +30,10 @@ _NEAREST = (
     JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
 """
     + _DRAWN
-    + " AND embedding.version_key = :version_key ORDER BY distance, point.place LIMIT :k) "
-    "SELECT *, 1 - distance AS similarity FROM near ORDER BY distance, row"
+    + " AND embedding.version_key = :version_key) "
+    "SELECT *, 1 - distance AS similarity FROM apart ORDER BY distance, row LIMIT :k"
 )
+"""Every point's distance is found before they are ordered: an index of vectors would pass over some."""
 
 
 def embedding_map(connection: Connection, tenant_id: str, comparison_id: str) -> Row[Any] | None:
