@@ -8,12 +8,13 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
 
-from benchmarks.gpu import correctness, forward, launches, operation
+from benchmarks.gpu import correctness, forward, launches, operation, passes
 from benchmarks.gpu.device import Clock, card
 from benchmarks.gpu.table import Table
 
 PARTS = {
     "correctness": correctness.measure,
+    "passes": passes.measure,
     "launches": launches.measure,
     "small": forward.measure_small,
     "operation": operation.measure,

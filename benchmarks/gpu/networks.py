@@ -39,7 +39,7 @@ LLAMAS = {
 
 def minilm(layers: int = 6) -> Model:
     """The shape of all-MiniLM-L6-v2."""
-    return _model(transformers.BertConfig(**((MINILM | {"num_hidden_layers": layers}) if ON_GPU else TINY)))
+    return network_of(transformers.BertConfig(**((MINILM | {"num_hidden_layers": layers}) if ON_GPU else TINY)))
 
 
 def llama(name: str) -> Model:
@@ -54,13 +54,14 @@ def llama(name: str) -> Model:
         "num_key_value_heads": shared,
         "max_position_embeddings": 131072,
     }
-    return _model(transformers.LlamaConfig(**(shape if ON_GPU else TINY | {"num_key_value_heads": 1})))
+    return network_of(transformers.LlamaConfig(**(shape if ON_GPU else TINY | {"num_key_value_heads": 1})))
 
 
-def _model(config: Any) -> Model:
+def network_of(config: Any, dtype: torch.dtype = DTYPE) -> Model:
+    """A network of a configuration on the device, with random weights of one seed."""
     torch.manual_seed(0)
     with torch.device(DEVICE):
-        torch.set_default_dtype(DTYPE)
+        torch.set_default_dtype(dtype)
         network = transformers.AutoModel.from_config(config, attn_implementation=CAPTURE)
         torch.set_default_dtype(torch.float32)
     layers = config.num_hidden_layers
@@ -75,9 +76,9 @@ def _model(config: Any) -> Model:
         head_size=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
         hidden_size=config.hidden_size,
         context=config.max_position_embeddings,
-        causal=config.model_type == "llama",
+        causal=config.model_type != "bert",
         parameters=0,
-        dtype=str(DTYPE).removeprefix("torch."),
+        dtype=str(dtype).removeprefix("torch."),
         device=str(DEVICE),
         kernel=kernel_name(DEVICE),
         vocabulary=config.vocab_size,

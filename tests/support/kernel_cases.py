@@ -153,6 +153,8 @@ def assert_same_rows(rows: RowStatistics, expected: RowStatistics) -> None:
 FLOOR = 0.01
 RELATIVE_BOUNDS = {"entropy": 5e-5, "entropy_rest": 1e-4}
 """Of errors relative to the larger of the value and `FLOOR`; of every other statistic 1e-5."""
+SPREAD_OF_ONE_KEY = 2.0**-22
+"""What a row that is all on one key may be spread, of a sequence's length: a GPU rounds that key's own place."""
 
 
 def assert_within_bounds(
@@ -173,6 +175,9 @@ def assert_within_bounds(
         f = found[name]
         if name == "variance":
             f, w = f.clamp(min=0).sqrt(), w.clamp(min=0).sqrt()
-        error = (f - w).abs() / w.abs().clamp(min=FLOOR)
+        error = (f - w).abs()
+        if name == "variance":
+            error = (error - SPREAD_OF_ONE_KEY * call.shape[-1]).clamp(min=0)
+        error = error / w.abs().clamp(min=FLOOR)
         bound = of_sums if name in ("by_distance", "received", "flow") else RELATIVE_BOUNDS.get(name, 1e-5)
         assert error.numel() == 0 or float(error.max()) < bound, (name, float(error.max()))

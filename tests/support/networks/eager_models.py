@@ -55,5 +55,5 @@ def assert_measures(model: Model, meant: Any, *, tokens: int = 40, relative: flo
 
 def _close(found: torch.Tensor, wanted: torch.Tensor, relative: float) -> None:
     """Within a relative error of the larger of a value and 1."""
-    error = ((found.double() - wanted).abs() / wanted.abs().clamp(min=1)).max()
+    error = ((found.double().cpu() - wanted).abs() / wanted.abs().clamp(min=1)).max()
     assert float(error) <= relative, f"off by {float(error):.2g}"

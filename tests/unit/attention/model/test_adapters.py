@@ -17,6 +17,7 @@ from model_folders import network_of, saved
 from safetensors.torch import load_file, save_file
 
 from attention import errors
+from attention.hook.forward_pass import device_of
 from attention.measure.analysis import analyse
 from attention.model.loading import open_model
 from attention.model.model import ModelSource
@@ -77,8 +78,9 @@ def test_the_merged_network_is_the_unmerged_one(kind: str, base: ModelSource) ->
     ids = torch.randint(0, model.facts.vocabulary, (1, 40), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         wanted = wrapped(input_ids=ids).last_hidden_state
-        found = model.network(input_ids=ids).last_hidden_state
-        before = open_model(base).network(input_ids=ids).last_hidden_state
+        there = ids.to(device_of(model.network))
+        found = model.network(input_ids=there).last_hidden_state.cpu()
+        before = open_model(base).network(input_ids=there).last_hidden_state.cpu()
     assert float((found - wanted).abs().max()) <= 1e-4
     assert float((before - wanted).abs().max()) > 1e-2
     assert model.facts.adapter == "tuned"
@@ -103,7 +105,7 @@ def test_a_lower_dtype_is_rounded_once_after_merging(base: ModelSource) -> None:
     tuned, wrapped = trained(base)
     model = open_model(replace(tuned, dtype="bfloat16"))
     wanted = wrapped.merge_and_unload().state_dict()["layers.0.self_attn.q_proj.weight"].bfloat16()
-    assert torch.equal(model.network.state_dict()["layers.0.self_attn.q_proj.weight"], wanted)
+    assert torch.equal(model.network.state_dict()["layers.0.self_attn.q_proj.weight"].cpu(), wanted)
 
 
 def test_before_and_after_tuning_are_two_measurements_of_one_text(base: ModelSource) -> None:

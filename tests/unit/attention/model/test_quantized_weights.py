@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from attention import errors
+from attention.hook.forward_pass import device_of
 from attention.model.loading import open_model
 from attention.model.model import ModelSource
 from attention.model.quantization.packed import unpacked
@@ -158,7 +159,7 @@ def test_experts_of_deepseek_v3_as_published_are_measured_without_the_layer_that
     assert (model.facts.layers, model.facts.parameters) == (2, wanted.facts.parameters)
     assert "lm_head.weight" in model.facts.ignored_tensors
     assert any("layers.*" in name for name in model.facts.ignored_tensors)
-    ids = torch.arange(3, 43)[None]
+    ids = torch.arange(3, 43, device=device_of(model.network))[None]
     with torch.inference_mode():
         torch.testing.assert_close(model.network(ids).last_hidden_state, wanted.network(ids).last_hidden_state)
 

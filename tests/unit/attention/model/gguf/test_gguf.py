@@ -141,4 +141,4 @@ def test_a_lower_dtype_is_reached_from_single_precision(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", meant, kind="Q4_1")
     found = open_model(ModelSource(id="tiny", path=tmp_path, dtype="float16"))
     wanted = rounded(meant, "Q4_1").state_dict()["layers.0.mlp.up_proj.weight"].half()
-    assert torch.equal(found.network.state_dict()["layers.0.mlp.up_proj.weight"], wanted)
+    assert torch.equal(found.network.state_dict()["layers.0.mlp.up_proj.weight"].cpu(), wanted)

@@ -89,7 +89,7 @@ def test_a_family_is_measured_as_the_network_that_was_written(kind: str, tmp_pat
     found, wanted = model.network.state_dict(), meant.state_dict()
     assert found.keys() == wanted.keys()
     for name, weight in wanted.items():
-        torch.testing.assert_close(found[name], weight, rtol=0, atol=1e-6)
+        torch.testing.assert_close(found[name].cpu(), weight, rtol=0, atol=1e-6)
     torch.testing.assert_close(states(model), states(from_safetensors(meant, tmp_path / "whole")), rtol=1e-6, atol=1e-6)
     if config.num_hidden_layers < 10:  # rounding against float64 grows with the layers
         assert_measures(model, meant, relative=3e-5)
