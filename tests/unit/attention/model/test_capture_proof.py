@@ -1,6 +1,7 @@
 """The self-check proves what can be measured, and refuses by name what cannot."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -8,8 +9,12 @@ import torch
 import transformers
 from capture_networks import CONFIGURATIONS, GROUPED, SHAPE, VOCABULARY, build
 
+from attention import kernels
 from attention.errors import AttentionFree, FamilyNotProven, ModelRefused
+from attention.hook import attention_function
 from attention.hook.attention_function import CAPTURE
+from attention.kernels import AttentionCall, RowStatistics
+from attention.model.checks import proof
 from attention.model.checks.proof import Proof, prove
 
 BIDIRECTIONAL = {"bert", "roberta", "modernbert"}
@@ -30,11 +35,12 @@ def test_every_family_proves_itself_and_is_left_capturing(family: str) -> None:
     assert network.config._attn_implementation == CAPTURE
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("family", ["bert", "llama", "gemma2", "gpt_oss"])
-def test_half_precision_proves_itself_within_its_rounding(family: str, dtype: torch.dtype) -> None:
-    network = build(CONFIGURATIONS[family](), CAPTURE).to(dtype)
-    assert prove(network, "tiny").heads == 4
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_every_family_proves_itself_in_half_precision(family: str) -> None:
+    for dtype in (torch.bfloat16, torch.float16):
+        network: Any = build(CONFIGURATIONS[family](), CAPTURE).to(dtype)
+        assert prove(network, "tiny").heads == 4
+        assert {weight.dtype for weight in network.parameters()} <= {dtype, torch.float32}
 
 
 UNLISTED = ("albert", "cohere2", "distilbert", "falcon_h1", "granite", "llama4_text", "olmoe", "xlm-roberta")
@@ -69,9 +75,12 @@ def test_a_network_whose_layers_all_do_without_attention_is_refused() -> None:
         prove(build(config, CAPTURE), "tiny")
 
 
-def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("family", "dtype"), [("llama", torch.float32), ("llama", torch.bfloat16), ("mixtral", torch.bfloat16)]
+)
+def test_a_network_that_attends_otherwise_under_capture_is_refused(family: str, dtype: torch.dtype) -> None:
     def skewed(factor: float) -> Any:
-        network: Any = build(CONFIGURATIONS["llama"](), CAPTURE)
+        network: Any = build(CONFIGURATIONS[family](), CAPTURE).to(dtype)
         network.config.vocab_size_marker = factor  # a configuration of its own, so that no earlier proof is found
         attention = network.layers[1].self_attn
         original, scaling = attention.forward, attention.scaling
@@ -86,6 +95,51 @@ def test_a_network_that_attends_otherwise_under_capture_is_refused() -> None:
     assert summary(prove(skewed(1.0), "tiny")) == ((0, 1), 4, True)
     with pytest.raises(FamilyNotProven, match="differs from eager attention"):
         prove(skewed(1.01), "tiny")
+
+
+def test_a_kernel_that_is_wrong_in_the_precision_of_the_network_alone_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wrong_in_half(call: AttentionCall, rows: RowStatistics) -> torch.Tensor:
+        output = kernels.attend(call, rows)
+        if call.query.dtype == torch.bfloat16:
+            rows.distance.mul_(1.3)
+        return output
+
+    monkeypatch.setattr(attention_function, "attend", wrong_in_half)
+    config = CONFIGURATIONS["mixtral"]()
+    config.vocab_size_marker = 3  # a configuration of its own, so that no earlier proof is found
+    with pytest.raises(FamilyNotProven, match="distance in layer 0 differs from eager attention"):
+        prove(build(config, CAPTURE).to(torch.bfloat16), "tiny")
+    assert prove(build(config, CAPTURE), "tiny").heads == 4
+
+
+def torn(monkeypatch: pytest.MonkeyPatch, marker: int) -> Any:
+    """A network whose router scores two experts alike, under attention whose last bits differ with every call."""
+    noise = torch.Generator().manual_seed(0)
+
+    def noisy(call: AttentionCall, rows: RowStatistics) -> torch.Tensor:
+        output = kernels.attend(call, rows)
+        return output * (1 + 1e-6 * torch.randn(output.shape, generator=noise))
+
+    monkeypatch.setattr(attention_function, "attend", noisy)
+    config = CONFIGURATIONS["mixtral"]()
+    config.vocab_size_marker = marker  # a configuration of its own, so that no earlier proof is found
+    network: Any = build(config, CAPTURE)
+    for layer in network.layers:
+        near = layer.mlp.gate.weight[0] * (1 + 1e-7 * torch.randn(32, generator=noise))
+        layer.mlp.gate.weight.data[1] = near
+    return network
+
+
+def test_a_network_that_is_torn_between_two_experts_proves_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prove(torn(monkeypatch, 4), "tiny").heads == 4
+
+
+def test_it_would_not_if_it_chose_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "repeated", lambda _chosen: nullcontext())
+    with pytest.raises(FamilyNotProven, match="last hidden state differs"):
+        prove(torn(monkeypatch, 5), "tiny")
 
 
 @pytest.mark.parametrize("window", [7, 300, 4096])
