@@ -39,11 +39,10 @@ class Float32Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args, kwargs = tree_map_only(torch.dtype, _wider, (args, kwargs))
         if func not in LOOKUPS:
             taken = func._schema.arguments
-            args = tuple(
-                given if _is_written(argument) else _in_float32(given)
-                for given, argument in zip(args, taken, strict=False)
-            )
-            kwargs = {name: given if name == "out" else _in_float32(given) for name, given in kwargs.items()}
+            written = {each.name for each in taken if each.alias_info is not None and each.alias_info.is_write}
+            named = zip((each.name for each in taken), args, strict=False)
+            args = tuple(given if name in written else _in_float32(given) for name, given in named)
+            kwargs = {name: given if name in written else _in_float32(given) for name, given in kwargs.items()}
         return func(*args, **kwargs)
 
 
@@ -69,7 +68,3 @@ def _wider(dtype: torch.dtype) -> torch.dtype:
 
 def _in_float32(given: Any) -> Any:
     return tree_map_only(torch.Tensor, lambda each: each.float() if each.dtype in HALVES else each, given)
-
-
-def _is_written(argument: Any) -> bool:
-    return argument.alias_info is not None and argument.alias_info.is_write
