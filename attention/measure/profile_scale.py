@@ -39,4 +39,6 @@ def measured_scale(model: Model, token_budget: int) -> Scale:
 
 
 def _document(text: str | None = None, turns: list[dict[str, str]] | None = None) -> Document:
-    return Document(text=text, turns=None if turns is None else tuple(Turn(**turn) for turn in turns))
+    if turns is None:
+        return Document(text=text)
+    return Document(text=text, turns=tuple(Turn(turn["speaker"], turn["text"]) for turn in turns))

@@ -36,7 +36,7 @@ def permuted_speakers(document: Document, seed: int) -> Document:
     order = _chance(seed, turns).permutation(len(turns))
     return replace(
         document,
-        turns=tuple(Turn(turns[place].speaker, turn.text) for place, turn in zip(order, turns, strict=True)),
+        turns=tuple(replace(turn, speaker=turns[place].speaker) for place, turn in zip(order, turns, strict=True)),
     )
 
 

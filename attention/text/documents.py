@@ -7,8 +7,9 @@ scaffold (speaker labels, separators, special tokens).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,15 @@ Labels = Literal["keep", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker said before another began, or before they went on in a new turn."""
+    """What one speaker said before another began, or before they went on in a new turn.
+
+    Of a chat message `message` has what it has beside its role and its words, such as `tool_calls`, for the chat
+    template; such a turn may be without words, its `text` empty, and then has no tokens of its own.
+    """
 
     speaker: str
     text: str
+    message: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,10 @@ def plain_script(document: Document, labels: Labels) -> Script:
 def _check(turns: Sequence[Turn]) -> None:
     if not turns:
         raise EmptyDocument("the conversation has no turns; send at least one")
+    if all(not turn.text and turn.message is not None for turn in turns):
+        raise EmptyDocument("no message has any words; send at least one that has")
     for index, turn in enumerate(turns):
-        if not turn.text.strip():
+        if not turn.text.strip() and (turn.text or turn.message is None):
             raise EmptyTurn(f"turn {index} has no text; leave it out or fill it", index)
         if not turn.speaker.strip():
             raise BadSpeaker(f"turn {index} names no speaker", index)
@@ -98,21 +100,28 @@ def _check_roles(turns: Sequence[Turn], tokenizer: FastTokenizer) -> None:
         if reader.read(role, control=True).special.any():
             index = next(index for index, turn in enumerate(turns) if turn.speaker == role)
             raise BadSpeaker(f"the role of message {index} has the name of a control token in it", index)
+    for index, turn in enumerate(turns):
+        beside = json.dumps(turn.message, ensure_ascii=False) if turn.message else ""
+        if beside and reader.read(beside, control=True).special.any():
+            raise SpansUnclear(f"what message {index} has beside its words has the name of a control token in it")
 
 
 def _as_lines(turns: Sequence[Turn], labels: Labels) -> Script:
-    """Every turn as `Speaker: text` and a newline, or without the label."""
+    """Every turn as `Speaker: text` and a newline, or without the label; of a turn without words nothing is written."""
     pieces: list[str] = []
-    start, end, opening = [], [], []
+    start, end, opening = [], [], [0]
     place = 0
     for turn in turns:
+        if not turn.text:
+            continue
         label = f"{turn.speaker}: " if labels == "keep" else ""
-        opening.append(place)
         start.append(place + len(label))
         end.append(place + len(label) + len(turn.text))
         place = end[-1] + 1
+        opening.append(place)
         pieces += (label, turn.text, "\n")
-    return Script("".join(pieces), _places(start), _places(end), _places(opening))
+    script = Script("".join(pieces), _places(start), _places(end), _places(opening[:-1]))
+    return _with_silent_turns(script, turns)
 
 
 def _by_chat_template(turns: Sequence[Turn], tokenizer: FastTokenizer) -> Script:
@@ -122,28 +131,18 @@ def _by_chat_template(turns: Sequence[Turn], tokenizer: FastTokenizer) -> Script
     own text, and what stands between those in the script is content. A template may trim the space around a text; one
     that changes a text otherwise is refused, for its spans would be a guess.
     """
-    marks = [f"\ue000{index}\ue001" for index in range(len(turns))]
-    script = _apply(tokenizer, [(turn.speaker, turn.text) for turn in turns])
-    marked = _apply(tokenizer, [(turn.speaker, mark) for turn, mark in zip(turns, marks, strict=True)])
-    between: list[str] = []
-    place = 0
-    for index, mark in enumerate(marks):
-        found = marked.find(mark, place)
-        if found < 0 or marked.find(mark, found + len(mark)) >= 0:
-            raise SpansUnclear(
-                f"the model's chat template leaves out, moves or repeats message {index}; "
-                "send the messages as a conversation instead"
-            )
-        between.append(marked[place:found])
-        place = found + len(mark)
-    between.append(marked[place:])
-
+    spoken = [index for index, turn in enumerate(turns) if turn.text]
+    marks = {index: f"\ue000{index}\ue001" for index in spoken}
+    script = _apply(tokenizer, turns, [turn.text for turn in turns])
+    marked = _apply(tokenizer, turns, [marks.get(index, "") for index in range(len(turns))])
+    between = _between_marks(marked, marks)
     closing = between[-1]
     start, end, opening = [], [], [0]
     place = len(between[0])
     clear = script.startswith(between[0])
-    for index, (turn, after) in enumerate(zip(turns, between[1:], strict=True)):
-        for content in (turn.text, turn.text.strip(), turn.text.lstrip(), turn.text.rstrip()):
+    for index, after in zip(spoken, between[1:], strict=True):
+        text = turns[index].text
+        for content in (text, text.strip(), text.lstrip(), text.rstrip()):
             if script.startswith(content, place) and script.startswith(after, place + len(content)):
                 break
         else:
@@ -162,18 +161,52 @@ def _by_chat_template(turns: Sequence[Turn], tokenizer: FastTokenizer) -> Script
             "the model's chat template adds text that depends on what the messages say; "
             "send the messages as a conversation instead"
         )
-    return Script(script, _places(start), _places(end), _places(opening[:-1]), control=True)
+    return _with_silent_turns(Script(script, _places(start), _places(end), _places(opening[:-1]), control=True), turns)
+
+
+def _between_marks(marked: str, marks: Mapping[int, str]) -> list[str]:
+    """What a template writes before, between and after the marks of the messages that have words."""
+    between: list[str] = []
+    place = 0
+    for index, mark in marks.items():
+        found = marked.find(mark, place)
+        if found < 0 or marked.find(mark, found + len(mark)) >= 0:
+            raise SpansUnclear(
+                f"the model's chat template leaves out, moves or repeats message {index}; "
+                "send the messages as a conversation instead"
+            )
+        between.append(marked[place:found])
+        place = found + len(mark)
+    return [*between, marked[place:]]
+
+
+def _with_silent_turns(script: Script, turns: Sequence[Turn]) -> Script:
+    """The script of the turns that have words, with those that have none: nothing, where the turn before them ends.
+
+    Whatever a template writes for such a turn is its own text.
+    """
+    spoken = np.array([bool(turn.text) for turn in turns])  # (T,)
+    if spoken.all():
+        return script
+    before = np.cumsum(spoken)  # (T,) how many turns with words there are up to each
+    end = np.concatenate([[0], script.end])[before]
+    start = np.where(spoken, np.concatenate([[0], script.start])[before], end)
+    return replace(script, start=start, end=end, opening=np.concatenate([[0], script.opening])[before])
 
 
 def _places(characters: list[int]) -> NDArray[np.int64]:
     return np.array(characters, dtype=np.int64)
 
 
-def _apply(tokenizer: FastTokenizer, messages: Sequence[tuple[str, str]]) -> str:
+def _apply(tokenizer: FastTokenizer, turns: Sequence[Turn], texts: Sequence[str]) -> str:
+    """What the chat template writes of messages with these texts; one without words has an empty one, never none."""
     try:
         template = tokenizer.get_chat_template()
         written = tokenizer.apply_chat_template(
-            [{"role": role, "content": content} for role, content in messages],
+            [
+                {**_beside(turn.message or {}), "role": turn.speaker, "content": text}
+                for turn, text in zip(turns, texts, strict=True)
+            ],
             chat_template=_CLOCK + template if "strftime_now" in template else template,
             tokenize=False,
             add_generation_prompt=False,
@@ -184,6 +217,27 @@ def _apply(tokenizer: FastTokenizer, messages: Sequence[tuple[str, str]]) -> str
             "or send them as a conversation"
         ) from error
     return str(written)
+
+
+def _beside(message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message has beside its words, as templates expect it: arguments of calls are objects where they can."""
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _as_object(call["function"].get("arguments"))}}
+        if isinstance(call.get("function"), Mapping)
+        else call
+        for call in message.get("tool_calls") or ()
+    ]
+    return {**message, "tool_calls": calls} if calls else dict(message)
+
+
+def _as_object(arguments: Any) -> Any:
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        found = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    return found if isinstance(found, dict) else arguments
 
 
 def turns_of_tokens(tokens: Tokens, script: Script) -> NDArray[np.int32]:
