@@ -9,6 +9,7 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY docker docker
 COPY attention attention
 COPY models models
+COPY formats formats
 COPY report report
 COPY migrations migrations
 COPY workers workers

@@ -28,7 +28,6 @@ HearkenError
 │   ├── UnreadableText      a text that is not valid Unicode
 │   ├── TooLong             longer than the model's context, with overflow `reject`
 │   ├── TooShort            shorter than the windows asked for
-│   ├── BadTranscript       a transcript that does not follow its format
 │   ├── ChatTemplateRefused chat messages that the model's chat template does not take
 │   ├── SpansUnclear        it is not certain which turn each token belongs to
 │   ├── TokenUnknown        it has a token that the model has no embedding for
@@ -225,16 +224,6 @@ class TooShort(DocumentRefused):
     """The document is shorter than the windows asked for."""
 
     code = "too-short"
-
-
-class BadTranscript(DocumentRefused):
-    """A transcript does not follow its format. `line` counts from 1, None where no single line is at fault."""
-
-    code = "document-bad-transcript"
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 class ChatTemplateRefused(DocumentRefused):

@@ -23,6 +23,7 @@ from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job
 from models.schemas.problems import ProblemDetails
+from models.schemas.readings import ReadingAnswer
 from models.schemas.search import SearchAnswer
 from models.schemas.served_models import ServedModel, ServedModels
 from models.schemas.tokens import AttentionWeights
@@ -30,7 +31,13 @@ from models.states import FINISHED, JobState
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
-_MEDIA_TYPES = {".jsonl": "application/jsonl", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+_MEDIA_TYPES = {
+    ".jsonl": "application/jsonl",
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+    ".zip": "application/zip",
+}
+_ANY_FILE = "application/octet-stream"
 _LONG_POLL_SECONDS = 20
 _ATTEMPTS = 4
 _TRANSIENT = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
@@ -86,7 +93,8 @@ class Client:
     ) -> Analysis:
         """Measure one document and wait for its numbers.
 
-        `document` is a text, or one of ``{"turns": [...]}``, ``{"messages": [...]}``, ``{"transcript": {...}}``.
+        `document` is a text, or one of ``{"turns": [...]}``, ``{"messages": [...]}``, ``{"transcript": {"content":
+        ..., "format": ..., "speakers": ..., "names": ...}}``.
         `fields` are the others of the contract: domain, external_id, labels, overflow, speaker_labels. `include` may
         name heads, turns, flow, flow_heads and tokens.
         """
@@ -120,6 +128,25 @@ class Client:
         """Every analysis that matches, page by page, newest first unless `sort` says otherwise."""
         return self._list(AnalysisEntry, "/v1/analyses", filters)
 
+    def read(
+        self,
+        document: Path | Mapping[str, Any],
+        *,
+        layout: str | None = None,
+        names: Literal["keep", "pseudonyms"] | None = None,
+        branches: Literal["preferred", "rejected", "all"] | None = None,
+    ) -> ReadingAnswer:
+        """What a transcript (``{"format", "content", ...}``), or any file, would be read as; nothing is measured.
+
+        The same as `hearken.read` gives on this machine, by the service's version.
+        """
+        if isinstance(document, Path):
+            query = _given(file_name=document.name, layout=layout, names=names, branches=branches)
+            with document.open("rb") as source:
+                answer = self._sent("/v1/readings", source, query, {"Content-Type": _ANY_FILE})
+            return _read(ReadingAnswer, answer)
+        return _read(ReadingAnswer, self._request("POST", "/v1/readings", json=dict(document)))
+
     # Data sets and what is made of them
 
     def upload_dataset(
@@ -129,15 +156,19 @@ class Client:
         name: str | None = None,
         domain: str | None = None,
         media_type: str | None = None,
+        layout: str | None = None,
+        names: Literal["keep", "pseudonyms"] | None = None,
+        branches: Literal["preferred", "rejected", "all"] | None = None,
     ) -> Dataset:
-        """Store documents; a path is streamed from disk, as CSV or Parquet where its ending says so.
+        """Store documents; a path is streamed from disk, by what its ending says or else its content.
 
-        Everything else is JSON Lines, unless `media_type` names another type.
+        Everything else is JSON Lines, unless `media_type` names another type. `layout` says what records are, `names`
+        whether speakers become P1, P2, ..., `branches` which conversations of a record are meant (docs/formats.md).
         """
-        query = {"name": name, "domain": domain}
+        query = {"name": name, "domain": domain, "layout": layout, "names": names, "branches": branches}
         if isinstance(content, Path):
             query["name"] = name or content.stem
-            media_type = media_type or _MEDIA_TYPES.get(content.suffix.lower())
+            media_type = media_type or _MEDIA_TYPES.get(content.suffix.lower(), _ANY_FILE)
             with content.open("rb") as source:
                 return self._upload(source, query, media_type)
         return self._upload(content, query, media_type)
@@ -273,15 +304,25 @@ class Client:
     def _upload(
         self, content: bytes | BinaryIO | Iterable[bytes], query: Mapping[str, str | None], media_type: str | None
     ) -> Dataset:
-        given = {key: value for key, value in query.items() if value is not None}
         headers = {"Content-Type": media_type or _MEDIA_TYPES[".jsonl"], "Idempotency-Key": uuid.uuid4().hex}
+        return _read(Dataset, self._sent("/v1/datasets", content, query, headers))
+
+    def _sent(
+        self,
+        path: str,
+        content: bytes | BinaryIO | Iterable[bytes],
+        query: Mapping[str, str | None],
+        headers: Mapping[str, str],
+    ) -> httpx.Response:
+        """The answer to a body that is streamed, which cannot be sent twice."""
+        given = {key: value for key, value in query.items() if value is not None}
         try:
-            response = self._http.post("/v1/datasets", content=content, params=given, headers=headers)
-        except httpx.TransportError as error:  # a stream cannot be sent twice
+            response = self._http.post(path, content=content, params=given, headers=headers)
+        except httpx.TransportError as error:
             raise ServiceUnreachable(f"{self.url} stopped answering during the upload: {error}") from error
         if not response.is_success:
             raise ProblemError(_problem(response))
-        return _read(Dataset, response)
+        return response
 
     def _list(self, item: type[_Answer], path: str, filters: Mapping[str, Any]) -> Iterator[_Answer]:
         cursor: str | None = None

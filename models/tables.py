@@ -164,12 +164,13 @@ dataset = Table(
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("passed_over", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("reading", JSONB(none_as_null=True)),
     _created_at(),
     Index(None, "tenant_id", "created_at", "id"),
 )
 
-# One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text}]} or
-# {"messages": [{role, content}]}.
+# One conversation or text as sent: content is {"text"}, {"turns": [{speaker, text, start?, end?}]} or
+# {"messages": [{role, content, name?, tool_calls?, tool_call_id?}]}. `reading` is what a transcript was taken for.
 document = Table(
     "document",
     metadata,
@@ -184,6 +185,7 @@ document = Table(
     Column("content", JSONB, nullable=False),
     Column("content_sha256", LargeBinary, nullable=False),
     Column("characters", Integer, nullable=False),
+    Column("reading", JSONB(none_as_null=True)),
     _created_at(),
     Index(None, "dataset_id", "position", unique=True, postgresql_where=text("dataset_id IS NOT NULL")),
     Index(None, "dataset_id", "domain", "position"),

@@ -55,7 +55,9 @@ class WorkOptions(BaseModel):
 
 
 def content_digest(content: dict[str, Any]) -> bytes:
-    """SHA-256 of a document's content in canonical JSON."""
+    """SHA-256 of a document's content in canonical JSON, without the times of turns, which change no number."""
+    if "turns" in content:
+        content = {"turns": [{"speaker": turn["speaker"], "text": turn["text"]} for turn in content["turns"]]}
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).digest()
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from models.schemas.documents import DatasetLine
+from models.schemas.readings import ReadingRequest
 from models.settings import Settings, load_models_file
 from models.settings import settings as settings_of_environment
 from service import exception_handlers
@@ -17,7 +18,18 @@ from service.context import AppContext
 from service.database import Database
 from service.http.metrics import MetricsMiddleware, RequestMetrics
 from service.http.openapi import PROBLEM_SCHEMA
-from service.routes import analyses, analysis_details, batches, datasets, exports, health, jobs, models, search
+from service.routes import (
+    analyses,
+    analysis_details,
+    batches,
+    datasets,
+    exports,
+    health,
+    jobs,
+    models,
+    readings,
+    search,
+)
 from service.routes.comparisons import comparisons, files, parts, placement
 from service.routes.pages import docs, front, sign_in
 from service.signals.job_notifications import Watcher
@@ -35,6 +47,7 @@ ROUTERS = (
     analysis_details,
     exports,
     datasets,
+    readings,
     batches,
     comparisons,
     files,
@@ -96,19 +109,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _describe_shapes(app: FastAPI) -> None:
-    """Add to the OpenAPI document the schemas that no route declares by type: problems, and lines of data sets."""
+    """Add to the OpenAPI document the schemas that no route declares by type: of problems, lines and transcripts."""
     generate = app.openapi
 
     def described() -> dict[str, Any]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "ProblemDetails" not in schemas:
-            shape = dict(PROBLEM_SCHEMA)
-            schemas.update(shape.pop("$defs", {}))
-            schemas["ProblemDetails"] = shape
-            line = DatasetLine.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(line.pop("$defs", {}))
-            schemas["DatasetLine"] = line
+            shapes = {"ProblemDetails": dict(PROBLEM_SCHEMA)}
+            for model in (DatasetLine, ReadingRequest):
+                shapes[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            for name, shape in shapes.items():
+                schemas.update(shape.pop("$defs", {}))
+                schemas[name] = shape
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
         return document

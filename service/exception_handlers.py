@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
-from attention.errors import BadTranscript, HearkenError
+from formats.errors import BadTranscript
 from models.errors import Refused
 from models.schemas.problems import FieldError
 from service.auth.browser import is_navigation, login_address
@@ -38,7 +38,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(Refused, _answer_refusal)
-    app.add_exception_handler(HearkenError, _answer_failure)
+    app.add_exception_handler(BadTranscript, _answer_bad_transcript)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(OperationalError, _answer_no_database)
@@ -65,12 +65,10 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     )
 
 
-async def _answer_failure(request: Request, error: Exception) -> Response:
-    """An error of `attention`. The service meets one: a transcript that does not follow its format."""
-    assert isinstance(error, HearkenError)
+async def _answer_bad_transcript(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadTranscript)
     problem = failure(error.code, str(error))
-    if isinstance(error, BadTranscript):
-        problem.errors = (FieldError(pointer="/transcript/content", message=str(error), line=error.line),)
+    problem.errors = (FieldError(pointer="/transcript/content", message=str(error), line=error.line),)
     return problem_response(problem, request.url.path)
 
 

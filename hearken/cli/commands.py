@@ -1,18 +1,28 @@
 """The client commands: analyze, compare, search, jobs, against a server or a stack started for the moment."""
 
-import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hearken.cli.data_home import default_data_folder
 from hearken.cli.extras import needs
+from hearken.cli.inputs import (
+    Branches,
+    Format,
+    Layout,
+    Names,
+    ReadingOptions,
+    Speaker,
+    as_upload,
+    one_document,
+    read_file,
+    speakers_of,
+)
 from hearken.errors import StartRefused
 
 if TYPE_CHECKING:
@@ -28,34 +38,79 @@ ModelId = Annotated[str | None, typer.Option("--model", help="Which of the servi
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 
 
+def read(
+    file: Annotated[Path, typer.Argument(help="Any transcript, data set or folder; - for stdin.")],
+    transcript_format: Format = "auto",
+    layout: Layout = "auto",
+    speaker: Speaker = None,
+    names: Names = "keep",
+    branches: Branches = "preferred",
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be measured of a file: its format, turns and speakers, and what was decided. Measures nothing."""
+    from hearken.cli.reading import show_reading
+
+    show_reading(
+        read_file(file, ReadingOptions(transcript_format, layout, speakers_of(speaker), names, branches)), as_json
+    )
+
+
 def analyze(
     file: Annotated[
-        Path, typer.Argument(help="A .json conversation, a .vtt or .srt transcript, or a text; - for stdin.")
+        Path, typer.Argument(help="Any transcript, conversation, text or data set (docs/formats.md); - for stdin.")
     ],
     model: ModelId = None,
     domain: Annotated[str | None, typer.Option(help="What kind of text it is.")] = None,
-    lines: Annotated[
-        bool, typer.Option(help="Read a text file as a transcript of lines `Name: what was said`.")
-    ] = False,
+    transcript_format: Format = "auto",
+    layout: Layout = "auto",
+    speaker: Speaker = None,
+    names: Names = "keep",
+    branches: Branches = "preferred",
     server: Server = None,
     key: Key = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one conversation or text and show its metrics."""
+    """Measure one conversation or text and show its metrics; of a data set, every document's."""
     from hearken.cli.display import console, job_progress, show_analysis, show_who_attends_to_whom
+    from hearken.cli.reading import show_notes
 
-    document = read_document(file, lines=lines)
+    options = ReadingOptions(transcript_format, layout, speakers_of(speaker), names, branches)
+    document = one_document(file, options)
     with connected(server, key, data_dir) as client:
+        if document is None:
+            _analyze_documents(client, file, options, model, domain, as_json)
+            return
         with job_progress(file.name) as follow:
             analysis = client.analyze(document, model=model, domain=domain, on_progress=follow)
         analysis = _with_flow(client, analysis)
         if as_json:
             console.print_json(analysis.model_dump_json())
             return
+        if "text" in document and file.suffix not in (".txt", ".md") and transcript_format == "auto":
+            show_notes((f"{file.name} has the shape of no transcript and was measured as a text",))
+        show_notes(analysis.reading.notes if analysis.reading else ())
         show_analysis(analysis)
-        if isinstance(document, dict) and "turns" in document:
-            show_who_attends_to_whom(analysis, [turn["speaker"] for turn in document["turns"]])
+        if analysis.turns is not None:
+            show_who_attends_to_whom(analysis)
+
+
+def _analyze_documents(
+    client: "Client", file: Path, options: ReadingOptions, model: str | None, domain: str | None, as_json: bool
+) -> None:
+    from hearken.cli.display import console, job_progress, show_analyses
+    from hearken.cli.reading import show_notes
+
+    with as_upload(file) as path:
+        dataset = client.upload_dataset(path, name=file.stem, domain=domain, **options.of_datasets())
+    show_notes(dataset.reading.notes if dataset.reading is not None else ())
+    with job_progress(file.name) as follow:
+        job = client.wait(client.batch(dataset.id, model=model).id, on_progress=follow)
+    measured = list(client.analyses(job_id=job.id))
+    if as_json:
+        console.print_json(f"[{','.join(entry.model_dump_json() for entry in measured)}]")
+    else:
+        show_analyses(measured)
 
 
 def _with_flow(client: "Client", analysis: "Analysis") -> "Analysis":
@@ -73,7 +128,8 @@ def _with_flow(client: "Client", analysis: "Analysis") -> "Analysis":
 
 def compare(
     groups: Annotated[
-        list[str], typer.Argument(metavar="NAME=FILE...", help="Groups of documents, as .jsonl, .csv or .parquet.")
+        list[str],
+        typer.Argument(metavar="NAME=FILE...", help="Groups of documents: data sets, or folders of transcripts."),
     ],
     out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("report.html"),
     model: ModelId = None,
@@ -85,6 +141,9 @@ def compare(
     map_layer: Annotated[
         list[int] | None, typer.Option(min=0, help="Draw maps of this layer too. May be given several times.")
     ] = None,
+    layout: Layout = "auto",
+    names: Names = "keep",
+    branches: Branches = "preferred",
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,13 +157,16 @@ def compare(
 ) -> None:
     """Compare groups of documents and write the report, one self-contained page."""
     from hearken.cli.display import console, job_progress, show_comparison
+    from hearken.cli.reading import show_notes
 
+    options = ReadingOptions(layout=layout, names=names, branches=branches)
     files = [_named_file(group) for group in groups]
     with connected(server, key, data_dir) as client:
         sides = []
         for name, path in files:
-            with console.status(f"sending {path}"):
-                dataset = client.upload_dataset(path, name=name)
+            with console.status(f"sending {path}"), as_upload(path) as upload:
+                dataset = client.upload_dataset(upload, name=name, **options.of_datasets())
+            show_notes(f"{name}: {note}" for note in (dataset.reading.notes if dataset.reading is not None else ()))
             sides.append({"name": name, "dataset_id": dataset.id})
         job = client.compare(
             sides,
@@ -196,32 +258,10 @@ def _on_this_machine(data_dir: Path | None) -> Iterator[str]:
         yield stack.url
 
 
-def read_document(file: Path, *, lines: bool = False) -> str | dict[str, Any]:
-    """A document as `Client.analyze` takes it, by the file's ending. Raises `StartRefused` with the file's fault."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StartRefused(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise StartRefused(f"{file} is not UTF-8 text") from None
-    transcripts = {".vtt": "webvtt", ".srt": "srt"}
-    if lines or file.suffix in transcripts:
-        return {"transcript": {"format": transcripts.get(file.suffix, "lines"), "content": text}}
-    if file.suffix != ".json":
-        return text
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StartRefused(f"{file} is not JSON: {error}") from None
-    if isinstance(document, dict) and not {"turns", "messages", "conversation", "text"}.isdisjoint(document):
-        return document
-    raise StartRefused(f"{file} has none of `turns`, `messages` and `text`")
-
-
 def _named_file(group: str) -> tuple[str, Path]:
     name, _, path = group.partition("=")
     if not name or not path:
         raise StartRefused(f"{group!r} is no group; write NAME=FILE, such as calls=calls.jsonl")
-    if not Path(path).is_file():
-        raise StartRefused(f"{path} of group {name} is no file")
+    if not Path(path).exists():
+        raise StartRefused(f"{path} of group {name} is no file or folder")
     return name, Path(path)

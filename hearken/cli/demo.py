@@ -73,7 +73,7 @@ def _listen_to_a_conversation(client: Client) -> None:
             {"turns": turns}, domain="conversation", external_id="sample", include=("flow",), on_progress=follow
         )
     show_analysis(analysis)
-    show_who_attends_to_whom(analysis, [turn["speaker"] for turn in turns])
+    show_who_attends_to_whom(analysis)
     decoder, encoder = PACKAGED
     if analysis.model.id == decoder and encoder in {model.id for model in client.models()}:
         with job_progress(f"measuring it with {encoder}") as follow:

@@ -15,7 +15,7 @@ from rich.text import Text
 from attention.comparison.parts.documents import GroupSummary
 from attention.comparison.parts.effects import Mean, PairTest
 from attention.definitions import METRICS
-from models.schemas.analyses import Analysis
+from models.schemas.analyses import Analysis, AnalysisEntry
 from models.schemas.comparisons import Comparison
 from models.schemas.jobs import Job
 from models.schemas.search import SearchAnswer
@@ -31,6 +31,7 @@ SHOWN_OF_TURNS = (
     "cross_turn_lift",
     "cross_speaker_lift",
 )
+SHOWN_OF_SEVERAL = ("distance", "dispersion", "interdependency", "sink", "cross_speaker")
 SHOWN_SIDE_BY_SIDE = ("sink", "distance", "dispersion", "cross_speaker")
 SHOWN_OF_A_COMPARISON = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink")
 
@@ -103,21 +104,49 @@ def show_analysis(analysis: Analysis) -> None:
     console.print(table)
 
 
-def show_who_attends_to_whom(analysis: Analysis, speaker_of_turn: Sequence[str]) -> None:
+def show_who_attends_to_whom(analysis: Analysis) -> None:
     """Speakers by speakers: the share of a speaker's attention to content that goes to another's turns.
 
-    The flow's means over layers, weighted equally over the turns of a speaker; scaffold is left out and rows sum to 1.
+    The mean over layers of the flow between speakers; scaffold is left out and rows sum to 1.
     """
     if analysis.flow is None:
         return
     speakers = analysis.speakers
-    shares = _speaker_shares(analysis.flow.layers, speaker_of_turn, speakers)
     table = _table("who attends", *(f">to {name}" for name in speakers))
     table.caption = "shares of the attention on content, mean over layers"
-    for name in speakers:
-        cells = [shares.get((name, other)) for other in speakers]
-        shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in cells]
-        table.add_row(name, *shown)
+    for name, row in zip(speakers, speaker_shares(analysis.flow.speakers.layers), strict=True):
+        shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in row]
+        table.add_row(Text(name), *shown)
+    console.print(table)
+
+
+def speaker_shares(layers: Sequence[Sequence[Sequence[float | None]]]) -> list[list[float | None]]:
+    """S x S: the mean over layers of S x (S+1) matrices, without their first column, each row made to sum to 1.
+
+    Where a pair has no value in any layer it has none, and it is left out of its row's sum.
+    """
+    shares = []
+    for rows in zip(*layers, strict=True):  # one row of every layer
+        means = [_mean([value for value in column if value is not None]) for column in zip(*rows, strict=True)][1:]
+        total = sum(mean for mean in means if mean is not None)
+        shares.append([None if mean is None or total <= 0 else mean / total for mean in means])
+    return shares
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def show_analyses(analyses: Sequence[AnalysisEntry], most: int = 20) -> None:
+    """Several documents by their metrics, as many as one looks through."""
+    table = _table("document", ">tokens", ">turns", *(f">{name.replace('_', ' ')}" for name in SHOWN_OF_SEVERAL))
+    for entry in analyses[:most]:
+        values = entry.metrics.model_dump()
+        turns = "–" if entry.turns is None else str(entry.turns)
+        cells = [number(values[name]) for name in SHOWN_OF_SEVERAL]
+        table.add_row(Text(entry.external_id or entry.id), f"{entry.tokens:,}", turns, *cells)
+    if len(analyses) > most:
+        table.caption = f"{len(analyses) - most} more are measured; `hearken export` writes all"
     console.print(table)
 
 
@@ -186,18 +215,6 @@ def _table(*columns: str) -> Table:
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         table.add_column(column.lstrip(">|"), justify=justify, no_wrap=column[0] in ">|")
     return table
-
-
-def _speaker_shares(
-    layers: Sequence[Sequence[Sequence[float | None]]], speaker_of_turn: Sequence[str], speakers: Sequence[str]
-) -> dict[tuple[str, str], float]:
-    mass: dict[tuple[str, str], float] = {}
-    for layer in layers:
-        for speaker, row in zip(speaker_of_turn, layer, strict=True):
-            for other, share in zip(speaker_of_turn, row[1:], strict=True):
-                mass[speaker, other] = mass.get((speaker, other), 0.0) + (share or 0.0)
-    totals = {speaker: sum(mass.get((speaker, other), 0.0) for other in speakers) for speaker in speakers}
-    return {pair: value / totals[pair[0]] for pair, value in mass.items() if totals[pair[0]] > 0}
 
 
 def _shade(share: float | None) -> str:

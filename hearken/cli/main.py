@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from hearken.cli.commands import analyze, compare, jobs, search
+from formats.errors import FormatError
+from hearken.cli.commands import analyze, compare, jobs, read, search
 from hearken.cli.data_home import default_data_folder
 from hearken.cli.export import export
 from hearken.cli.extras import needs
@@ -31,7 +32,7 @@ keys = typer.Typer(
     help="API keys, made in the database itself, so that the first one needs none.", no_args_is_help=True
 )
 app.add_typer(keys, name="keys")
-for command in (analyze, compare, search, export, jobs):
+for command in (read, analyze, compare, search, export, jobs):
     app.command()(command)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on. (default: HEARKEN_HOST or 127.0.0.1)")]
@@ -51,7 +52,7 @@ def main() -> None:
         app()
     except StartRefused as error:
         sys.exit(_one_line(error, 2))
-    except (ClientError, StackFailed) as error:
+    except (ClientError, FormatError, StackFailed) as error:
         sys.exit(_one_line(error, 1))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-NAMES: Final = ("attention", "migrations", "models", "report", "service", "workers")
+NAMES: Final = ("attention", "formats", "migrations", "models", "report", "service", "workers")
 _HERE = Path(__file__).parent
 FOLDER: Final = _HERE if (_HERE / "models").is_dir() else _HERE.parent.parent
 """The folder that holds them: this one where a wheel was installed, the clone's otherwise."""

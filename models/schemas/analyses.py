@@ -7,16 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from attention.definitions import METRICS
 from models.schemas.documents import (
-    Content,
     Conversation,
     DocumentFields,
     Message,
     Transcript,
-    content_of_messages,
-    content_of_transcript,
-    content_of_turns,
     exactly_one,
 )
+from models.schemas.readings import Reading
 from models.schemas.strings import ModelId, Said
 from models.schemas.tokens import TokensDetail
 from models.schemas.turns import Flow, TurnsDetail
@@ -70,16 +67,6 @@ class AnalysisRequest(DocumentFields):
     def _one_input(self) -> Self:
         exactly_one({name: getattr(self, name) for name in self.INPUTS})
         return self
-
-    def content(self) -> Content:
-        """What is kept of the input. Raises `attention.errors.BadTranscript`."""
-        if self.conversation is not None:
-            return content_of_turns(self.conversation.turns)
-        if self.messages is not None:
-            return content_of_messages(self.messages)
-        if self.transcript is not None:
-            return content_of_transcript(self.transcript)
-        return {"text": self.text}
 
     def options(self) -> WorkOptions:
         """How it is to be measured."""
@@ -160,6 +147,7 @@ class Analysis(AnalysisEntry):
     """One document in one job. What `include` can name comes only when included."""
 
     layers: list[LayerValues]
+    reading: Reading | None = Field(default=None, description="Of a transcript: what it was taken for.")
     heads: dict[str, list[list[float | None]]] = Field(
         default={}, description="With `include=heads`: each metric as L rows of H values."
     )

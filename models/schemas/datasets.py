@@ -1,8 +1,16 @@
 """Data sets: many documents that arrived together."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
+
+from models.schemas.readings import DatasetReading
+
+DatasetLayout = Literal["auto", "documents", "utterances", "convokit", "sharegpt", "openai", "oasst", "hh"]
+"""What the fields of a data set's records mean."""
+DatasetBranches = Literal["preferred", "rejected", "all"]
+"""Of records that hold several conversations, which are read."""
 
 
 class Dataset(BaseModel):
@@ -18,4 +26,6 @@ class Dataset(BaseModel):
         description="Fields that are no part of a data set's line, with the number of documents that had them.",
         examples=[{"source": 480, "turns.time": 120}],
     )
+    layout: str | None = Field(description="What the records were taken for; null where it was stored without.")
+    reading: DatasetReading | None = Field(description="What was taken for what, and what could be otherwise.")
     created_at: datetime

@@ -1,64 +1,132 @@
 """One conversation or text as clients send it, and the content that is kept of it."""
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from models.schemas.strings import LabelKey, Labels, LabelValue, Name, Request, Said, Storable
+from models.schemas.strings import LabelKey, Labels, LabelValue, Name, Request, Said, SpeakerName, Storable
 
 Content = dict[str, Any]
-"""``{"text"}``, ``{"turns": [{speaker, text}]}`` or ``{"messages": [{role, content}]}``: what the worker renders."""
+"""What the worker renders: ``{"text"}``, ``{"turns": [{speaker, text, start?, end?}]}`` or ``{"messages": [{role,
+content, name?, tool_calls?, tool_call_id?}]}``, in which a message's `content` is null where it has no words."""
+MESSAGE_EXTRAS = ("name", "tool_calls", "tool_call_id")
+"""What a message may have beside its words, for the model's chat template."""
+MOST_CALL_CHARACTERS = 100_000
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 LABEL_CHARACTERS = 3  # the colon, the space and the line end that a turn is rendered with
+LATEST_SECOND = 1e12  # no recording is longer
+Seconds = Annotated[float | None, Field(ge=-LATEST_SECOND, le=LATEST_SECOND, allow_inf_nan=False)]
 
 
 class Turn(Request):
     """What one speaker said."""
 
-    speaker: Name = Field(examples=["Ana"])
+    speaker: SpeakerName = Field(examples=["Ana"])
     text: Said = Field(examples=["Are you coming?"])
+
+    def times(self) -> dict[str, float]:
+        """When it was said: of `start` and `end`, in seconds, those that are given."""
+        return {}
+
+
+class TimedTurn(Turn):
+    """What one speaker said, and when: in seconds from the recording's beginning."""
+
+    start: Seconds = None
+    end: Seconds = None
+
+    def times(self) -> dict[str, float]:
+        """Those of the two that are given."""
+        given = (("start", self.start), ("end", self.end))
+        return {name: value for name, value in given if value is not None}
 
 
 class Conversation(Request):
     """Turns in the order in which they were said."""
 
-    turns: list[Turn] = Field(min_length=1)
+    turns: list[TimedTurn] = Field(min_length=1)
+
+
+def _words(content: Any) -> Any:
+    """Parts of text as one text; None for words that are none."""
+    if isinstance(content, list):
+        texts = []
+        for part in content:
+            if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+                kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+                raise ValueError(f"there is a part of the type {str(kind)[:60]!r}; only parts of text are read")
+            texts.append(part["text"])
+        content = "\n".join(texts)
+    return None if isinstance(content, str) and not content.strip() else content
+
+
+def _storable_json(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    written = json.dumps(calls)
+    if len(written) > MOST_CALL_CHARACTERS:
+        raise ValueError(f"the calls have {len(written)} characters as JSON; the limit is {MOST_CALL_CHARACTERS}")
+    if "\\u0000" in written or _HALF_PAIR.search(json.dumps(calls, ensure_ascii=False)):
+        raise ValueError("the calls have a character that cannot be stored; remove it")
+    return calls
 
 
 class Message(Request):
     """One chat message; a model that has a chat template reads messages through it."""
 
     role: Annotated[Said, Field(max_length=50, examples=["user"])]
-    content: Said = Field(examples=["Are you coming?"])
+    content: Annotated[Storable | None, BeforeValidator(_words)] = Field(
+        None,
+        examples=["Are you coming?"],
+        description="A text, or parts of the type `text`, which become its lines; null for a message without words.",
+    )
+    name: Name | None = None
+    tool_calls: Annotated[list[dict[str, Any]] | None, Field(max_length=100), AfterValidator(_storable_json)] = None
+    tool_call_id: Annotated[Storable | None, Field(max_length=500)] = None
+
+    def kept(self) -> dict[str, Any]:
+        """What is kept of it. Nothing beside role and words where nothing was given."""
+        beside = {name: value for name in MESSAGE_EXTRAS if (value := getattr(self, name))}
+        return {"role": self.role, "content": self.content, **beside}
+
+
+TranscriptFormat = Literal[
+    "auto", "webvtt", "srt", "sbv", "lines", "whatsapp", "telegram", "discord", "slack", "otter", "teams", "meet",
+    "zoom", "whisper", "aws", "deepgram", "assemblyai", "openai", "chat", "elan", "rttm",
+]  # fmt: skip
+Names = Annotated[
+    Literal["keep", "pseudonyms"],
+    Field(description="`pseudonyms`: speakers become P1, P2, ... by first speech, and no name is stored."),
+]
 
 
 class Transcript(Request):
     """A transcript as other programs write it; the turns are read from it."""
 
-    format: Literal["webvtt", "srt", "lines"] = Field(description="`lines` is `Name: what was said`, one a line.")
+    format: TranscriptFormat = Field("auto", description="`auto` tells it by the content's shape.")
     content: Said
-
-
-def content_of_transcript(transcript: Transcript) -> Content:
-    """The content that is kept of a transcript: its turns.
-
-    Raises `attention.errors.BadTranscript` with the line that does not follow the format.
-    """
-    from attention.text.transcripts import read_transcript  # here, because it loads what only transcripts need
-
-    turns = read_transcript(transcript.content, transcript.format)
-    return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}
+    speakers: (
+        Annotated[list[SpeakerName], Field(max_length=1_000)]
+        | Annotated[dict[SpeakerName, SpeakerName | None], Field(max_length=1_000)]
+        | None
+    ) = Field(
+        None,
+        description="Who speaks, where names stand before colons: all names, or a table from aliases to names, in "
+        "which null says that an alias is no name.",
+    )
+    names: Names = "keep"
 
 
 def content_of_turns(turns: Sequence[Turn]) -> Content:
-    """The content that is kept of turns."""
-    return {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in turns]}
+    """The content that is kept of turns, without times that are not given."""
+    return {"turns": [{"speaker": turn.speaker, "text": turn.text, **turn.times()} for turn in turns]}
 
 
-def content_of_messages(messages: list[Message]) -> Content:
+def content_of_messages(messages: Sequence[Message]) -> Content:
     """The content that is kept of chat messages."""
-    return {"messages": [{"role": message.role, "content": message.content} for message in messages]}
+    return {"messages": [message.kept() for message in messages]}
 
 
 def characters_of(content: Content) -> int:
@@ -67,7 +135,15 @@ def characters_of(content: Content) -> int:
         return len(content["text"])
     if "turns" in content:
         return sum(len(turn["speaker"]) + len(turn["text"]) + LABEL_CHARACTERS for turn in content["turns"])
-    return sum(len(entry["role"]) + len(entry["content"]) + LABEL_CHARACTERS for entry in content["messages"])
+    return sum(
+        len(entry["role"]) + len(entry["content"] or "") + LABEL_CHARACTERS + _beside(entry)
+        for entry in content["messages"]
+    )
+
+
+def _beside(entry: dict[str, Any]) -> int:
+    """About how many characters a template writes of a message's calls."""
+    return len(json.dumps(entry["tool_calls"], ensure_ascii=False)) if "tool_calls" in entry else 0
 
 
 def turns_of(content: Content) -> int:
@@ -89,9 +165,34 @@ def exactly_one(fields: dict[str, Any]) -> None:
 
 
 class DatasetTurn(Turn):
-    """A turn in a data set; what else it carries (a time, an emotion) is counted and passed over."""
+    """A turn in a data set: `start` and `end` are kept where they are numbers (of seconds).
+
+    What else it carries (an emotion, a time of day) is counted and passed over.
+    """
 
     model_config = ConfigDict(extra="allow")
+    TIMES: ClassVar[tuple[str, ...]] = ("start", "end")
+
+    def times(self) -> dict[str, float]:
+        """Of `start` and `end` those that are numbers."""
+        given = self.model_extra
+        if not given:
+            return {}
+        return {name: float(given[name]) for name in self.TIMES if _is_number(given.get(name))}
+
+    def passed_over(self) -> list[str]:
+        """Names of what is not kept."""
+        return [name for name in self.model_extra or () if name not in self.times()]
+
+
+class DatasetMessage(Message):
+    """A message in a data set; what else it carries (a weight, a time) is counted and passed over."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST_SECOND
 
 
 class DatasetLine(Request):
@@ -107,7 +208,7 @@ class DatasetLine(Request):
     domain: Name | None = None
     text: Said | None = None
     turns: Annotated[list[DatasetTurn] | None, Field(min_length=1)] = None
-    messages: Annotated[list[Message] | None, Field(min_length=1)] = None
+    messages: Annotated[list[DatasetMessage] | None, Field(min_length=1)] = None
     labels: Annotated[dict[LabelKey, LabelValue] | None, Field(max_length=50)] = None
     cluster: Name | None = None
 
@@ -125,9 +226,12 @@ class DatasetLine(Request):
         return {"text": self.text}
 
     def passed_over(self) -> list[str]:
-        """Names of fields no data set's line has, each once, in the order sent; then those of turns: `turns.NAME`."""
-        of_turns = [f"turns.{name}" for turn in self.turns or () for name in turn.model_extra or ()]
-        return list(dict.fromkeys([*(self.model_extra or ()), *of_turns]))
+        """Names of fields no data set's line has, each once: the line's in the order sent, then those of its turns and
+        messages (`turns.NAME`, `messages.NAME`).
+        """
+        of_turns = (f"turns.{name}" for turn in self.turns or () if turn.model_extra for name in turn.passed_over())
+        of_messages = (f"messages.{name}" for message in self.messages or () for name in message.model_extra or ())
+        return list(dict.fromkeys([*(self.model_extra or ()), *of_turns, *of_messages]))
 
 
 class DocumentFields(Request):

@@ -1,11 +1,14 @@
 """Jobs: what was asked, how far it is, and what failed."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from models.schemas.analyses import Overflow, SpeakerLabels
+from models.schemas.strings import ModelId, Name, Request, Storable
 from models.states import JobState
+from models.work import WorkOptions
 
 JobKind = Literal["analysis", "batch", "comparison"]
 
@@ -49,3 +52,17 @@ class Failure(BaseModel):
     reason: str = Field(description="The name of a problem type.")
     message: str
     failed_at: datetime | None
+
+
+class BatchRequest(Request):
+    """Analyse every document of a data set, or those of one domain."""
+
+    dataset_id: Storable = Field(examples=["ds_01kb3v9q7d5m2x8rwn4t6ghj0c"])
+    model: ModelId | None = None
+    domain: Annotated[Name | None, Field(description="Only documents of this domain.")] = None
+    overflow: Overflow = "window"
+    speaker_labels: SpeakerLabels = "keep"
+
+    def options(self) -> WorkOptions:
+        """How each document is to be measured."""
+        return WorkOptions(overflow=self.overflow, labels=self.speaker_labels)

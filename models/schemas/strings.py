@@ -1,5 +1,6 @@
 """Strings that a client may send: whatever people write, but nothing that PostgreSQL cannot keep."""
 
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -27,10 +28,27 @@ def _on_one_line(value: str) -> str:
     return value
 
 
+def folded(name: str) -> str:
+    """The form in which names of speakers are compared and shown: NFC, no format characters, white space as one blank.
+
+    What is left of a name of format characters alone is empty.
+    """
+    if not name.isascii():
+        name = "".join(character for character in name if unicodedata.category(character) != "Cf")
+        name = unicodedata.normalize("NFC", name)
+    return " ".join(name.split())
+
+
+def _speaker(value: str) -> str:
+    return _said(folded(value))
+
+
 Storable = Annotated[str, AfterValidator(_storable)]
 Said = Annotated[Storable, AfterValidator(_said)]
 """Text that somebody said: at least one character that is no white space."""
 Name = Annotated[Said, AfterValidator(_on_one_line), StringConstraints(max_length=200)]
+SpeakerName = Annotated[Name, AfterValidator(_speaker)]
+"""A name as `folded` gives it."""
 ModelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 LabelKey = Annotated[Said, StringConstraints(max_length=100)]
 LabelValue = Annotated[Storable, StringConstraints(max_length=500)]

@@ -21,6 +21,8 @@ class TurnsDetail(BaseModel):
 
     speaker: list[str | None] = Field(description="Null for a turn of which no token was read.")
     tokens: list[int] = Field(description="Tokens of what was said that were read; 0 beyond a cut.")
+    start: list[float | None] = Field(description="Seconds from the recording's beginning; null where it is unknown.")
+    end: list[float | None] = Field(description="Likewise.")
     metrics: dict[str, list[float | None]] = Field(
         description="Each metric that is a mean over tokens: over the turn's tokens and heads, then over layers."
     )

@@ -89,22 +89,28 @@ class JsonRoute(APIRoute):
         async def checked(request: Request) -> Response:
             limited = LimitedRequest(request.scope, request.receive)
             if self.body_field is not None:
-                await _check_json(limited)
+                limited.parsed = await read_json(limited)
             return await handle(limited)
 
         return checked
 
 
-async def _check_json(request: LimitedRequest) -> None:
+def is_json(kind: str) -> bool:
+    """Whether a media type is that of JSON."""
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+async def read_json(request: LimitedRequest) -> Any:
+    """The JSON of a body. Raises a `Problem` for another type, too many bytes, and what is no JSON."""
     kind = media_type(request)
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+    if not is_json(kind):
         given = f"{kind!r} was sent" if kind else "no type was sent"
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"Send `Content-Type: application/json`; {given}.")
     refuse_encoded_body(request)
     refuse_large_body(declared_length(request), request.app.state.context.settings.max_body_bytes)
     body = await request.body()
     try:
-        request.parsed = json.loads(body.removeprefix(BOM_UTF8).decode(), parse_constant=_no_constant)
+        return json.loads(body.removeprefix(BOM_UTF8).decode(), parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError:

@@ -33,6 +33,7 @@ from service.http.problems import (
     STILL_IN_USE,
     field_problem,
 )
+from service.jobs.content import content_of_request
 from service.jobs.responses import answer_by_analysis
 from service.jobs.submission import document_within_limits, submission_options
 from service.views.resources import analysis_entry
@@ -73,9 +74,9 @@ async def create_analysis(
 
     A document that cannot be measured answers with its own problem.
     """
-    content = await asyncio.to_thread(body.content)
+    content, reading = await asyncio.to_thread(content_of_request, body)
     document_within_limits(context.settings, content)
-    sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels)
+    sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels, reading)
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
     served = context.served(body.model)
     submitted = await context.database.run(submit_analysis, submission, sent, served, body.options(), kept)

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from models.queries.writing.submission import SubmissionOptions, submit_batch
-from models.schemas.batches import BatchRequest
-from models.schemas.jobs import Job
+from models.schemas.jobs import BatchRequest, Job
 from service.auth.tenant import Secured
 from service.context import AppContextDep
 from service.http.bodies import JsonRoute

@@ -1,33 +1,30 @@
 """Uploads: a data set is checked document by document as it arrives, and stored once the last one proved good.
 
-A reader (see `readers`) finds the documents in the bytes. What was checked waits in a temporary file, in the form
-that PostgreSQL copies in. Nothing reaches the database before the whole upload is known to be good.
+`formats.datasets` finds the documents in the bytes. They wait in a temporary file, in the form that PostgreSQL copies
+in. Nothing reaches the database before the whole upload is known to be good.
 """
 
 import hashlib
 import json
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
-from typing import IO, NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
-from pydantic import ValidationError
-
+from formats.datasets.reader import DatasetReader
+from formats.datasets.records import Fault, Limits
+from formats.documents import DatasetReading, Document
+from formats.errors import UnreadableFile
 from models.queries.writing.datasets import DatasetDocument, copy_line, in_domain
-from models.schemas.documents import DatasetLine, characters_of, turns_of
+from models.schemas.documents import characters_of
 from models.schemas.problems import FieldError
 from models.settings import Settings
 from models.work import content_digest
 from service.http.problems import BAD_DATASET, NO_DOCUMENTS, Problem
-from service.http.validation import MOST_ERRORS, field_errors
-from service.uploads.readers.reader import Fault, Found, Limits, Reader, ReaderOf, Record, UnreadableFileError
+from service.http.validation import MOST_ERRORS
 
-MOST_NAMES = 100
-MOST_NAME_CHARACTERS = 100
-OTHER_NAMES = "(others)"
 IN_MEMORY_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 16
 STEP_SECONDS = 0.2
@@ -44,10 +41,9 @@ class Upload:
     domain: str | None = None
     documents: int = 0
     length: int = 0
-    passed_over: Counter[str] = field(default_factory=Counter)
-    _reader: Reader | None = None
-    _rest: Found | None = None
-    _errors: list[FieldError] = field(default_factory=list)
+    _reader: DatasetReader | None = None
+    _rest: Iterator[Document | Fault] | None = None
+    _faults: list[Fault] = field(default_factory=list)
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _spool: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))  # noqa: SIM115
 
@@ -77,16 +73,16 @@ class Upload:
         return self._reader is not None and self._reader.unpacks
 
     @property
-    def _counts(self) -> str:
+    def reading(self) -> DatasetReading:
+        """What the data set was taken for, after the last of it was read."""
         assert self._reader is not None
-        return self._reader.counts
+        return self._reader.reading
 
     # The bytes
 
-    def begin(self, reader_of: ReaderOf) -> None:
-        """Read the bytes that follow by such a reader."""
-        limits = Limits(self.settings.max_body_bytes, self.settings.max_upload_bytes, self.settings.unpack_memory_bytes)
-        self._reader = reader_of(limits)
+    def begin(self, container: str, options: Mapping[str, Any]) -> None:
+        """Read the bytes that follow as `DatasetReader` does with this container and these options."""
+        self._reader = DatasetReader(limits_of(self.settings), container=container, **options)
 
     def absorb(self, data: bytes) -> None:
         """Read the next bytes. Raises a `Problem` when nothing that follows could help."""
@@ -102,8 +98,8 @@ class Upload:
             self._rest = self._reader.finish()
         if self._take(self._rest, STEP_SECONDS):
             return True
-        if self._errors:
-            self._refuse_errors()
+        if self._faults:
+            self._refuse_faults()
         if not self.documents:
             raise Problem(NO_DOCUMENTS, "The data set has no documents.")
         return False
@@ -120,77 +116,65 @@ class Upload:
 
     # What the reader finds
 
-    def _take(self, found: Found, seconds: float | None = None) -> bool:
-        """Check and keep what the reader gives, for so long; whether there may be more. Raises a `Problem`."""
+    def _take(self, found: Iterator[Document | Fault], seconds: float | None = None) -> bool:
+        """Keep what the reader gives, for so long; whether there may be more. Raises a `Problem`."""
         until = None if seconds is None else time.monotonic() + seconds
         try:
             for each in found:
                 if isinstance(each, Fault):
                     self._note(each)
-                else:
-                    self._check(each)
+                elif not self._faults:
+                    self._keep(each)
                 if until is not None and time.monotonic() > until:
                     return True
-        except UnreadableFileError as error:
+        except UnreadableFile as error:
             message = str(error)
             raise Problem(BAD_DATASET, message, errors=[FieldError(pointer="", message=message)]) from None
         return False
 
     def _note(self, fault: Fault) -> None:
         """Keep a fault. Raises the `Problem` when it is the last that is told, or the last that can be found."""
-        told = f"{self._counts} {fault.number}: {fault.message}"
-        self._errors.append(FieldError(pointer=fault.pointer, message=told, line=fault.number))
-        if fault.last or len(self._errors) >= MOST_ERRORS:
-            self._refuse_errors()
+        self._faults.append(fault)
+        if fault.last or len(self._faults) >= MOST_ERRORS:
+            self._refuse_faults()
 
-    def _check(self, record: Record) -> None:
-        try:
-            if isinstance(record.content, bytes):
-                line = DatasetLine.model_validate_json(record.content)
-            else:
-                line = DatasetLine.model_validate(record.content)
-        except ValidationError as error:
-            first = field_errors(error.errors(include_url=False, include_context=False, include_input=False))[0]
-            self._note(Fault(record.number, first.pointer, first.message))
-        else:
-            self._keep(record.number, line)
+    def _keep(self, document: Document) -> None:
+        content = dict(document.content)
+        row = DatasetDocument(
+            position=self.documents,
+            external_id=document.id,
+            domain=document.domain,
+            labels=json.dumps(dict(document.labels), ensure_ascii=False),
+            cluster=document.cluster,
+            content=json.dumps(content, ensure_ascii=False),
+            content_sha256=content_digest(content),
+            characters=characters_of(content),
+            reading=None if document.reading is None else json.dumps(asdict(document.reading), ensure_ascii=False),
+        )
+        self._spool.write(copy_line(self.tenant_id, self.dataset_id, row))
+        self.documents += 1
 
-    def _keep(self, number: int, sent: DatasetLine) -> None:
-        content = sent.content()
-        characters, turns = characters_of(content), turns_of(content)
-        if characters > self.settings.max_document_characters:
-            limit = self.settings.max_document_characters
-            self._note(Fault(number, "", f"the document has {characters} characters; the limit is {limit}"))
-        elif turns > self.settings.max_turns:
-            self._note(Fault(number, "", f"the document has {turns} turns; the limit is {self.settings.max_turns}"))
-        elif not self._errors:
-            row = DatasetDocument(
-                position=self.documents,
-                external_id=sent.id,
-                domain=sent.domain,
-                labels=json.dumps(sent.labels or {}, ensure_ascii=False),
-                cluster=sent.cluster,
-                content=json.dumps(content, ensure_ascii=False),
-                content_sha256=content_digest(content),
-                characters=characters,
+    def _refuse_faults(self) -> NoReturn:
+        errors = [
+            FieldError(
+                pointer=fault.pointer,
+                message=f"{fault.place}: {fault.message}",
+                line=fault.place.number if fault.place.line is None else fault.place.line,
             )
-            self._spool.write(copy_line(self.tenant_id, self.dataset_id, row))
-            self._count_passed_over(sent.passed_over())
-            self.documents += 1
+            for fault in self._faults
+        ]
+        bad = f"{self._faults[0].place.counts}s"
+        more = f"At least {len(errors)} {bad} are bad." if len(errors) >= MOST_ERRORS else f"Bad {bad}: {len(errors)}."
+        place = f" at {errors[0].pointer}" if errors[0].pointer else ""
+        raise Problem(BAD_DATASET, f"{errors[0].message}{place}. {more}", errors=errors)
 
-    def _count_passed_over(self, names: Iterable[str]) -> None:
-        """Count fields by name; a client chooses the names, so their length and number are limited."""
-        for name in names:
-            kept = name.replace("\x00", "?")[:MOST_NAME_CHARACTERS]
-            if kept in self.passed_over or len(self.passed_over) < MOST_NAMES:
-                self.passed_over[kept] += 1
-            else:
-                self.passed_over[OTHER_NAMES] += 1
 
-    def _refuse_errors(self) -> NoReturn:
-        count = len(self._errors)
-        first = self._errors[0]
-        bad = f"{self._counts}s"
-        more = f"At least {count} {bad} are bad." if count >= MOST_ERRORS else f"Bad {bad}: {count}."
-        place = f" at {first.pointer}" if first.pointer else ""
-        raise Problem(BAD_DATASET, f"{first.message}{place}. {more}", errors=self._errors)
+def limits_of(settings: Settings) -> Limits:
+    """How much of a data set the service takes."""
+    return Limits(
+        record_bytes=settings.max_body_bytes,
+        documents_bytes=settings.max_upload_bytes,
+        unpack_memory_bytes=settings.unpack_memory_bytes,
+        document_characters=settings.max_document_characters,
+        turns=settings.max_turns,
+    )

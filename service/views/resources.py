@@ -20,6 +20,7 @@ from models.schemas.analyses import ModelReference as Reference
 from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job, Progress
+from models.schemas.readings import DatasetReading, Reading
 from models.states import JobState
 from service.views.turns import flow_view, turns_view
 
@@ -94,6 +95,8 @@ def dataset_view(row: Row[Any]) -> Dataset:
         domains=dict(sorted(row.domains.items())),
         bytes=row.bytes,
         passed_over=row.passed_over,
+        layout=None if row.reading is None else row.reading["layout"],
+        reading=None if row.reading is None else DatasetReading.model_validate(row.reading),
         created_at=row.created_at,
     )
 
@@ -143,10 +146,12 @@ def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Se
     if "flow" in parts:
         wanted["flow"] = flow_view(row.speakers, turns, stored.flows, layer)
     if "turns" in parts:
-        wanted["turns_detail"] = turns_view(row.speakers, turns) if row.turns is not None else None
+        wanted["turns_detail"] = turns_view(row.speakers, turns, stored.times) if row.turns is not None else None
     plain = [
         LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
     ]
+    if stored.reading is not None:
+        wanted["reading"] = Reading.model_validate(stored.reading)
     return Analysis(**_entry(row), layers=plain, **wanted)
 
 

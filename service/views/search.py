@@ -28,8 +28,9 @@ def _snippet(said: Content | None) -> str:
         return ""
     if "turns" in said or "messages" in said:
         parts = (
-            f"{entry.get('speaker', entry.get('role'))}: {entry.get('text', entry.get('content'))}"
+            f"{entry.get('speaker', entry.get('role'))}: {words}"
             for entry in said.get("turns") or said["messages"]
+            if (words := entry.get("text") or entry.get("content"))
         )
         text = ""
         for part in parts:

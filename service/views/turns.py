@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     Arrays = NDArray[Any]
 
 
-def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetail:
+def turns_view(
+    speakers: Sequence[str], turns: Sequence[Row[Any]], times: Sequence[tuple[float | None, float | None]] = ()
+) -> TurnsDetail:
     """The turns of a `StoredAnalysis`, with the trajectory of each metric along them."""
     from attention.measure.trajectory import trajectory
 
@@ -24,6 +26,8 @@ def turns_view(speakers: Sequence[str], turns: Sequence[Row[Any]]) -> TurnsDetai
     return TurnsDetail(
         speaker=[None if turn.speaker is None else speakers[turn.speaker] for turn in turns],
         tokens=tokens,
+        start=[start for start, _ in times] or [None] * len(turns),
+        end=[end for _, end in times] or [None] * len(turns),
         metrics=metrics,
         trajectory={name: Trajectory.model_validate(moved, from_attributes=True) for name, moved in moving.items()},
     )

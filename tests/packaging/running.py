@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.packaging.installed import Installed, plain_environment
 
-FOREIGN = ("attention", "migrations", "models", "report", "service", "workers")
+FOREIGN = ("attention", "formats", "migrations", "models", "report", "service", "workers")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,23 @@ def test_the_terminal_helps_there(client_alone: Installed, outside: Path) -> Non
     assert all(f" {command} " in done.stdout for command in ("analyze", "compare", "export", "search", "jobs", "serve"))
 
 
+def test_transcripts_and_data_sets_are_read_there(client_alone: Installed, tmp_path: Path) -> None:
+    talk = tmp_path / "talk.vtt"
+    talk.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ana>Are you coming?\n", encoding="utf-8")
+    table = tmp_path / "talks.csv"
+    table.write_text("conversation_id,speaker,text\na,Ana,Are you coming?\na,Bo,Yes.\n", encoding="utf-8")
+    found = {}
+    for file in (talk, table):
+        done = client_alone.run(client_alone.hearken, "read", file, "--json", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        found[file] = json.loads(done.stdout)
+    assert found[talk]["turns"] == [{"speaker": "Ana", "text": "Are you coming?", "start": 1.0, "end": 2.0}]
+    assert found[table]["reading"]["layout"] == "utterances"
+    program = f"import hearken; print(len(hearken.read({str(talk)!r}).turns))"
+    done = client_alone.run(client_alone.python, "-c", program, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 @pytest.mark.parametrize(
     ("command", "extra"),
     [

@@ -11,7 +11,7 @@ from tests.packaging.image import ROOT, stages
 
 pytestmark = pytest.mark.xdist_group("serve")  # where the other tests of the wheel run: it is built once
 
-BESIDE = ("attention", "migrations", "models", "report", "samples", "service", "workers")
+BESIDE = ("attention", "formats", "migrations", "models", "report", "samples", "service", "workers")
 
 
 @pytest.fixture(scope="module")

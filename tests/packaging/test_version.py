@@ -10,7 +10,18 @@ from models.settings import Settings
 from service.app import create_app
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CODE = ("attention", "benchmarks", "docker", "hearken", "migrations", "models", "report", "service", "workers")
+CODE = (
+    "attention",
+    "benchmarks",
+    "docker",
+    "formats",
+    "hearken",
+    "migrations",
+    "models",
+    "report",
+    "service",
+    "workers",
+)
 
 
 def test_what_is_installed_and_served_is_the_version_of_the_project() -> None:

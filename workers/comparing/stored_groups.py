@@ -1,7 +1,5 @@
 """The groups of a comparison as its job left them in the database, with all that the statistics need."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
@@ -58,7 +56,7 @@ def _words(connection: Connection, job_id: str, position: int, request: Comparis
     assert sampling.window_characters is not None
     found = {}
     for document_id, content in contents_of_group(connection, job_id, position):
-        text = plain_script(replace(read_content(content), messages=False), options.labels).text
+        text = plain_script(read_content(content), options.labels).text
         found[document_id] = words_in_windows(
             text, characters=sampling.window_characters, count=sampling.count, seed=sampling.seed
         )

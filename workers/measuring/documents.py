@@ -12,16 +12,24 @@ from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled
 from attention.text.documents import Document, Rendered, Turn
 from attention.text.rendering import render, sample_characters, sample_windows
 from attention.text.tokens import token_reader
+from models.schemas.documents import MESSAGE_EXTRAS
 from models.work import WorkOptions, work_key
 
 
 def read_content(content: dict[str, Any]) -> Document:
-    """The document in a row's `content`: {"text"}, {"turns": [{speaker, text}]} or {"messages": [{role, content}]}."""
+    """The document in a row's `content` (see `models.schemas.documents.Content`)."""
     if "text" in content:
         return Document(text=content["text"])
     if "turns" in content:
         return Document(turns=tuple(Turn(turn["speaker"], turn["text"]) for turn in content["turns"]))
-    turns = tuple(Turn(message["role"], message["content"]) for message in content["messages"])
+    turns = tuple(
+        Turn(
+            message["role"],
+            message["content"] or "",
+            {name: message[name] for name in MESSAGE_EXTRAS if name in message},
+        )
+        for message in content["messages"]
+    )
     return Document(turns=turns, messages=True)
 
 

@@ -9,7 +9,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    Select,
+    and_,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
 from models.queries.reading.jobs import find_job
@@ -45,13 +60,16 @@ class StoredAnalysis:
     """An analysis with everything that is stored of it and was asked for.
 
     `row` has the document's numbers, `layers` and `turns` are rows in order, `flows` the flow of each layer read: T x
-    (T + 1) numbers row by row, None where none is kept.
+    (T + 1) numbers row by row, None where none is kept. `times` are the start and the end of each turn, where they were
+    asked for; `reading` is what a transcript was taken for.
     """
 
     row: Row[Any]
     layers: Sequence[Row[Any]]
     turns: Sequence[Row[Any]] = ()
     flows: Sequence[Sequence[float] | None] = ()
+    times: Sequence[tuple[float | None, float | None]] = ()
+    reading: Mapping[str, Any] | None = None
 
 
 def read_analysis(
@@ -74,10 +92,10 @@ def read_analysis(
         return None
     layers = _layers_of(connection, [row.measurement_id], heads="heads" in parts)
     turns = _turns_of(connection, row.measurement_id) if parts & {"flow", "turns"} else ()
-    if "flow" not in parts or row.turns is None:
-        return StoredAnalysis(row, layers, turns)
-    fits = flow_size(row.turns, len(layers) if layer is None else 1) <= most_flow
-    return StoredAnalysis(row, layers, turns, _flow_of(connection, row.measurement_id, layer) if fits else ())
+    fits = row.turns is not None and flow_size(row.turns, len(layers) if layer is None else 1) <= most_flow
+    flows = _flow_of(connection, row.measurement_id, layer) if "flow" in parts and fits else ()
+    times = _times_of(connection, analysis_id) if "turns" in parts and row.turns is not None else ()
+    return StoredAnalysis(row, layers, turns, flows, times, _reading_of(connection, analysis_id))
 
 
 def flow_size(turns: int, layers: int) -> int:
@@ -214,6 +232,27 @@ def _view() -> Select[Any]:
         .join(measurement)
         .join(model_version, model_version.c.key == measurement.c.version_key)
     )
+
+
+def _reading_of(connection: Connection, analysis_id: str) -> Mapping[str, Any] | None:
+    """What the analysis' document was taken for, where it came as a transcript."""
+    query = select(document.c.reading).join_from(analysis, document).where(analysis.c.id == analysis_id)
+    found: Mapping[str, Any] | None = connection.execute(query).scalar_one()
+    return found
+
+
+def _times_of(connection: Connection, analysis_id: str) -> Sequence[tuple[float | None, float | None]]:
+    """The start and the end of each turn in seconds, None where the document does not tell them."""
+    turns = func.jsonb_array_elements(document.c.content["turns"])
+    turn = turns.table_valued(column("value", JSONB), with_ordinality="number").render_derived()
+    columns = [cast(turn.c.value[name].astext, Double) for name in ("start", "end")]
+    query = (
+        select(*columns)
+        .select_from(analysis.join(document).join(turn, true()))
+        .where(analysis.c.id == analysis_id, document.c.content.has_key("turns"))
+        .order_by(turn.c.number)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def _beyond(value: ColumnElement[Any], descending: bool, after: AnalysisPosition) -> ColumnElement[bool]:

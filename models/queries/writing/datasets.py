@@ -16,7 +16,7 @@ from models.tables import dataset
 
 _COPY = (
     "COPY document (id, tenant_id, dataset_id, position, external_id, domain, labels, cluster, content, "
-    "content_sha256, characters) FROM STDIN"
+    "content_sha256, characters, reading) FROM STDIN"
 )
 _DOMAIN = 5  # its index among the columns
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -24,18 +24,19 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 @dataclass(frozen=True, slots=True)
 class NewDataset:
-    """What is known of an upload once its last byte has arrived."""
+    """What is known of an upload once its last byte has arrived; `reading` is what it was taken for."""
 
     id: str
     name: str
     sha256: str
     bytes: int
     passed_over: dict[str, int]
+    reading: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetDocument:
-    """One line of an upload. `labels` and `content` are JSON."""
+    """One document of an upload. `labels`, `content` and `reading`, that of a transcript, are JSON."""
 
     position: int
     external_id: str | None
@@ -45,6 +46,7 @@ class DatasetDocument:
     content: str
     content_sha256: bytes
     characters: int
+    reading: str | None = None
 
 
 def copy_line(tenant_id: str, dataset_id: str, row: DatasetDocument) -> bytes:
@@ -61,6 +63,7 @@ def copy_line(tenant_id: str, dataset_id: str, row: DatasetDocument) -> bytes:
         row.content,
         "\\x" + row.content_sha256.hex(),
         str(row.characters),
+        row.reading,
     )
     return ("\t".join("\\N" if value is None else value.translate(_ESCAPES) for value in fields) + "\n").encode()
 
@@ -99,6 +102,7 @@ def store_dataset(
             sha256=new.sha256,
             bytes=new.bytes,
             passed_over=new.passed_over,
+            reading=new.reading,
         )
     )
 

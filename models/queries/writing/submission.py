@@ -63,6 +63,7 @@ class NewDocument:
     external_id: str | None = None
     domain: str | None = None
     labels: Mapping[str, str] | None = None
+    reading: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def submit_analysis(
             content=sent.content,
             content_sha256=digest,
             characters=sent.characters,
+            reading=sent.reading,
         )
     )
     connection.execute(

@@ -281,7 +281,8 @@ def test_a_bad_line_refuses_the_whole_data_set_by_its_number(api: httpx.Client, 
         (6, "/text"),
         (8, ""),
     ]
-    many = problem_of(api.post("/v1/datasets", content="x\n" * 100), 422, "bad-dataset")["errors"]
+    as_lines = {"Content-Type": "application/x-ndjson"}
+    many = problem_of(api.post("/v1/datasets", content="x\n" * 100, headers=as_lines), 422, "bad-dataset")["errors"]
     assert [error["line"] for error in many] == list(range(1, 21))
     problem_of(api.post("/v1/datasets", content=b"\n\n"), 422, "no-documents")
     problem_of(

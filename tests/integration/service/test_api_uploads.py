@@ -1,9 +1,10 @@
-"""A data set may be sent as JSON Lines, CSV, Parquet or a form with one of these, and is the same data set then."""
+"""A data set may be sent as JSON, CSV, Parquet, a zip or a form with one of these; the answer says what was read."""
 
 import csv
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,12 @@ def as_parquet(lines: list[dict[str, Any]]) -> bytes:
 
 BODIES = {
     "application/x-ndjson": json_lines(*LINES),
+    "application/json": json.dumps(LINES, indent=1).encode(),
     "text/csv; charset=utf-8": as_csv(LINES),
     "application/vnd.apache.parquet": as_parquet(LINES),
 }
+CONTAINERS = dict(zip(BODIES, ("jsonl", "json", "csv", "parquet"), strict=True))
+UTTERANCES = b"conversation_id,speaker,text\nc1,Mira,Which boat leaks?\nc1,Tomas,The blue one.\nc2,Ify,Late?\n"
 
 
 def stored(engine: Engine, dataset_id: str) -> list[tuple[Any, ...]]:
@@ -80,6 +84,11 @@ def test_each_format_stores_the_same_documents(api: httpx.Client, engine: Engine
     assert found["sha256"] == hashlib.sha256(body).hexdigest()
     assert (found["name"], found["documents"], found["bytes"]) == ("mine", 3, len(body))
     assert (found["domains"], found["passed_over"]) == ({"prose": 1, "talk": 2}, {"note": 3})
+    assert found["layout"] == "documents"
+    assert found["reading"] == {
+        "container": CONTAINERS[kind], "layout": "documents", "encoding": "utf-8", "documents": 3, "turns": 2,
+        "passed_over": {"note": 3}, "notes": [],
+    }  # fmt: skip
     assert api.get(answer.headers["location"]).json() == found
     assert stored(engine, found["id"]) == [
         ("a", "prose", {"part": "first"}, None, {"text": LINES[0]["text"]}),
@@ -88,7 +97,7 @@ def test_each_format_stores_the_same_documents(api: httpx.Client, engine: Engine
     ]
 
 
-@pytest.mark.parametrize(("kind", "ending"), list(zip(BODIES, ("jsonl", "csv", "parquet"), strict=True)))
+@pytest.mark.parametrize(("kind", "ending"), list(zip(BODIES, ("jsonl", "json", "csv", "parquet"), strict=True)))
 def test_a_form_with_a_file_stores_the_same_as_the_file_alone(
     api: httpx.Client, engine: Engine, kind: str, ending: str
 ) -> None:
@@ -178,6 +187,74 @@ def test_the_limit_of_an_upload_is_one_for_every_format(api: httpx.Client) -> No
     assert "unpacks to more than 60000 bytes of documents" in unpacked["detail"]
 
 
+@pytest.mark.parametrize("way", ["the address", "a form"])
+def test_a_table_of_utterances_is_stored_as_conversations_with_the_names_that_were_asked_for(
+    api: httpx.Client, engine: Engine, way: str
+) -> None:
+    asked = {"layout": "utterances", "names": "pseudonyms"}
+    if way == "a form":
+        answer = api.post("/v1/datasets", data=asked, files={"file": ("talk.csv", UTTERANCES)})
+    else:
+        answer = api.post("/v1/datasets", params=asked, content=UTTERANCES, headers=CSV)
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    assert (found["layout"], found["documents"], found["reading"]["turns"]) == ("utterances", 2, 3)
+    assert [(row[0], [turn["speaker"] for turn in row[4]["turns"]]) for row in stored(engine, found["id"])] == [
+        ("c1", ["P1", "P2"]),
+        ("c2", ["P1"]),
+    ]
+    assert "Mira" not in json.dumps(found)
+
+
+def test_a_table_of_utterances_is_never_stored_as_single_texts(api: httpx.Client, engine: Engine) -> None:
+    before = count(engine)
+    refused = api.post("/v1/datasets?layout=documents", content=UTTERANCES, headers=CSV)
+    assert "layout=utterances" in problem_of(refused, 422, "bad-dataset")["detail"]
+    assert count(engine) == before
+    assert api.post("/v1/datasets", content=UTTERANCES, headers=CSV).json()["layout"] == "utterances"
+
+
+def test_a_zip_of_transcripts_is_stored_with_what_each_was_read_as(api: httpx.Client, engine: Engine) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("monday.txt", "Mira: Shall we begin?\nBo: Yes.\n")
+        archive.writestr("tuesday.vtt", "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Ify>Late again?\n")
+    answer = api.post("/v1/datasets", content=packed.getvalue(), headers={"Content-Type": "application/zip"})
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    assert (found["layout"], found["reading"]["container"], found["documents"]) == ("transcripts", "zip", 2)
+    with engine.connect() as connection:
+        query = select(document.c.content, document.c.reading).where(document.c.dataset_id == found["id"])
+        rows = connection.execute(query.order_by(document.c.position)).all()
+    assert [reading["format"] for _, reading in rows] == ["lines", "webvtt"]
+    assert rows[0].reading["speakers"] == {"Mira": 1, "Bo": 1}
+    assert rows[1].content == {"turns": [{"speaker": "Ify", "text": "Late again?", "start": 1.0, "end": 2.5}]}
+
+
+def test_content_decides_what_an_unspecific_type_does_not_say(api: httpx.Client) -> None:
+    unspecific = {"Content-Type": "application/octet-stream"}
+    for body, container in ((BODIES["text/csv; charset=utf-8"], "csv"), (BODIES["application/json"], "json")):
+        found = api.post("/v1/datasets", content=body, headers=unspecific).json()
+        assert (found["reading"]["container"], found["documents"]) == (container, 3)
+    refused = api.post("/v1/datasets", content=b"It was late, and cold.\n", headers=unspecific)
+    assert "JSON Lines" in problem_of(refused, 422, "bad-dataset")["detail"]
+
+
+def test_what_a_file_is_to_be_read_as_is_one_of_those_that_there_are(api: httpx.Client) -> None:
+    for name in ("layout", "branches", "names"):
+        refused = api.post(f"/v1/datasets?{name}=tree", content=b'{"text": "a"}')
+        assert problem_of(refused, 422, "invalid-request")["errors"][0]["pointer"] == f"query:{name}"
+
+
+def test_an_idempotency_key_holds_for_one_way_of_reading(api: httpx.Client) -> None:
+    headers = CSV | {"Idempotency-Key": "read-one-way"}
+    first = api.post("/v1/datasets", content=UTTERANCES, headers=headers)
+    assert first.status_code == 201, first.text
+    assert api.post("/v1/datasets", content=UTTERANCES, headers=headers).json() == first.json()
+    other = api.post("/v1/datasets?names=pseudonyms", content=UTTERANCES, headers=headers)
+    problem_of(other, 422, "idempotency-key-reused")
+
+
 def test_what_is_sent_in_no_known_format_is_told_which_there_are(api: httpx.Client) -> None:
     for sent in (
         api.post("/v1/datasets", content=b"a", headers={"Content-Type": "application/vnd.ms-excel"}),
@@ -192,7 +269,7 @@ def test_what_is_sent_in_no_known_format_is_told_which_there_are(api: httpx.Clie
 
 def test_the_client_sends_a_file_as_what_its_ending_says(api: httpx.Client, tmp_path: Path) -> None:
     with Client(str(api.base_url)) as client:
-        for ending, body in zip(("jsonl", "csv", "parquet"), BODIES.values(), strict=True):
+        for ending, body in zip(("jsonl", "json", "csv", "parquet"), BODIES.values(), strict=True):
             path = tmp_path / f"talks.{ending}"
             path.write_bytes(body)
             found = client.upload_dataset(path, domain="talk")

@@ -8,7 +8,7 @@ from project_tree import ROOT
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 STEPS = re.findall(r"`(\w+)`\s+of\s+`([\w./]+\.py)`", PAGE)
 PATHS = sorted(set(re.findall(r"`([\w.]+(?:/[\w.-]+)+)`", PAGE)))
-PACKAGES = ("attention", "models", "migrations", "report", "workers", "service", "hearken")
+PACKAGES = ("attention", "models", "formats", "migrations", "report", "workers", "service", "hearken")
 
 
 @pytest.mark.parametrize(("name", "path"), STEPS, ids=[f"{path}:{name}" for name, path in STEPS])

@@ -61,7 +61,7 @@ def test_an_estimate_is_never_below_one_token_and_grows_with_the_text() -> None:
 
 def test_batches_conversations_and_transcripts_load_neither_torch_nor_transformers() -> None:
     script = (
-        "import sys, attention.measure.batches, attention.text.rendering, attention.text.transcripts;"
+        "import sys, attention.measure.batches, attention.text.rendering, formats.transcripts.read;"
         "print([name for name in ('torch', 'transformers', 'tokenizers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

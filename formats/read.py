@@ -1,0 +1,86 @@
+"""Reading whatever somebody holds: a transcript, a data set, or a folder of either. The one entry of this package."""
+
+from pathlib import Path
+from typing import Final
+
+from formats.datasets.detection import HEAD_BYTES, has_header
+from formats.datasets.read import OpenedDataset, read_dataset
+from formats.documents import Transcript
+from formats.encoding import decoded
+from formats.errors import BadTranscript, FormatError, UnknownFormat
+from formats.transcripts.pieces import Content
+from formats.transcripts.read import Names, Speakers, read_transcript
+from formats.transcripts.registry import AUTO, format_of
+
+MOST_TRANSCRIPT_BYTES: Final = 64 << 20
+"""What is longer is no transcript: a day's talk has some megabytes."""
+_TRANSCRIPTS: Final = frozenset({".vtt", ".srt", ".sbv", ".cha", ".rttm", ".eaf"})
+_DATASETS: Final = frozenset({".jsonl", ".ndjson", ".parquet", ".pq", ".zip"})
+_TABLES: Final = frozenset({".csv", ".tsv"})
+_OF_TABLES: Final = frozenset({"elan", "whisper"})
+"""Formats of transcripts that are tables."""
+_MAGIC: Final = (b"PAR1", b"PK\x03\x04", b"PK\x05\x06")
+
+
+def read(
+    source: str | Path | bytes,
+    format: str = AUTO,  # noqa: A002 - the contract's word
+    *,
+    layout: str = AUTO,
+    speakers: Speakers | None = None,
+    names: Names = "keep",
+    branches: str = "preferred",
+    file_name: str = "",
+) -> Transcript | OpenedDataset:
+    """What a file holds: the turns of a transcript, or the documents of a data set; of either what it was taken for.
+
+    Parameters
+    ----------
+    source: a path, also of a folder; or a file's bytes, with `file_name` where it is known.
+    format: of a transcript, one of docs/formats.md. `auto` tells it, and whether it is one, by the content.
+    layout: of a data set, likewise.
+    speakers: settles who speaks in a transcript: a list of all names, or a table from aliases to names.
+    names: with `pseudonyms` speakers are P1, P2, ... by first speech.
+    branches: of records that hold several conversations: `preferred`, `rejected` or `all`.
+
+    Raises FormatError with the place of the fault, and OSError where a path cannot be read.
+    """
+    path = Path(source) if isinstance(source, str | Path) else None
+    named = file_name or ("" if path is None else path.name)
+    if path is None or path.is_file():
+        content = source if isinstance(source, bytes) else _small(Path(source))
+        if layout == AUTO and content is not None and (format != AUTO or is_transcript(content, named)):
+            return read_transcript(content, format, speakers=speakers, names=names, file_name=named)
+    if format != AUTO:
+        raise BadTranscript(f"a transcript has at most {MOST_TRANSCRIPT_BYTES >> 20} MiB")
+    return read_dataset(
+        source if path is None else path, layout=layout, names=names, branches=branches, file_name=named
+    )
+
+
+def is_transcript(content: bytes, file_name: str = "") -> bool:
+    """Whether a file is a transcript, by its name's ending where that says so, else by its content."""
+    ending = Path(file_name).suffix.lower()
+    if ending in _TRANSCRIPTS:
+        return True
+    if ending in _DATASETS or content.startswith(_MAGIC):
+        return False
+    try:
+        text = Content(decoded(content)[0], file_name)
+    except FormatError:
+        return False
+    if ending not in _TABLES and text.text.lstrip()[:1] not in ("{", "["):
+        try:
+            return format_of(text).name != "lines" or not has_header(content[:HEAD_BYTES])
+        except UnknownFormat:
+            return not has_header(content[:HEAD_BYTES])
+    try:
+        recognized = format_of(text).name
+    except FormatError:
+        return False
+    return recognized in _OF_TABLES if ending in _TABLES else recognized != "lines"
+
+
+def _small(path: Path) -> bytes | None:
+    """A file's bytes; None where it is too long for a transcript."""
+    return path.read_bytes() if path.stat().st_size <= MOST_TRANSCRIPT_BYTES else None

@@ -1,0 +1,1 @@
+"""Text that meeting programs and people write: lines or paragraphs under names."""
