@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention.errors import BadSpeaker, ChatTemplateRefused, EmptyDocument, EmptyTurn, SpansUnclear
+from attention.text.chat_template import texts_beside_words, written_by_template
 from attention.text.documents import Document, Labels, Turn
 from attention.text.tokens import FastTokenizer, TokenReader, Tokens, token_reader
 
-TEMPLATE_DATE: Final = datetime(2024, 7, 26)
-"""The date that chat templates are given, so that a document reads the same on any day."""
-
-
-_CODES: Final = {code: TEMPLATE_DATE.strftime(f"%{code}") for code in "aAwdbBmyYHIMSfzZpjUWcxXGuVeDFTRhCnt%"}
-_UNPADDED: Final = {code: said.lstrip("0 ") or "0" for code, said in _CODES.items() if said.strip().isdigit()}
-
-_CLOCK: Final = (
-    "{% macro strftime_now(format) %}{% set at = namespace(code=false, short=false) %}{% for letter in format %}"
-    "{% if not at.code %}{% if letter == '%' %}{% set at.code = true %}{% else %}{{ letter }}{% endif %}"
-    "{% elif letter == '-' %}{% set at.short = true %}"
-    f"{{% else %}}{{{{ ({json.dumps(_UNPADDED)} if at.short else {json.dumps(_CODES)}).get(letter, '%' + letter) }}}}"
-    "{% set at.code = false %}{% set at.short = false %}{% endif %}{% endfor %}{% endmacro %}\n"
-)
-"""Templates get the date from a function of this name; the macro stands before it and gives the fixed day."""
+_MARK: Final = re.compile("\ue000[0-9]+\ue001")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +44,7 @@ def write_script(document: Document, tokenizer: FastTokenizer, labels: Labels) -
     """
     if document.messages and document.turns is not None and tokenizer.chat_template:
         _check(document.turns)
-        _check_roles(document.turns, tokenizer)
+        _check_for_control(document.turns, tokenizer)
         return _by_chat_template(document.turns, tokenizer)
     return plain_script(document, labels)
 
@@ -93,17 +80,23 @@ def _check(turns: Sequence[Turn]) -> None:
             raise BadSpeaker(f"the speaker of turn {index} has a line break in the name; names are one line", index)
 
 
-def _check_roles(turns: Sequence[Turn], tokenizer: FastTokenizer) -> None:
-    """A template writes roles among its own words, where a control token's name would become that token."""
+def _check_for_control(turns: Sequence[Turn], tokenizer: FastTokenizer) -> None:
+    """A template writes roles and calls among its own words, where a control token's name would become that token."""
     reader = token_reader(tokenizer)
+
+    def has_control(text: str) -> bool:
+        return bool(reader.read(text, control=True).special.any())
+
     for role in dict.fromkeys(turn.speaker for turn in turns):
-        if reader.read(role, control=True).special.any():
+        if has_control(role):
             index = next(index for index, turn in enumerate(turns) if turn.speaker == role)
             raise BadSpeaker(f"the role of message {index} has the name of a control token in it", index)
     for index, turn in enumerate(turns):
-        beside = json.dumps(turn.message, ensure_ascii=False) if turn.message else ""
-        if beside and reader.read(beside, control=True).special.any():
-            raise SpansUnclear(f"what message {index} has beside its words has the name of a control token in it")
+        if turn.message and has_control("\n".join(texts_beside_words(turn))):
+            raise SpansUnclear(
+                f"message {index} has the name of a control token in what it has beside its words; take it out, or "
+                "send the messages as a conversation instead"
+            )
 
 
 def _as_lines(turns: Sequence[Turn], labels: Labels) -> Script:
@@ -133,10 +126,10 @@ def _by_chat_template(turns: Sequence[Turn], tokenizer: FastTokenizer) -> Script
     """
     spoken = [index for index, turn in enumerate(turns) if turn.text]
     marks = {index: f"\ue000{index}\ue001" for index in spoken}
-    script = _apply(tokenizer, turns, [turn.text for turn in turns])
-    marked = _apply(tokenizer, turns, [marks.get(index, "") for index in range(len(turns))])
-    between = _between_marks(marked, marks)
-    closing = between[-1]
+    texts = [marks.get(index, "") for index in range(len(turns))]
+    script = written_by_template(tokenizer, turns, [turn.text for turn in turns])
+    between = _between_marks(written_by_template(tokenizer, turns, texts), [*marks.values()])
+    closing = _closing(tokenizer, turns[: spoken[-1] + 1], texts) if spoken[-1] + 1 < len(turns) else between[-1]
     start, end, opening = [], [], [0]
     place = len(between[0])
     clear = script.startswith(between[0])
@@ -164,20 +157,28 @@ def _by_chat_template(turns: Sequence[Turn], tokenizer: FastTokenizer) -> Script
     return _with_silent_turns(Script(script, _places(start), _places(end), _places(opening[:-1]), control=True), turns)
 
 
-def _between_marks(marked: str, marks: Mapping[int, str]) -> list[str]:
+def _between_marks(marked: str, marks: Sequence[str]) -> list[str]:
     """What a template writes before, between and after the marks of the messages that have words."""
-    between: list[str] = []
-    place = 0
-    for index, mark in marks.items():
-        found = marked.find(mark, place)
-        if found < 0 or marked.find(mark, found + len(mark)) >= 0:
-            raise SpansUnclear(
-                f"the model's chat template leaves out, moves or repeats message {index}; "
-                "send the messages as a conversation instead"
-            )
-        between.append(marked[place:found])
-        place = found + len(mark)
-    return [*between, marked[place:]]
+    known = set(marks)
+    found = [match for match in _MARK.finditer(marked) if match[0] in known]
+    if [match[0] for match in found] != list(marks):
+        times = Counter(match[0] for match in found)
+        moved = (match[0] for match, mark in zip(found, marks, strict=False) if match[0] != mark)
+        wrong = next((mark for mark in marks if times[mark] != 1), None) or next(moved)
+        raise SpansUnclear(
+            f"the model's chat template leaves out, moves or repeats message {wrong[1:-1]}; "
+            "send the messages as a conversation instead"
+        )
+    borders = [0, *(border for match in found for border in match.span()), len(marked)]
+    return [marked[start:end] for start, end in zip(borders[::2], borders[1::2], strict=True)]
+
+
+def _closing(tokenizer: FastTokenizer, turns: Sequence[Turn], texts: Sequence[str]) -> str:
+    """What a template closes messages with, as it does the last of `turns`; nothing where it takes no such ending."""
+    try:
+        return written_by_template(tokenizer, turns, texts[: len(turns)]).rpartition(texts[len(turns) - 1])[2]
+    except ChatTemplateRefused:
+        return ""
 
 
 def _with_silent_turns(script: Script, turns: Sequence[Turn]) -> Script:
@@ -196,48 +197,6 @@ def _with_silent_turns(script: Script, turns: Sequence[Turn]) -> Script:
 
 def _places(characters: list[int]) -> NDArray[np.int64]:
     return np.array(characters, dtype=np.int64)
-
-
-def _apply(tokenizer: FastTokenizer, turns: Sequence[Turn], texts: Sequence[str]) -> str:
-    """What the chat template writes of messages with these texts; one without words has an empty one, never none."""
-    try:
-        template = tokenizer.get_chat_template()
-        written = tokenizer.apply_chat_template(
-            [
-                {**_beside(turn.message or {}), "role": turn.speaker, "content": text}
-                for turn, text in zip(turns, texts, strict=True)
-            ],
-            chat_template=_CLOCK + template if "strftime_now" in template else template,
-            tokenize=False,
-            add_generation_prompt=False,
-        )
-    except Exception as error:  # a template is the model's own program, in a sandbox: it may fail in any way
-        raise ChatTemplateRefused(
-            f"the model's chat template does not take these messages ({error}); change the roles or their order, "
-            "or send them as a conversation"
-        ) from error
-    return str(written)
-
-
-def _beside(message: Mapping[str, Any]) -> dict[str, Any]:
-    """What a message has beside its words, as templates expect it: arguments of calls are objects where they can."""
-    calls = [
-        {**call, "function": {**call["function"], "arguments": _as_object(call["function"].get("arguments"))}}
-        if isinstance(call.get("function"), Mapping)
-        else call
-        for call in message.get("tool_calls") or ()
-    ]
-    return {**message, "tool_calls": calls} if calls else dict(message)
-
-
-def _as_object(arguments: Any) -> Any:
-    if not isinstance(arguments, str):
-        return arguments
-    try:
-        found = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    return found if isinstance(found, dict) else arguments
 
 
 def turns_of_tokens(tokens: Tokens, script: Script) -> NDArray[np.int32]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from models.schemas.strings import LabelKey, Labels, LabelValue, Name, Request, Said, SpeakerName, Storable
 
@@ -15,11 +15,12 @@ content, name?, tool_calls?, tool_call_id?}]}``, in which a message's `content` 
 MESSAGE_EXTRAS = ("name", "tool_calls", "tool_call_id")
 """What a message may have beside its words, for the model's chat template."""
 MOST_CALL_CHARACTERS = 100_000
+MOST_NESTED = 60
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 LABEL_CHARACTERS = 3  # the colon, the space and the line end that a turn is rendered with
 LATEST_SECOND = 1e12  # no recording is longer
-Seconds = Annotated[float | None, Field(ge=-LATEST_SECOND, le=LATEST_SECOND, allow_inf_nan=False)]
+Seconds = Annotated[float | None, Field(strict=True, ge=-LATEST_SECOND, le=LATEST_SECOND, allow_inf_nan=False)]
 
 
 class Turn(Request):
@@ -51,39 +52,81 @@ class Conversation(Request):
     turns: list[TimedTurn] = Field(min_length=1)
 
 
+class TextPart(BaseModel):
+    """A part of a message's words."""
+
+    type: Literal["text"]
+    text: str
+
+
 def _words(content: Any) -> Any:
     """Parts of text as one text; None for words that are none."""
     if isinstance(content, list):
-        texts = []
-        for part in content:
-            if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-                kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-                raise ValueError(f"there is a part of the type {str(kind)[:60]!r}; only parts of text are read")
-            texts.append(part["text"])
-        content = "\n".join(texts)
+        content = "\n".join(_words_of_part(part, number) for number, part in enumerate(content, start=1))
     return None if isinstance(content, str) and not content.strip() else content
 
 
-def _storable_json(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    written = json.dumps(calls)
+Words = Annotated[Storable | None, BeforeValidator(_words, json_schema_input_type=str | list[TextPart] | None)]
+
+
+def _words_of_part(part: Any, number: int) -> str:
+    kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+    if kind != "text":
+        raise ValueError(f"part {number} is of the type {str(kind)[:60]!r}, and only words are read; leave it out")
+    if not isinstance(part.get("text"), str):
+        raise ValueError(f"part {number} is of the type 'text' and has no `text`")
+    return str(part["text"])
+
+
+def _kept_calls(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Calls as they are kept: with arguments as JSON, since a store of JSON does not keep the order of members."""
+    if calls is None:
+        return None
+    if _nested_deeper(calls, MOST_NESTED):
+        raise ValueError(f"lists and objects are nested in the calls more than {MOST_NESTED} deep")
+    try:
+        kept = [_with_json(call) for call in calls]
+        written = json.dumps(kept, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueError("the calls have a number that JSON cannot carry") from None
     if len(written) > MOST_CALL_CHARACTERS:
         raise ValueError(f"the calls have {len(written)} characters as JSON; the limit is {MOST_CALL_CHARACTERS}")
-    if "\\u0000" in written or _HALF_PAIR.search(json.dumps(calls, ensure_ascii=False)):
+    if "\\u0000" in written.replace("\\\\", "") or _HALF_PAIR.search(written):
         raise ValueError("the calls have a character that cannot be stored; remove it")
-    return calls
+    return kept
+
+
+def _nested_deeper(value: Any, most: int) -> bool:
+    """Whether a JSON value has more than `most` lists and objects inside each other."""
+    level = [value]
+    for _ in range(most + 1):
+        holders = (held.values() if isinstance(held, dict) else held for held in level if isinstance(held, dict | list))
+        level = [inner for holder in holders for inner in holder]
+    return bool(level)
+
+
+def _with_json(call: dict[str, Any]) -> dict[str, Any]:
+    """A call; some write the members of the function as those of the call itself."""
+    function = call.get("function")
+    if isinstance(function, dict):
+        return {**call, "function": _with_json(function)}
+    arguments = call.get("arguments")
+    if not isinstance(arguments, dict):
+        return call
+    return {**call, "arguments": json.dumps(arguments, ensure_ascii=False, allow_nan=False)}
 
 
 class Message(Request):
     """One chat message; a model that has a chat template reads messages through it."""
 
     role: Annotated[Said, Field(max_length=50, examples=["user"])]
-    content: Annotated[Storable | None, BeforeValidator(_words)] = Field(
+    content: Words = Field(
         None,
         examples=["Are you coming?"],
         description="A text, or parts of the type `text`, which become its lines; null for a message without words.",
     )
     name: Name | None = None
-    tool_calls: Annotated[list[dict[str, Any]] | None, Field(max_length=100), AfterValidator(_storable_json)] = None
+    tool_calls: Annotated[list[dict[str, Any]] | None, Field(max_length=100), AfterValidator(_kept_calls)] = None
     tool_call_id: Annotated[Storable | None, Field(max_length=500)] = None
 
     def kept(self) -> dict[str, Any]:

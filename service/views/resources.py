@@ -1,6 +1,6 @@
 """Rows of the database as the resources that clients are given."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Row
@@ -126,6 +126,13 @@ def _entry(row: Row[Any]) -> dict[str, Any]:
     }
 
 
+def _reading(stored: Mapping[str, Any], speakers: Sequence[str]) -> Reading:
+    """What a transcript was taken for, its speakers in order of first speech: JSONB keeps no order of members."""
+    order = {name: place for place, name in enumerate(speakers)}
+    turns = sorted(stored["speakers"].items(), key=lambda entry: order.get(entry[0], len(order)))
+    return Reading.model_validate({**stored, "speakers": dict(turns)})
+
+
 def analysis_entry(row: Row[Any]) -> AnalysisEntry:
     """A row of `list_analyses`."""
     return AnalysisEntry(**_entry(row))
@@ -151,7 +158,7 @@ def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Se
         LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
     ]
     if stored.reading is not None:
-        wanted["reading"] = Reading.model_validate(stored.reading)
+        wanted["reading"] = _reading(stored.reading, row.speakers)
     return Analysis(**_entry(row), layers=plain, **wanted)
 
 

@@ -89,7 +89,9 @@ def _users(export: Export, entries: Entries, reading: ArchiveReading) -> dict[st
     """The names of ids."""
     users: dict[str, str] = {}
     for record in _records(export.users, entries, reading):
-        fields = _fields(record) if isinstance(record, Record) else {}
+        if isinstance(record, Fault):
+            raise UnreadableFile(f"{record.place}: {record.message}")
+        fields = _fields(record)
         name = name_of(fields.get("profile")) or name_of(fields)
         if name is not None and isinstance(fields.get("id"), str):
             users[fields["id"][:MOST_NAME]] = name[:MOST_NAME]

@@ -22,7 +22,7 @@ from formats.errors import UnreadableFile
 from formats.notes import quoted
 
 MOST_NAMED: Final = 5
-_PART: Final = re.compile(r"(?P<name>[^\n]*)-\d{5}-of-\d{5}(?:-[0-9a-f]{8,40})?\.(?P<ending>\w{1,8})")
+_PART: Final = re.compile(r"(?P<name>[^\n]*)-\d{5}-of-(?P<count>\d{5})(?:-[0-9a-f]{8,40})?\.(?P<ending>\w{1,8})")
 _SAVE_AS_TEXT: Final = "It is a document of an office program; save it as text, or a table as CSV."
 _WITH_ENDINGS: Final = "files whose names differ in the ending alone are documents each, and named with it"
 
@@ -98,7 +98,7 @@ class Holdings:
             return
         self._read += 1
         if kind == "transcript":
-            if identity == entry.name:
+            if entry.ending and identity == entry.name:
                 self._reading.notes.say(_WITH_ENDINGS, count=0)
             for part in parts:
                 named = identity if part is entry else _stem(part)
@@ -127,9 +127,9 @@ def _stem(entry: Entry) -> str:
 
 
 def _whole(entry: Entry) -> str:
-    """The name of the file that it is, or is a part of: `train-00001-of-00003.parquet` is a part of `train`."""
+    """The file that it is, or is a part of: `train-00001-of-00003.parquet` is one of `train` in three parts."""
     cut = _PART.fullmatch(entry.name)
-    return entry.name if cut is None else f"{cut['name']}.{cut['ending']}"
+    return entry.name if cut is None else f"{cut['name']}-of-{cut['count']}.{cut['ending']}"
 
 
 def _folders(entry: Entry) -> Iterator[str]:

@@ -25,6 +25,8 @@ Kind = Literal["transcript", "dataset", "archive", "office", "passed over"]
 MOST_TRANSCRIPT_BYTES: Final = 32 << 20
 """What is longer is no transcript: a day's talk has some megabytes."""
 _DATASETS: Final = frozenset({"jsonl", "ndjson", "csv", "tsv", "tab", "parquet", "pq"})
+_TABLES: Final = frozenset({"csv", "tsv", "tab"})
+_IN_TABLES: Final = frozenset({"elan", "whisper"})
 _TRANSCRIPTS: Final = frozenset({"vtt", "srt", "sbv", "cha", "rttm"})
 _ARCHIVES: Final = frozenset({"zip", "gz", "tgz", "bz2", "xz", "tar", "7z", "rar", "zst"})
 _MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
@@ -60,8 +62,19 @@ def kind_of(entries: Entries, entry: Entry, limits: Limits, *, named: bool) -> K
     """What a file is. Where the layout is named nothing is a transcript. Raises `UnreadableFile`."""
     kind = kind_by_name(entry)
     if not named:
+        if entry.ending in _TABLES and _is_table_of_speech(entries, entry):
+            return "transcript"
         return kind or _by_content(entries, entry, limits)
     return "passed over" if kind == "transcript" else kind or "dataset"
+
+
+def _is_table_of_speech(entries: Entries, entry: Entry) -> bool:
+    """Whether a table is one of those that programs write transcripts in."""
+    head = _first_bytes(entries.pieces(entry), HEAD_BYTES)
+    try:
+        return format_of(Content(text_of(head), entry.base)).name in _IN_TABLES
+    except FormatError:
+        return False
 
 
 def _is_hidden(entry: Entry) -> bool:
@@ -90,7 +103,7 @@ def _by_content(entries: Entries, entry: Entry, limits: Limits) -> Kind:
         return "dataset" if records or has_header(head) else "transcript"
     except FormatError:
         return "transcript"  # whoever reads it says what is wrong
-    return "dataset" if records and found == "lines" else "transcript"
+    return "dataset" if found == "lines" and (records or has_header(head)) else "transcript"
 
 
 def _shows_a_layout(head: bytes, limits: Limits) -> bool:

@@ -56,6 +56,11 @@ def detected(fields: Mapping[str, Any]) -> str:
     Of a conversation, a speaker and a text any of the names in `columns` will do. Raises UnreadableFile, with the
     remedy, for what is known not to be read; what shows nothing is `documents`, and is told what those need.
     """
+    if is_list_of(fields.get("segments"), "start", "text") and "turns" not in fields:
+        raise UnreadableFile(
+            "The file is a speech recognizer's transcript. Send it in a zip, in which it is one document, or by itself "
+            "to be analysed, as `transcript`."
+        )
     for layout, holds in _TABLE:
         if holds(fields):
             return layout

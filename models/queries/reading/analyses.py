@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
 from models.queries.reading.jobs import find_job
-from models.tables import analysis, document, measurement, measurement_layer, measurement_turn, model_version
+from models.tables import analysis, document, measurement, measurement_layer, measurement_turn, model_version, work_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +242,19 @@ def _reading_of(connection: Connection, analysis_id: str) -> Mapping[str, Any] |
 
 
 def _times_of(connection: Connection, analysis_id: str) -> Sequence[tuple[float | None, float | None]]:
-    """The start and the end of each turn in seconds, None where the document does not tell them."""
+    """The start and the end of each turn in seconds, None where the document does not tell them.
+
+    None at all of turns that were measured in another order.
+    """
     turns = func.jsonb_array_elements(document.c.content["turns"])
     turn = turns.table_valued(column("value", JSONB), with_ordinality="number").render_derived()
     columns = [cast(turn.c.value[name].astext, Double) for name in ("start", "end")]
     query = (
         select(*columns)
-        .select_from(analysis.join(document).join(turn, true()))
+        .select_from(analysis.join(document).join(work_item, work_item.c.id == analysis.c.work_item_id))
+        .join(turn, true())
         .where(analysis.c.id == analysis_id, document.c.content.has_key("turns"))
+        .where(work_item.c.options["control"].astext.is_distinct_from("shuffled_turns"))
         .order_by(turn.c.number)
     )
     return [(row[0], row[1]) for row in connection.execute(query)]

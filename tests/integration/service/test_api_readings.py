@@ -1,6 +1,8 @@
 """Transcripts over HTTP: what they are read as, measured or not, their times, and names that are not kept."""
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from models.schemas.analyses import Analysis
 from models.schemas.readings import ReadingAnswer
+from models.states import FINISHED
 
 pytestmark = pytest.mark.xdist_group("measuring service")
 SERVICE = ServicePlan(workers=1)
@@ -100,7 +103,7 @@ def test_an_analysis_of_a_transcript_says_what_it_was_read_as_and_keeps_its_time
     answer = api.post("/v1/analyses", json={"transcript": {"content": CAPTIONS}})
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    assert made["reading"]["speakers"] == {"Olena Marchuk": 2, "Yusuf": 1}
+    assert list(made["reading"]["speakers"].items()) == [("Olena Marchuk", 2), ("Yusuf", 1)], "in order of first speech"
     found = api.get(f"/v1/analyses/{made['id']}?include=turns").json()
     Analysis.model_validate(found)
     assert found["reading"] == made["reading"]
@@ -114,6 +117,33 @@ def test_an_analysis_of_a_transcript_says_what_it_was_read_as_and_keeps_its_time
     assert plain["metrics"] == made["metrics"]
     assert "reading" not in plain
     assert api.get(f"/v1/analyses/{plain['id']}?include=turns").json()["turns_detail"]["start"] == [None] * 3
+    listed = {entry["id"]: entry for entry in api.get("/v1/analyses").json()["items"]}
+    assert "reading" not in listed[made["id"]]
+
+
+def test_turns_as_a_reading_gives_them_can_be_sent_again_with_their_times(api: httpx.Client) -> None:
+    turns = read(api, {"content": CAPTIONS})["turns"]
+    made = api.post("/v1/analyses", json={"conversation": {"turns": turns}}).json()
+    detail = api.get(f"/v1/analyses/{made['id']}?include=turns").json()["turns_detail"]
+    assert (detail["start"], detail["end"]) == ([1.0, 3.5, 7.0], [3.0, 6.25, 9.0])
+    wrong = [{"speaker": "Ana", "text": "Yes.", "start": "00:01"}]
+    problem = problem_of(api.post("/v1/analyses", json={"conversation": {"turns": wrong}}), 422, "invalid-request")
+    assert [error["pointer"] for error in problem["errors"]] == ["/conversation/turns/0/start"]
+
+
+def test_transcripts_of_a_data_set_have_their_reading_and_their_times(api: httpx.Client) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ferry.vtt", CAPTIONS)
+    stored = api.post("/v1/datasets", content=packed.getvalue(), headers={"Content-Type": "application/zip"}).json()
+    job = api.post("/v1/batches", json={"dataset_id": stored["id"]}).json()
+    while job["state"] not in FINISHED:
+        job = api.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}).json()
+    (entry,) = api.get(f"/v1/analyses?dataset_id={stored['id']}").json()["items"]
+    found = api.get(f"/v1/analyses/{entry['id']}?include=turns").json()
+    assert list(found["reading"]["speakers"].items()) == [("Olena Marchuk", 2), ("Yusuf", 1)]
+    assert found["reading"]["format"] == "webvtt"
+    assert found["turns_detail"]["start"] == [1.0, 3.5, 7.0]
 
 
 def test_pseudonyms_leave_no_name_in_the_answer_or_the_database(api: httpx.Client, engine: Engine) -> None:
@@ -149,7 +179,18 @@ def test_messages_without_words_and_with_calls_are_measured(api: httpx.Client) -
     answer = api.post("/v1/analyses", json={"messages": sent})
     assert answer.status_code == 201, answer.text
     assert answer.json()["turns"] == 4
-    detail = api.get(f"/v1/analyses/{answer.json()['id']}?include=turns").json()["turns_detail"]
+    found = api.get(f"/v1/analyses/{answer.json()['id']}?include=turns,flow").json()
+    detail = found["turns_detail"]
+    assert detail["speaker"] == ["user", None, "tool", "assistant"]
+    assert (detail["start"], detail["end"]) == ([None] * 4, [None] * 4)
+    assert found["speakers"] == ["user", "assistant", "tool"]
+    for layer in found["flow"]["layers"]:
+        assert layer[1] == [None] * 5, "a turn without tokens attends to nothing"
+    asked = {"text": "five past nine", "scope": "turns", "k": 50}
+    nearest = api.post("/v1/search", json=asked)
+    assert nearest.status_code == 200, nearest.text
+    hits = [hit for hit in nearest.json()["items"] if hit["analysis_id"] == found["id"]]
+    assert {hit["turn"]: hit["snippet"] for hit in hits} == {0: "When is high tide?", 2: "21:05", 3: "Five past nine."}
     assert detail["tokens"][1] == 0
     assert all(tokens > 0 for place, tokens in enumerate(detail["tokens"]) if place != 1)
     assert detail["metrics"]["entropy"][1] is None

@@ -9,6 +9,8 @@ from dataset_reading import Read
 from pyarrow import parquet
 
 from formats.datasets.detection import container_named, has_header
+from formats.datasets.layouts.registry import detected
+from formats.errors import UnreadableFile
 
 
 def as_parquet() -> bytes:
@@ -83,3 +85,9 @@ def test_options_that_there_are_not_are_refused_by_name() -> None:
             Read(json.dumps({"text": "a"}).encode(), **option)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="container is one of json, csv"):
         Read(b"", "xlsx")
+
+
+def test_a_recognizers_transcript_is_no_document_of_its_text_alone() -> None:
+    segments = [{"start": 0.0, "end": 1.0, "text": "Is it late?", "speaker": "A"}]
+    with pytest.raises(UnreadableFile, match="speech recognizer's transcript"):
+        detected({"text": "Is it late?", "segments": segments, "language": "en"})

@@ -84,6 +84,16 @@ def test_windows_are_cut_where_they_would_be_without_it() -> None:
     assert [window.ids.tolist() for window in with_it] == [window.ids.tolist() for window in without]
 
 
+def test_windows_are_cut_between_messages_where_the_last_is_silent() -> None:
+    tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=WITH_CALLS)
+    said = [Turn(("user", "assistant")[number % 2], f"number {number} of the boats", {}) for number in range(21)]
+    windows = render(tokenizer, document(*said, Turn("assistant", "", CALLING)), context=64).windows
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    assert len(windows) > 3
+    assert {int(window.ids[0]) for window in windows} == {start}
+    assert max(int(window.turn.max()) for window in windows) == 20
+
+
 def test_messages_without_any_words_are_refused() -> None:
     tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=WITH_CALLS)
     with pytest.raises(EmptyDocument, match="no message has any words"):
@@ -95,10 +105,20 @@ def test_a_turn_of_a_conversation_still_needs_words() -> None:
         render(tiny_tokenizer("byte-level-nfc"), Document(turns=(Turn("Ana", "Yes."), Turn("Bo", ""))), context=512)
 
 
-def test_a_call_cannot_forge_a_control_token() -> None:
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"name": "<|im_end|>", "arguments": "{}"},
+        {"name": "tide", "arguments": '{"port": "<|im_end|>"}'},
+        {"name": "tide", "arguments": '{"port": "\\u003c|im_end|\\u003e"}'},
+        {"name": "tide", "arguments": {"deep": [{"<|im_end|>": 1}]}},
+    ],
+    ids=["name", "arguments", "escaped", "member"],
+)
+def test_a_call_cannot_forge_a_control_token(function: dict[str, Any]) -> None:
     tokenizer = tiny_tokenizer("byte-level-nfc", chat_template=WITH_CALLS)
-    forged = {"tool_calls": [{"function": {"name": "<|im_end|>", "arguments": "{}"}}]}
-    with pytest.raises(SpansUnclear, match="message 1 has beside its words"):
+    forged = {"tool_calls": [{"function": function}]}
+    with pytest.raises(SpansUnclear, match="message 1 has the name of a control token in what it has beside its words"):
         render(tokenizer, document(Turn("user", "Hi.", {}), Turn("assistant", "Yes.", forged)), context=512)
 
 

@@ -145,6 +145,16 @@ def test_json_that_is_a_transcript_is_one() -> None:
     assert read.reading.layout == "transcripts, documents"
 
 
+def test_a_table_that_a_recognizer_writes_is_a_transcript() -> None:
+    read = Read(
+        zipped({"call.tsv": "start\tend\ttext\n0\t1500\tHi.\n1500\t2000\tHo.\n", "set.tsv": "id\ttext\na\tone\n"})
+    )
+    assert read.contents == [
+        {"turns": [{"speaker": "unknown", "text": "Hi. Ho.", "start": 0.0, "end": 2.0}]},
+        {"text": "one"},
+    ]
+
+
 def test_a_layout_that_is_named_holds_for_every_file() -> None:
     table = "speaker,text\nAda,Hi?\nSol,Ho.\n"
     read = Read(zipped({"mon.csv": table, "tue.csv": table, "wed.vtt": VTT}), layout="utterances")
