@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from formats.datasets.archives.kinds import MOST_TRANSCRIPT_BYTES
 from formats.datasets.detection import HEAD_BYTES, has_header
 from formats.datasets.read import OpenedDataset, read_dataset
 from formats.documents import Transcript
@@ -12,8 +13,6 @@ from formats.transcripts.pieces import Content
 from formats.transcripts.read import Names, Speakers, read_transcript
 from formats.transcripts.registry import AUTO, format_of
 
-MOST_TRANSCRIPT_BYTES: Final = 64 << 20
-"""What is longer is no transcript: a day's talk has some megabytes."""
 _TRANSCRIPTS: Final = frozenset({".vtt", ".srt", ".sbv", ".cha", ".rttm", ".eaf"})
 _DATASETS: Final = frozenset({".jsonl", ".ndjson", ".parquet", ".pq", ".zip"})
 _TABLES: Final = frozenset({".csv", ".tsv"})

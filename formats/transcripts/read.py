@@ -46,13 +46,21 @@ def read_transcript(
         notes.say("it has bytes that are not UTF-8; each was read as the sign U+FFFD")
     read = Content(text.removeprefix("\ufeff"), file_name)
     chosen = format_of(read, format)
-    parsed = chosen.read(read)
-    given = Given(speakers)
-    spoken = _spoken(parsed, given, notes)
+    return transcript_of(chosen.read(read), chosen.name, speakers=speakers, names=names, notes=notes)
+
+
+def transcript_of(
+    parsed: Parsed, name: str, *, speakers: Speakers | None = None, names: Names = "keep", notes: Notes | None = None
+) -> Transcript:
+    """The turns of what a reader of the format `name` found; `notes` are added to its own.
+
+    Raises BadTranscript where nobody says anything.
+    """
+    given, noted = Given(speakers), notes or Notes()
+    spoken = _spoken(parsed, given, noted)
     if not spoken.turns:
         raise BadTranscript("the transcript holds no speech")
-    speakers_shown = _names(spoken, given) if names == "pseudonyms" else str
-    return _shown(chosen.name, parsed, spoken, notes, speakers_shown)
+    return _shown(name, parsed, spoken, noted, _names(spoken, given) if names == "pseudonyms" else str)
 
 
 def _spoken(parsed: Parsed, given: Given, notes: Notes) -> Spoken:

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from formats.datasets.archives.kinds import MOST_TRANSCRIPT_BYTES
 from formats.datasets.read import OpenedDataset
 from formats.documents import Transcript
 from formats.encoding import decoded
 from formats.errors import UnknownFormat
-from formats.read import MOST_TRANSCRIPT_BYTES, is_transcript, read
+from formats.read import is_transcript, read
 from hearken.errors import StartRefused
 
 Format = Annotated[

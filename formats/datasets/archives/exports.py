@@ -1,27 +1,23 @@
 """Slack exports in an archive: each channel is a folder with a file a day, and one conversation."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from formats.datasets.archives.entries import Entries, Entry
 from formats.datasets.archives.files import no_archive
-from formats.datasets.archives.reading import PSEUDONYMS, ArchiveReading, in_file, naming, of_transcript
+from formats.datasets.archives.reading import ArchiveReading, in_file, naming, of_transcript
 from formats.datasets.containers.columns import RowsAsTheyAre
 from formats.datasets.contents import Contents
 from formats.datasets.detection import JSON
 from formats.datasets.layouts.fields import BadField, fields_of
 from formats.datasets.records import Fault, Found, Record
-from formats.documents import Place, Reading, Transcript
-from formats.errors import UnreadableFile
-from formats.notes import Notes
-from formats.pseudonyms import pseudonyms
+from formats.documents import Place, Transcript
+from formats.errors import BadTranscript, UnreadableFile
 from formats.transcripts.chats.slack import name_of, slack_messages
 from formats.transcripts.pieces import Parsed
-from formats.transcripts.speakers import Given
-from formats.transcripts.turns import storable, turns_of
+from formats.transcripts.read import transcript_of
 
 LAYOUT: Final = "slack"
 USERS: Final = "users.json"
@@ -157,17 +153,7 @@ def _fields(record: Record) -> Mapping[str, Any]:
 
 def _transcript(parsed: Parsed, reading: ArchiveReading) -> Transcript | None:
     """The turns of a channel, with pseudonyms where names may not be kept; None where there are none."""
-    notes = Notes()
-    spoken = turns_of(parsed, storable(parsed.pieces, notes), Given(None), notes)
-    if not spoken.turns:
+    try:
+        return transcript_of(parsed, LAYOUT, names=reading.names)
+    except BadTranscript:
         return None
-    hidden = pseudonyms(turn.speaker for turn in spoken.turns) if reading.names == PSEUDONYMS else {}
-    other = "a name" if hidden else None
-
-    def shown(name: str) -> str:
-        return hidden.get(name, other or name)
-
-    turns = tuple(replace(turn, speaker=shown(turn.speaker)) for turn in spoken.turns)
-    sentences = (*parsed.notes.sentences(shown), *notes.sentences(shown))
-    speakers = dict(Counter(turn.speaker for turn in turns))
-    return Transcript(turns, Reading(LAYOUT, len(parsed.pieces), len(turns), speakers, spoken.unnamed, sentences))
