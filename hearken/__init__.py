@@ -10,14 +10,14 @@ from hearken.packages import find_beside
 find_beside()
 
 if TYPE_CHECKING:
-    from formats.read import read
+    from hearken.reading import read
 
 __all__ = ["read"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "read":  # loaded when it is first asked for, so that the command line starts at once
-        from formats.read import read
+        from hearken.reading import read
 
         return read
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
