@@ -31,7 +31,8 @@ SHOWN_OF_TURNS = (
     "cross_turn_lift",
     "cross_speaker_lift",
 )
-SHOWN_OF_SEVERAL = ("distance", "dispersion", "interdependency", "sink", "cross_speaker")
+SHOWN_OF_SEVERAL = ("distance", "dispersion", "sink", "cross_speaker")
+MOST_NAME = 20
 SHOWN_SIDE_BY_SIDE = ("sink", "distance", "dispersion", "cross_speaker")
 SHOWN_OF_A_COMPARISON = ("distance", "distance_without_sink", "entropy", "dispersion", "interdependency", "sink")
 
@@ -112,7 +113,7 @@ def show_who_attends_to_whom(analysis: Analysis) -> None:
     if analysis.flow is None:
         return
     speakers = analysis.speakers
-    table = _table("who attends", *(f">to {name}" for name in speakers))
+    table = _table("|who attends", *(f">to {name}" for name in speakers))
     table.caption = "shares of the attention on content, mean over layers"
     for name, row in zip(speakers, speaker_shares(analysis.flow.speakers.layers), strict=True):
         shown = [Text("–" if share is None else f"{share:.1%}", style=_shade(share)) for share in row]
@@ -139,12 +140,15 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def show_analyses(analyses: Sequence[AnalysisEntry], most: int = 20) -> None:
     """Several documents by their metrics, as many as one looks through."""
-    table = _table("document", ">tokens", ">turns", *(f">{name.replace('_', ' ')}" for name in SHOWN_OF_SEVERAL))
+    headings = [">" + name.replace("_", "\n") for name in SHOWN_OF_SEVERAL]
+    table = _table("|document", ">tokens", ">turns", *headings)
     for entry in analyses[:most]:
         values = entry.metrics.model_dump()
         turns = "–" if entry.turns is None else str(entry.turns)
         cells = [number(values[name]) for name in SHOWN_OF_SEVERAL]
-        table.add_row(Text(entry.external_id or entry.id), f"{entry.tokens:,}", turns, *cells)
+        name = entry.external_id or entry.id
+        shown = name if len(name) <= MOST_NAME else f"...{name[3 - MOST_NAME :]}"  # of a path the end tells most
+        table.add_row(Text(shown), f"{entry.tokens:,}", turns, *cells)
     if len(analyses) > most:
         table.caption = f"{len(analyses) - most} more are measured; `hearken export` writes all"
     console.print(table)
