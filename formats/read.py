@@ -5,7 +5,8 @@ from typing import Final
 
 from formats.datasets.archives.kinds import MOST_TRANSCRIPT_BYTES
 from formats.datasets.detection import HEAD_BYTES, has_header
-from formats.datasets.read import OpenedDataset, read_dataset
+from formats.datasets.read import LIMITS, OpenedDataset, read_dataset
+from formats.datasets.records import Limits
 from formats.documents import Transcript
 from formats.encoding import decoded
 from formats.errors import BadTranscript, FormatError, UnknownFormat
@@ -30,6 +31,7 @@ def read(
     names: Names = "keep",
     branches: str = "preferred",
     file_name: str = "",
+    limits: Limits = LIMITS,
 ) -> Transcript | OpenedDataset:
     """What a file holds: the turns of a transcript, or the documents of a data set; of either what it was taken for.
 
@@ -41,6 +43,7 @@ def read(
     speakers: settles who speaks in a transcript: a list of all names, or a table from aliases to names.
     names: with `pseudonyms` speakers are P1, P2, ... by first speech.
     branches: of records that hold several conversations: `preferred`, `rejected` or `all`.
+    limits: how much of a data set is taken.
 
     Raises FormatError with the place of the fault, and OSError where a path cannot be read.
     """
@@ -53,7 +56,12 @@ def read(
     if format != AUTO:
         raise BadTranscript(f"a transcript has at most {MOST_TRANSCRIPT_BYTES >> 20} MiB")
     return read_dataset(
-        source if path is None else path, layout=layout, names=names, branches=branches, file_name=named
+        source if path is None else path,
+        layout=layout,
+        names=names,
+        branches=branches,
+        file_name=named,
+        limits=limits,
     )
 
 

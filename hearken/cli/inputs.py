@@ -122,7 +122,12 @@ def _read(content: bytes | None, file: Path, options: ReadingOptions) -> Transcr
 
 @contextmanager
 def as_upload(file: Path) -> Iterator[Path]:
-    """A file that the service takes as a data set: a folder or a transcript is packed as a zip for the moment."""
+    """A file that the service takes as a data set: a folder or a transcript is packed as a zip for the moment.
+
+    Raises `StartRefused` for stdin, which cannot be read a second time.
+    """
+    if str(file) == "-":
+        raise StartRefused("several documents came on stdin; give the path of their file")
     content = _bytes_of(file)
     if file.is_file() and (content is None or not is_transcript(content, file.name)):
         yield file

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from formats.documents import Document, Transcript
 from formats.errors import UnreadableFile
 from formats.read import read
+from models.schemas.datasets import DatasetBranches, DatasetLayout
 from models.schemas.documents import Names, TranscriptFormat
 from models.schemas.problems import FieldError
 from models.schemas.readings import DatasetReading, ReadDocument, Reading, ReadingAnswer, ReadingRequest, ReadTurn
@@ -41,6 +42,7 @@ from service.http.problems import (
     Problem,
 )
 from service.jobs.content import read_as_asked
+from service.uploads.upload import limits_of
 
 router = APIRouter(prefix="/v1/readings", tags=["readings"], dependencies=[Secured])
 
@@ -71,11 +73,9 @@ async def create_reading(
     format: Annotated[  # noqa: A002 - the contract's word
         TranscriptFormat, Query(description="Of a file that is a transcript.")
     ] = "auto",
-    layout: Annotated[str, Query(description="Of a file that is a data set.")] = "auto",
+    layout: Annotated[DatasetLayout, Query(description="Of a file that is a data set.")] = "auto",
     names: Annotated[Names, Query()] = "keep",
-    branches: Annotated[
-        Literal["preferred", "rejected", "all"], Query(description="Where records hold several conversations.")
-    ] = "preferred",
+    branches: Annotated[DatasetBranches, Query(description="Where records hold several conversations.")] = "preferred",
     file_name: Annotated[str, Query(max_length=500, description="Its ending helps to tell what the file is.")] = "",
 ) -> ReadingAnswer:
     """What would be measured of a transcript, or of any file sent as it is: its turns, or its first documents."""
@@ -86,10 +86,16 @@ async def create_reading(
     limit = context.settings.max_upload_bytes
     refuse_large_body(declared_length(request), limit)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / (Path(file_name).name or "sent")
+        path = Path(folder) / "sent"
         with path.open("wb") as file:
             await read_in_pieces(request.stream(), limit, partial(_append, file))
-        options = {"layout": layout, "names": names, "branches": branches}
+        options = {
+            "layout": layout,
+            "names": names,
+            "branches": branches,
+            "file_name": file_name,
+            "limits": limits_of(context.settings),
+        }
         async with context.unpacking:
             return await to_thread(_of_file, path, format, options)
 

@@ -77,6 +77,19 @@ def test_any_file_can_be_sent_as_it_is(api: httpx.Client) -> None:
     assert [len(document["turns"]) for document in found["documents"]] == [2, 1]
 
 
+@pytest.mark.parametrize("file_name", ["..", ".", "a/b.srt", "a" * 400, "a%00b.csv", "%2e%2e%2fx.csv"])
+def test_no_name_of_a_file_is_one_of_the_services_own(api: httpx.Client, file_name: str) -> None:
+    answer = api.post(f"/v1/readings?file_name={file_name}", content=CAPTIONS, headers={"Content-Type": "text/vtt"})
+    assert answer.status_code in (200, 422), answer.text
+    if answer.status_code == 200:
+        assert answer.json()["turns"] == TURNS
+
+
+def test_a_layout_that_there_is_not_is_named(api: httpx.Client) -> None:
+    answer = api.post("/v1/readings?layout=nope", content="text\na\n", headers={"Content-Type": "text/csv"})
+    assert problem_of(answer, 422, "invalid-request")["errors"][0]["pointer"] == "query:layout"
+
+
 @pytest.mark.parametrize(
     ("sent", "pointer"),
     [

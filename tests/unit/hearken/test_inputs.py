@@ -74,3 +74,8 @@ def test_transcripts_and_folders_are_uploaded_as_a_zip_and_data_sets_as_they_are
     with as_upload(first) as path, zipfile.ZipFile(path) as archive:
         assert archive.read("first.srt").decode() == CAPTIONS
     assert not path.exists()
+
+
+def test_several_documents_on_stdin_are_refused_with_the_remedy() -> None:
+    with pytest.raises(StartRefused, match="give the path"), as_upload(Path("-")):
+        pass
