@@ -1,7 +1,7 @@
 """What readers give: turns of a transcript, documents of a data set, and with each what it was taken for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -42,6 +42,13 @@ class Transcript:
     def notes(self) -> tuple[str, ...]:
         """What was decided and could be otherwise."""
         return self.reading.notes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The content of the document that it is: its turns, with their times where there are any."""
+        return {
+            "turns": [{name: told for name, told in asdict(turn).items() if told is not None} for turn in self.turns]
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,20 @@
 from pathlib import Path
 from typing import Final
 
-from formats.datasets.archives.kinds import MOST_TRANSCRIPT_BYTES
-from formats.datasets.detection import HEAD_BYTES, has_header
+from formats.datasets.archives.kinds import MOST_TRANSCRIPT_BYTES, is_speech, is_table_of_speech
+from formats.datasets.detection import HEAD_BYTES
 from formats.datasets.read import LIMITS, OpenedDataset, read_dataset
 from formats.datasets.records import Limits
 from formats.documents import Transcript
 from formats.encoding import decoded
-from formats.errors import BadTranscript, FormatError, UnknownFormat
+from formats.errors import BadTranscript, FormatError
 from formats.transcripts.pieces import Content
 from formats.transcripts.read import Names, Speakers, read_transcript
-from formats.transcripts.registry import AUTO, format_of
+from formats.transcripts.registry import AUTO
 
 _TRANSCRIPTS: Final = frozenset({".vtt", ".srt", ".sbv", ".cha", ".rttm", ".eaf"})
 _DATASETS: Final = frozenset({".jsonl", ".ndjson", ".parquet", ".pq", ".zip"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
-_OF_TABLES: Final = frozenset({"elan", "whisper"})
-"""Formats of transcripts that are tables."""
 _MAGIC: Final = (b"PAR1", b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -76,16 +74,7 @@ def is_transcript(content: bytes, file_name: str = "") -> bool:
         text = Content(decoded(content)[0], file_name)
     except FormatError:
         return False
-    if ending not in _TABLES and text.text.lstrip()[:1] not in ("{", "["):
-        try:
-            return format_of(text).name != "lines" or not has_header(content[:HEAD_BYTES])
-        except UnknownFormat:
-            return not has_header(content[:HEAD_BYTES])
-    try:
-        recognized = format_of(text).name
-    except FormatError:
-        return False
-    return recognized in _OF_TABLES if ending in _TABLES else recognized != "lines"
+    return is_table_of_speech(text) if ending in _TABLES else is_speech(text, content[:HEAD_BYTES])
 
 
 def _small(path: Path) -> bytes | None:

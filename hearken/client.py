@@ -20,7 +20,8 @@ from pydantic import BaseModel, ValidationError
 from hearken.errors import JobFailed, ProblemError, ServiceUnreachable
 from models.schemas.analyses import Analysis, AnalysisEntry
 from models.schemas.comparisons import Comparison, ComparisonEntry
-from models.schemas.datasets import Dataset
+from models.schemas.datasets import Dataset, DatasetBranches
+from models.schemas.documents import Names
 from models.schemas.jobs import Failure, Job
 from models.schemas.problems import ProblemDetails
 from models.schemas.readings import ReadingAnswer
@@ -133,8 +134,8 @@ class Client:
         document: Path | Mapping[str, Any],
         *,
         layout: str | None = None,
-        names: Literal["keep", "pseudonyms"] | None = None,
-        branches: Literal["preferred", "rejected", "all"] | None = None,
+        names: Names | None = None,
+        branches: DatasetBranches | None = None,
     ) -> ReadingAnswer:
         """What a transcript (``{"format", "content", ...}``), or any file, would be read as; nothing is measured.
 
@@ -157,8 +158,8 @@ class Client:
         domain: str | None = None,
         media_type: str | None = None,
         layout: str | None = None,
-        names: Literal["keep", "pseudonyms"] | None = None,
-        branches: Literal["preferred", "rejected", "all"] | None = None,
+        names: Names | None = None,
+        branches: DatasetBranches | None = None,
     ) -> Dataset:
         """Store documents; a path is streamed from disk, by what its ending says or else its content.
 
@@ -315,9 +316,8 @@ class Client:
         headers: Mapping[str, str],
     ) -> httpx.Response:
         """The answer to a body that is streamed, which cannot be sent twice."""
-        given = {key: value for key, value in query.items() if value is not None}
         try:
-            response = self._http.post(path, content=content, params=given, headers=headers)
+            response = self._http.post(path, content=content, params=_given(**query), headers=headers)
         except httpx.TransportError as error:
             raise ServiceUnreachable(f"{self.url} stopped answering during the upload: {error}") from error
         if not response.is_success:

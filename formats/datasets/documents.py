@@ -13,6 +13,7 @@ from formats.datasets.records import Fault, Limits, Record
 from formats.documents import Document
 from formats.pseudonyms import pseudonyms
 from models.schemas.documents import Content, DatasetLine, Names, characters_of, turns_of
+from models.schemas.problems import message_of, pointer_of
 
 MOST_NAMES: Final = 100
 MOST_NAME_CHARACTERS: Final = 100
@@ -50,7 +51,7 @@ class Documents:
             return error.fault(record)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            return Fault(record.place, _pointer(first["loc"]), first["msg"].removeprefix("Value error, "))
+            return Fault(record.place, pointer_of(first["loc"]), message_of(first))
         if line.text is not None and (line.model_extra or {}).keys() >= _OF_UTTERANCES:
             return Fault(record.place, "", UTTERANCE_HINT)
         content = line.content()
@@ -90,10 +91,6 @@ class Documents:
 def _turns_in(fields: Mapping[str, Any]) -> int:
     """The turns of a record, before each of them is checked, which takes much more memory than to hold them."""
     return max((len(given) for name in ("turns", "messages") if isinstance(given := fields.get(name), list)), default=0)
-
-
-def _pointer(location: Iterable[int | str]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
 
 
 def _unfit(content: Content) -> str | None:

@@ -91,22 +91,6 @@ class Stamp:
     close: str
 
 
-def strip_stamp(line: str) -> tuple[float | None, str]:
-    """The seconds of the stamps that a line begins with, and the line without them; None where they are no times.
-
-    A date does not count, and of two numbers the first are minutes, unless they are the time of a day.
-    """
-    found: float | None = None
-    for _ in range(3):  # `3. [00:01:05] `
-        stamp, rest = read_stamp(line)
-        if stamp is None:
-            break
-        if found is None and stamp.clock is not None:
-            found = stamp.clock.seconds
-        line = rest
-    return found, line
-
-
 def read_stamp(line: str) -> tuple[Stamp | None, str]:
     """The stamp that a line begins with, and the rest of the line; None and the line where there is none."""
     if not _DIGIT.search(line, 0, _HEAD):

@@ -1,11 +1,13 @@
 """When each message was said, in seconds: which number of a date is its day, and from when times count."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import Final
 
 from formats.notes import Notes
+from formats.transcripts.pieces import Piece
 from formats.transcripts.stamps import Clock, Numbers, Stamp
 
 Span = tuple[float | None, float | None]
@@ -37,6 +39,22 @@ def spans(stamps: Sequence[Stamp | None], notes: Notes, *, of_day: bool = False)
     if not said:
         notes.say("its times were taken for times of the day: starts count from the first")
     return _by_day(stamps)
+
+
+def timed(
+    pieces: Sequence[Piece], stamps: Sequence[Stamp | None], notes: Notes, *, of_day: bool = False
+) -> list[Piece]:
+    """The pieces with the starts that their stamps tell, as `spans` gives them."""
+    times = spans(stamps, notes, of_day=of_day)
+    return [replace(piece, start=start) for piece, (start, _) in zip(pieces, times, strict=True)]
+
+
+def since_first(moments: Sequence[float | None]) -> list[float | None]:
+    """Seconds since the first moment that is told; None without a moment, and for one before the first."""
+    first = next((moment for moment in moments if moment is not None), None)
+    return [
+        None if moment is None or first is None or moment < first else round(moment - first, 3) for moment in moments
+    ]
 
 
 def _begins_by_day(clocks: Sequence[Clock]) -> bool:

@@ -19,6 +19,7 @@ from formats.encoding import decoded
 from formats.errors import UnknownFormat
 from formats.read import is_transcript, read
 from hearken.errors import StartRefused
+from models.schemas.datasets import DatasetBranches
 
 Format = Annotated[
     str, typer.Option("--format", help="Of a transcript: webvtt, whatsapp, ... (docs/formats.md); auto tells it.")
@@ -31,9 +32,7 @@ Speaker = Annotated[
     ),
 ]
 Names = Annotated[Literal["keep", "pseudonyms"], typer.Option(help="pseudonyms: speakers become P1, P2, ...")]
-Branches = Annotated[
-    Literal["preferred", "rejected", "all"], typer.Option(help="Where records hold several conversations.")
-]
+Branches = Annotated[DatasetBranches, typer.Option(help="Where records hold several conversations.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class ReadingOptions:
     layout: str = "auto"
     speakers: Sequence[str] | Mapping[str, str | None] | None = None
     names: Literal["keep", "pseudonyms"] = "keep"
-    branches: Literal["preferred", "rejected", "all"] = "preferred"
+    branches: DatasetBranches = "preferred"
 
     def of_datasets(self) -> dict[str, Any]:
         """Those of a data set's upload."""

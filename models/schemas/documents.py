@@ -225,7 +225,8 @@ class DatasetTurn(Turn):
 
     def passed_over(self) -> list[str]:
         """Names of what is not kept."""
-        return [name for name in self.model_extra or () if name not in self.times()]
+        kept = self.times()
+        return [name for name in self.model_extra or () if name not in kept]
 
 
 class DatasetMessage(Message):

@@ -1,6 +1,19 @@
 """Problem details (RFC 9457): what every error looks like."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
+
+
+def pointer_of(steps: Iterable[int | str]) -> str:
+    """The JSON pointer (RFC 6901) of a place, by the steps to it."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """What one of Pydantic's errors says."""
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 class FieldError(BaseModel):

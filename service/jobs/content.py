@@ -17,16 +17,10 @@ def content_of_request(body: AnalysisRequest) -> tuple[Content, dict[str, Any] |
         return content_of_messages(body.messages), None
     if body.transcript is not None:
         read = read_as_asked(body.transcript)
-        return content_of_transcript(read), asdict(read.reading)
+        return read.content, asdict(read.reading)
     return {"text": body.text}, None
 
 
 def read_as_asked(transcript: Transcript) -> ReadTranscript:
     """A request's transcript, read. Raises `formats.errors.BadTranscript`."""
     return read_transcript(transcript.content, transcript.format, speakers=transcript.speakers, names=transcript.names)
-
-
-def content_of_transcript(read: ReadTranscript) -> Content:
-    """The content that is kept of a transcript: its turns, with their times where the format has them."""
-    turns = [{name: value for name, value in asdict(turn).items() if value is not None} for turn in read.turns]
-    return {"turns": turns}

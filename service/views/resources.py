@@ -157,8 +157,8 @@ def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Se
     plain = [
         LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
     ]
-    if stored.reading is not None:
-        wanted["reading"] = _reading(stored.reading, row.speakers)
+    if row.reading is not None:
+        wanted["reading"] = _reading(row.reading, row.speakers)
     return Analysis(**_entry(row), layers=plain, **wanted)
 
 

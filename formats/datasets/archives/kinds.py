@@ -27,6 +27,7 @@ MOST_TRANSCRIPT_BYTES: Final = 32 << 20
 _DATASETS: Final = frozenset({"jsonl", "ndjson", "csv", "tsv", "tab", "parquet", "pq"})
 _TABLES: Final = frozenset({"csv", "tsv", "tab"})
 _IN_TABLES: Final = frozenset({"elan", "whisper"})
+"""Formats of transcripts that are tables."""
 _TRANSCRIPTS: Final = frozenset({"vtt", "srt", "sbv", "cha", "rttm"})
 _ARCHIVES: Final = frozenset({"zip", "gz", "tgz", "bz2", "xz", "tar", "7z", "rar", "zst"})
 _MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
@@ -70,11 +71,28 @@ def kind_of(entries: Entries, entry: Entry, limits: Limits, *, named: bool) -> K
 
 def _is_table_of_speech(entries: Entries, entry: Entry) -> bool:
     """Whether a table is one of those that programs write transcripts in."""
-    head = _first_bytes(entries.pieces(entry), HEAD_BYTES)
+    return is_table_of_speech(Content(text_of(_first_bytes(entries.pieces(entry), HEAD_BYTES)), entry.base))
+
+
+def is_table_of_speech(content: Content) -> bool:
+    """Whether the content of a table is a transcript's."""
     try:
-        return format_of(Content(text_of(head), entry.base)).name in _IN_TABLES
+        return format_of(content).name in _IN_TABLES
     except FormatError:
         return False
+
+
+def is_speech(content: Content, head: bytes) -> bool:
+    """Whether a text is a transcript and no data set, or has the shape of neither and is told so as a transcript.
+
+    `head` are its first bytes. Raises BadTranscript for an empty one.
+    """
+    holds_records = content.text.lstrip()[:1] in ("{", "[")
+    try:
+        found = format_of(content).name
+    except UnknownFormat:
+        return not holds_records and not has_header(head)
+    return found != "lines" or not (holds_records or has_header(head))
 
 
 def _is_hidden(entry: Entry) -> bool:
@@ -98,12 +116,9 @@ def _by_content(entries: Entries, entry: Entry, limits: Limits) -> Kind:
         return "dataset"
     try:
         text = Content(decoded(b"".join(chain([head], pieces)))[0], entry.base)
-        found = format_of(text).name
-    except UnknownFormat:
-        return "dataset" if records or has_header(head) else "transcript"
+        return "transcript" if is_speech(text, head) else "dataset"
     except FormatError:
         return "transcript"  # whoever reads it says what is wrong
-    return "dataset" if found == "lines" and (records or has_header(head)) else "transcript"
 
 
 def _shows_a_layout(head: bytes, limits: Limits) -> bool:

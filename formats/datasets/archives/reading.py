@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from formats.datasets.archives.entries import Entry
 from formats.datasets.records import Fault, Found, Limits, Record
@@ -43,14 +43,7 @@ class ArchiveReading:
 
 def of_transcript(transcript: Transcript, identity: str, place: Place) -> Record:
     """A transcript as a record that is a document."""
-    turns: list[dict[str, Any]] = []
-    for turn in transcript.turns:
-        times = {"start": turn.start, "end": turn.end}
-        turns.append(
-            {"speaker": turn.speaker, "text": turn.text}
-            | {name: seconds for name, seconds in times.items() if seconds is not None}
-        )
-    return Record(place, {"id": identity, "turns": turns}, transcript.reading)
+    return Record(place, {"id": identity, **transcript.content}, transcript.reading)
 
 
 def in_file(found: Iterable[Record | Fault], name: str) -> Found:

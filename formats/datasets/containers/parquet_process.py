@@ -11,7 +11,7 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -27,8 +27,6 @@ MEMBERS = {"turns": ("speaker", "text"), "messages": ("role", "content")}
 MORE_MEMBERS = {"turns": ("start", "end"), "messages": ("name", "tool_calls", "tool_call_id")}
 """Read where they are there and can be JSON; of other members only the names are told."""
 EMPTY: tuple[object, ...] = (None, [], {})
-
-Convert = Callable[[Any], Any]
 
 
 class FaultyFileError(Exception):

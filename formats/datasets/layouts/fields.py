@@ -9,8 +9,6 @@ from pydantic_core import from_json
 from formats.datasets.records import Fault, Record
 from formats.notes import Notes
 
-DOCUMENT: Final = ("id", "domain", "labels", "cluster")
-"""What a document may have beside its content."""
 _SAID: Final = ("text", "turns", "messages")
 LABEL: Final = "labels."
 """A column `labels.team` has the label `team`."""

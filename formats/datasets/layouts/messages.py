@@ -5,11 +5,10 @@ from typing import Any, Final
 
 from formats.datasets.layouts.fields import BadField, value_of
 from formats.notes import Notes, quoted
+from models.schemas.documents import MESSAGE_EXTRAS
 
-ROLE: Final = "role"
 PLAIN: Final = frozenset({"role", "content"})
-_KEPT: Final = ("name", "tool_calls", "tool_call_id")
-_READ: Final = frozenset({"role", "content", *_KEPT, "function_call", "refusal"})
+_READ: Final = frozenset({"role", "content", *MESSAGE_EXTRAS, "function_call", "refusal"})
 _WORDS: Final = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of parts that are words, and the member that has them."""
 
@@ -55,7 +54,7 @@ class Messages:
             raise BadField(pointer, "give an object with a `role` and its `content`")
         role = given.get("role")
         message: dict[str, Any] = {"role": role, "content": self._words(given, pointer)}
-        message |= {name: value for name in _KEPT if (value := given.get(name)) not in (None, [])}
+        message |= {name: value for name in MESSAGE_EXTRAS if (value := given.get(name)) not in (None, [])}
         call = given.get("function_call")
         if isinstance(call, Mapping) and "tool_calls" not in message:
             self._notes.say("a `function_call` is read as the one entry of `tool_calls`")
@@ -63,7 +62,7 @@ class Messages:
         if role == "function":
             self._notes.say("the role `function` is read as `tool`, which has taken its place")
             message["role"] = "tool"
-        for name in sorted({"name", "tool_calls", "tool_call_id"} & {name for name, value in message.items() if value}):
+        for name in [name for name in MESSAGE_EXTRAS if message.get(name)]:
             self._notes.say(f"`{name}` of messages is kept for the model's chat template, where it has a place for it")
         return message | {name: None for name in given if name not in _READ}
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 from formats.datasets.records import Found, Record
 from formats.notes import Notes, quoted
 
-PREFERRED: Final = "preferred"
 REJECTED: Final = "rejected"
 ALL: Final = "all"
 LABEL: Final = "preference"

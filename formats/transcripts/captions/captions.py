@@ -3,12 +3,30 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from formats.errors import BadTranscript
 from formats.notes import Notes
-from formats.transcripts.captions.cues import NAMED_NUMBER, Cue
+from formats.transcripts.captions.cues import NAMED_NUMBER, Cue, Cues, Grammar, is_blank
 from formats.transcripts.captions.markup import Shown, shown_lines, words
 from formats.transcripts.captions.rolling import without_repeats
 from formats.transcripts.captions.screen import Caption
-from formats.transcripts.pieces import Parsed, Piece
+from formats.transcripts.pieces import Content, Parsed, Piece
+
+
+def cues_of(content: Content, grammar: Grammar, notes: Notes, example: str) -> Sequence[Cue]:
+    """The cues of a file that is cues alone, whose times are as in `example`.
+
+    Raises BadTranscript where no line is the times of a cue though some have words.
+    """
+    found = Cues(content.lines, grammar, notes)
+    if not found.times:
+        for number, line in enumerate(content.lines, start=1):
+            if not is_blank(line):
+                raise BadTranscript(
+                    f"line {number} does not begin a cue, and no line does: a cue's times are as in "
+                    f"`{example}`; name the `format` that the transcript has",
+                    number,
+                )
+    return found.read()
 
 
 def parsed(cues: Sequence[Cue], notes: Notes) -> Parsed:

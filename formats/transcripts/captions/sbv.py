@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from formats.errors import BadTranscript
 from formats.notes import Notes
-from formats.transcripts.captions.captions import parsed
-from formats.transcripts.captions.cues import Cue, Cues, Grammar, is_blank
+from formats.transcripts.captions.captions import cues_of, parsed
+from formats.transcripts.captions.cues import Cue, Grammar, is_blank
 from formats.transcripts.captions.times import sbv_times
 from formats.transcripts.pieces import Content, Parsed, TranscriptFormat
 
@@ -25,16 +24,8 @@ def _recognizes(content: Content) -> bool:
 def _read(content: Content) -> Parsed:
     """Raises BadTranscript where no line is the times of a cue though some have words."""
     notes = Notes()
-    found = Cues(content.lines, GRAMMAR, notes)
-    if not found.times:
-        for number, line in enumerate(content.lines, start=1):
-            if not is_blank(line):
-                raise BadTranscript(
-                    f"line {number} does not begin a cue, and no line does: a cue's times are as in "
-                    "`0:00:01.000,0:00:04.000`; name the `format` that the transcript has",
-                    number,
-                )
-    return parsed([_on_lines(cue) for cue in found.read()], notes)
+    cues = cues_of(content, GRAMMAR, notes, "0:00:01.000,0:00:04.000")
+    return parsed([_on_lines(cue) for cue in cues], notes)
 
 
 def _on_lines(cue: Cue) -> Cue:

@@ -3,10 +3,9 @@
 from itertools import islice
 from typing import Final
 
-from formats.errors import BadTranscript
 from formats.notes import Notes
-from formats.transcripts.captions.captions import parsed
-from formats.transcripts.captions.cues import Cues, Grammar, is_blank, number_of
+from formats.transcripts.captions.captions import cues_of, parsed
+from formats.transcripts.captions.cues import Grammar, is_blank, number_of
 from formats.transcripts.captions.segments import is_header
 from formats.transcripts.captions.times import arrow_times, broken_times
 from formats.transcripts.pieces import Content, Parsed, TranscriptFormat
@@ -32,16 +31,8 @@ def _recognizes(content: Content) -> bool:
 def _read(content: Content) -> Parsed:
     """Raises BadTranscript where no line is the times of a cue though some have words."""
     notes = Notes()
-    found = Cues(content.lines, GRAMMAR, notes)
-    if not found.times:
-        for number, line in enumerate(content.lines, start=1):
-            if not is_blank(line):
-                raise BadTranscript(
-                    f"line {number} does not begin a cue, and no line does: a cue's times are as in "
-                    "`00:00:01,000 --> 00:00:04,000`; name the `format` that the transcript has",
-                    number,
-                )
-    return parsed(found.read(), notes)
+    cues = cues_of(content, GRAMMAR, notes, "00:00:01,000 --> 00:00:04,000")
+    return parsed(cues, notes)
 
 
 FORMAT: Final = TranscriptFormat("srt", _recognizes, _read)

@@ -11,6 +11,7 @@ from formats.notes import Notes
 from formats.transcripts.chats import discord_text
 from formats.transcripts.chats.people import People
 from formats.transcripts.pieces import Content, Parsed, Piece, TranscriptFormat
+from formats.transcripts.timeline import since_first
 
 _SPEECH: Final = frozenset(
     {"Default", "Reply", "ThreadStarterMessage", "ChatInputCommand", "ContextMenuCommand", "ApplicationCommand"}
@@ -54,16 +55,16 @@ def _read(content: Content) -> Parsed:
         raise BadTranscript("it has no list `messages`, in which DiscordChatExporter writes a channel")
     notes = Notes()
     people = People(notes)
-    pieces: list[Piece] = []
-    first: float | None = None
-    for number, message in _in_time(messages, notes):
-        text = _text_of(message, number, notes)
-        if text is None:
-            continue
-        moment = _moment(message)
-        first = moment if first is None else first
-        start = None if moment is None or first is None or moment < first else round(moment - first, 3)
-        pieces.append(Piece(text, number, _speaker(message, people, notes, number), start))
+    written = [
+        (number, message, text)
+        for number, message in _in_time(messages, notes)
+        if (text := _text_of(message, number, notes)) is not None
+    ]
+    starts = since_first([_moment(message) for _, message, _ in written])
+    pieces = [
+        Piece(text, number, _speaker(message, people, notes, number), start)
+        for (number, message, text), start in zip(written, starts, strict=True)
+    ]
     return Parsed("messages", True, pieces, notes)
 
 

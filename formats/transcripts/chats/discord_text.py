@@ -10,7 +10,7 @@ from formats.errors import BadTranscript
 from formats.notes import Notes
 from formats.transcripts.pieces import Content, Parsed, Piece
 from formats.transcripts.stamps import Stamp, read_stamp
-from formats.transcripts.timeline import spans
+from formats.transcripts.timeline import timed
 
 _RULE: Final = re.compile(r"={20,200}\s{0,5}")
 _PINNED: Final = " (pinned)"
@@ -44,11 +44,8 @@ def read(content: Content) -> Parsed:
     if not messages:
         raise BadTranscript("no line begins a message as DiscordChatExporter does: `[12-Mar-24 09:05 PM] name`", 1)
     written = [(message, text) for message in messages if (text := _written(message, notes)) is not None]
-    times = spans([message.stamp for message, _ in written], notes)
-    pieces = [
-        Piece(text, message.line, message.name, start)
-        for (message, text), (start, _) in zip(written, times, strict=True)
-    ]
+    pieces = [Piece(text, message.line, message.name) for message, text in written]
+    pieces = timed(pieces, [message.stamp for message, _ in written], notes)
     return Parsed("messages", True, pieces, notes)
 
 

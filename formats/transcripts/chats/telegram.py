@@ -10,6 +10,7 @@ from formats.errors import BadTranscript
 from formats.notes import Notes
 from formats.transcripts.chats.people import People
 from formats.transcripts.pieces import Content, Parsed, Piece, TranscriptFormat
+from formats.transcripts.timeline import since_first
 
 _CHAT: Final = re.compile(r"(?:personal|bot)_chat|(?:private|public)_(?:group|supergroup|channel)|saved_messages")
 """Types of chats."""
@@ -59,17 +60,16 @@ def _read(content: Content) -> Parsed:
         raise BadTranscript("it has no list `messages`, in which Telegram writes a chat")
     notes = Notes()
     people = People(notes)
-    pieces: list[Piece] = []
-    first: float | None = None
-    for number, message in enumerate(export["messages"], start=1):
-        text = _text_of(message, number, notes)
-        if text is None:
-            continue
-        moment = _moment(message)
-        first = moment if first is None else first
-        start = None if moment is None or first is None or moment < first else round(moment - first, 3)
-        speaker = people.name(_string(message.get("from_id")), _string(message.get("from")))
-        pieces.append(Piece(text, number, speaker, start))
+    written = [
+        (number, message, text)
+        for number, message in enumerate(export["messages"], start=1)
+        if (text := _text_of(message, number, notes)) is not None
+    ]
+    starts = since_first([_moment(message) for _, message, _ in written])
+    pieces = [
+        Piece(text, number, people.name(_string(message.get("from_id")), _string(message.get("from"))), start)
+        for (number, message, text), start in zip(written, starts, strict=True)
+    ]
     return Parsed("messages", True, pieces, notes)
 
 

@@ -13,7 +13,7 @@ from formats.transcripts.chats.placeholders import MARK, is_deleted, is_notice, 
 from formats.transcripts.names import folded
 from formats.transcripts.pieces import Content, Parsed, Piece, TranscriptFormat
 from formats.transcripts.stamps import Stamp, is_log, read_stamp
-from formats.transcripts.timeline import spans
+from formats.transcripts.timeline import timed
 
 _LOOKED_AT: Final = 40
 """So many lines are looked at to recognize the format."""
@@ -46,11 +46,8 @@ def _read(content: Content) -> Parsed:
     if not messages:
         raise BadTranscript("no line begins as WhatsApp's do: with a date, a time and a name", 1)
     written = [(message, text) for message in messages if (text := _written(message, notes)) is not None]
-    times = spans([message.stamp for message, _ in written], notes)
-    pieces = [
-        Piece(text, message.line, message.name, start)
-        for (message, text), (start, _) in zip(written, times, strict=True)
-    ]
+    pieces = [Piece(text, message.line, message.name) for message, text in written]
+    pieces = timed(pieces, [message.stamp for message, _ in written], notes)
     return Parsed("messages", True, pieces, notes)
 
 

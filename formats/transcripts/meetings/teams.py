@@ -11,7 +11,7 @@ from formats.transcripts.meetings.headings import are_spoken_below, headings, no
 from formats.transcripts.names import folded
 from formats.transcripts.pieces import Content, Parsed, Piece, TranscriptFormat
 from formats.transcripts.stamps import Stamp, read_stamp
-from formats.transcripts.timeline import spans
+from formats.transcripts.timeline import timed
 
 _SYSTEM: Final = re.compile(
     r".{1,200}\s(?:(?:started|stopped) (?:the )?transcription|hat die Transkription (?:gestartet|beendet)|"
@@ -122,10 +122,8 @@ def _messages(lines: Sequence[str], notes: Notes) -> list[Piece]:
             written.append((number, stamp, name, text))
         else:
             notes.say("messages without text are left out", line=number)
-    times = spans([stamp for _, stamp, _, _ in written], notes, of_day=True)
-    return [
-        Piece(text, number, name, start) for (number, _, name, text), (start, _) in zip(written, times, strict=True)
-    ]
+    pieces = [Piece(text, number, name) for number, _, name, text in written]
+    return timed(pieces, [stamp for _, stamp, _, _ in written], notes, of_day=True)
 
 
 FORMAT: Final = TranscriptFormat("teams", _recognizes, _read)

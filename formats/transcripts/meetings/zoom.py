@@ -12,7 +12,7 @@ from formats.transcripts.meetings.headings import note_above
 from formats.transcripts.names import folded
 from formats.transcripts.pieces import Content, Parsed, Piece, TranscriptFormat
 from formats.transcripts.stamps import Stamp, read_stamp
-from formats.transcripts.timeline import spans
+from formats.transcripts.timeline import timed
 
 _FROM: Final = re.compile(r"(?P<from>from|von|van|de|da)\s{1,4}(?=\S)", re.IGNORECASE)
 _TO_WORDS: Final = {"from": "to", "von": "an", "van": "aan", "de": "a|à|para", "da": "a"}
@@ -60,11 +60,8 @@ def _read(content: Content) -> Parsed:
     notes = Notes()
     messages = list(_messages(content.lines, kind, notes))
     written = [(message, text) for message in messages if (text := _written(message, notes)) is not None]
-    times = spans([message.stamp for message, _ in written], notes, of_day=kind == "chat")
-    pieces = [
-        Piece(text, message.line, message.name, start)
-        for (message, text), (start, _) in zip(written, times, strict=True)
-    ]
+    pieces = [Piece(text, message.line, message.name) for message, text in written]
+    pieces = timed(pieces, [message.stamp for message, _ in written], notes, of_day=kind == "chat")
     return Parsed("cues" if kind == "captions" else "messages", True, pieces, notes)
 
 

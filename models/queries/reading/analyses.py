@@ -59,9 +59,9 @@ class AnalysisPosition:
 class StoredAnalysis:
     """An analysis with everything that is stored of it and was asked for.
 
-    `row` has the document's numbers, `layers` and `turns` are rows in order, `flows` the flow of each layer read: T x
-    (T + 1) numbers row by row, None where none is kept. `times` are the start and the end of each turn, where they were
-    asked for; `reading` is what a transcript was taken for.
+    `row` has the document's numbers and what it was taken for (`reading`, of a transcript), `layers` and `turns` are
+    rows in order, `flows` the flow of each layer read: T x (T + 1) numbers row by row, None where none is kept.
+    `times` are the start and the end of each turn, where they were asked for.
     """
 
     row: Row[Any]
@@ -69,7 +69,6 @@ class StoredAnalysis:
     turns: Sequence[Row[Any]] = ()
     flows: Sequence[Sequence[float] | None] = ()
     times: Sequence[tuple[float | None, float | None]] = ()
-    reading: Mapping[str, Any] | None = None
 
 
 def read_analysis(
@@ -86,7 +85,7 @@ def read_analysis(
     The flow is that of all layers or of one, and is left out where it has more than `most_flow` numbers.
     """
     row = connection.execute(
-        _view().where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
+        _view().add_columns(document.c.reading).where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
     ).one_or_none()
     if row is None:
         return None
@@ -95,7 +94,7 @@ def read_analysis(
     fits = row.turns is not None and flow_size(row.turns, len(layers) if layer is None else 1) <= most_flow
     flows = _flow_of(connection, row.measurement_id, layer) if "flow" in parts and fits else ()
     times = _times_of(connection, analysis_id) if "turns" in parts and row.turns is not None else ()
-    return StoredAnalysis(row, layers, turns, flows, times, _reading_of(connection, analysis_id))
+    return StoredAnalysis(row, layers, turns, flows, times)
 
 
 def flow_size(turns: int, layers: int) -> int:
@@ -232,13 +231,6 @@ def _view() -> Select[Any]:
         .join(measurement)
         .join(model_version, model_version.c.key == measurement.c.version_key)
     )
-
-
-def _reading_of(connection: Connection, analysis_id: str) -> Mapping[str, Any] | None:
-    """What the analysis' document was taken for, where it came as a transcript."""
-    query = select(document.c.reading).join_from(analysis, document).where(analysis.c.id == analysis_id)
-    found: Mapping[str, Any] | None = connection.execute(query).scalar_one()
-    return found
 
 
 def _times_of(connection: Connection, analysis_id: str) -> Sequence[tuple[float | None, float | None]]:

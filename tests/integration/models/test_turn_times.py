@@ -46,7 +46,7 @@ def test_times_are_read_in_the_order_of_turns_where_turns_are_asked_for(engine: 
     made = conversation(engine, {"turns": TURNS}, reading=READING)
     found = stored(engine, made, "turns")
     assert found.times == [(0.5, 2.0), (None, None), (1e6, None), (None, -0.25)]
-    assert found.reading == READING
+    assert found.row.reading == READING
     assert stored(engine, made).times == ()
     assert stored(engine, made, "flow").times == ()
 
@@ -55,7 +55,7 @@ def test_times_are_read_in_the_order_of_turns_where_turns_are_asked_for(engine: 
 def test_what_has_no_turns_of_its_own_has_no_times_and_no_reading(engine: Engine, content: dict[str, Any]) -> None:
     found = stored(engine, conversation(engine, content), "turns")
     assert list(found.times) == []
-    assert found.reading is None
+    assert found.row.reading is None
 
 
 def test_turns_that_were_measured_in_another_order_have_no_times(engine: Engine) -> None:

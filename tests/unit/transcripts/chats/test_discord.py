@@ -141,8 +141,8 @@ def test_a_channel_keeps_texts_under_the_names_it_shows() -> None:
     assert read.reading.format == "discord"
     assert read.notes == (
         "messages of Discord itself (joins, pins, calls) are left out (lines 1 and 6)",
-        "speakers are shown by the names that the channel shows, not by those of their accounts",
         "messages without text (attachments, embeds, stickers) are left out (line 5)",
+        "speakers are shown by the names that the channel shows, not by those of their accounts",
     )
 
 

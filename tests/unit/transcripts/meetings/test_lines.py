@@ -4,10 +4,10 @@ import pytest
 
 from formats.errors import BadTranscript
 from formats.transcripts.meetings.lines import FORMAT
-from formats.transcripts.named_lines import named_line
+from formats.transcripts.named_lines import named_line, opened
 from formats.transcripts.pieces import Content
 from formats.transcripts.read import read_transcript
-from formats.transcripts.stamps import is_time_or_number, strip_stamp
+from formats.transcripts.stamps import is_time_or_number
 
 PLAIN = """Ana: Are you coming?
 
@@ -239,6 +239,12 @@ def test_times_dates_and_numbers_are_told_from_names(text: str) -> None:
 )  # fmt: skip
 def test_telephone_numbers_and_words_are_no_times(text: str) -> None:
     assert not is_time_or_number(text)
+
+
+def strip_stamp(line: str) -> tuple[float | None, str]:
+    """The seconds of the stamps that a line begins with, and the line without them."""
+    stamp, rest, _ = opened(line)
+    return (None if stamp is None or stamp.clock is None else stamp.clock.seconds), rest
 
 
 def test_stamps_are_stripped_with_their_seconds() -> None:
