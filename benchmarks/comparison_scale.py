@@ -9,11 +9,11 @@ import argparse
 import os
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, create_engine, insert, select, text
 
 from attention.comparison.compare import compare
@@ -22,7 +22,8 @@ from attention.definitions import CONVERSATION_METRIC_NAMES, METRIC_NAMES
 from benchmarks.machine import machine
 from hearken.local import PostgresServer, temporary_folder
 from models.queries.reading.summaries import measured_group
-from models.queries.writing.binary_copy import copy_rows
+from models.queries.writing import binary_copy as wire
+from models.queries.writing.binary_copy import Cells, copy_blocks
 from models.tables import LOCAL_TENANT, analysis, document, job, measurement, model_version, work_item
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,20 +50,18 @@ def plant(connection: Connection, documents: int, random: np.random.Generator) -
             for name in TEXT_METRICS
         }
         heads["distance"][[number % 2 == 1 for number in numbers], 5, :3] *= 1.2
-        columns = {"measurement_id": "int8", "layer": "int2", **dict.fromkeys(METRIC_NAMES, "float8")}
-        columns |= {f"{name}_heads": "float4[]" for name in METRIC_NAMES}
-        copy_rows(connection, "measurement_layer", columns, _layers(ids, heads))
+        of_layers = [wire.int8(np.repeat(ids, LAYERS)), wire.int2(np.tile(np.arange(LAYERS), len(ids)))]
+        columns = ("measurement_id", "layer", *METRIC_NAMES, *(f"{name}_heads" for name in METRIC_NAMES))
+        copy_blocks(connection, "measurement_layer", columns, [[*of_layers, *_layers(heads)]])
         vectors = random.standard_normal((len(numbers), HIDDEN), np.float32)
         vectors[[number % 2 == 1 for number in numbers], :8] += 1
-        columns = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "embedding": "vector"}
-        copy_rows(
-            connection,
-            "embedding",
-            columns,
-            ((LOCAL_TENANT, name, key, vector) for name, vector in zip(ids, vectors, strict=True)),
+        of_documents = wire.int8(ids), wire.text([LOCAL_TENANT] * len(ids)), wire.int8(np.full(len(ids), key))
+        columns = ("measurement_id", "tenant_id", "version_key", "embedding")
+        copy_blocks(connection, "embedding", columns, [[*of_documents, wire.vector(vectors)]])
+        columns = ("measurement_id", "layer", "embedding")
+        copy_blocks(
+            connection, "layer_embedding", columns, [[*of_layers, wire.vector(_layer_vectors(vectors, random))]]
         )
-        columns = {"measurement_id": "int8", "layer": "int2", "embedding": "vector"}
-        copy_rows(connection, "layer_embedding", columns, _layer_vectors(ids, vectors, random))
 
 
 def _rows(connection: Connection, key: int, numbers: range, random: np.random.Generator) -> list[int]:
@@ -102,21 +101,19 @@ def _rows(connection: Connection, key: int, numbers: range, random: np.random.Ge
     return ids
 
 
-def _layers(ids: list[int], heads: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    undefined = np.full(HEADS, np.nan, np.float32)
-    for row, name in enumerate(ids):
-        for layer in range(LAYERS):
-            by_metric = [heads[metric][row, layer] if metric in heads else undefined for metric in METRIC_NAMES]
-            means = [None if np.isnan(values).all() else float(values.mean()) for values in by_metric]
-            yield name, layer, *means, *by_metric
+def _layers(heads: dict[str, NDArray[np.float32]]) -> tuple[Cells, Cells]:
+    """Every metric's means and heads, a row for each layer of each document; other metrics are undefined."""
+    undefined = np.full_like(next(iter(heads.values())), np.nan)
+    values = np.stack([heads.get(name, undefined) for name in METRIC_NAMES], 2).reshape(-1, len(METRIC_NAMES), HEADS)
+    return wire.float8(values.mean(2)), wire.float4_array(values)
 
 
-def _layer_vectors(ids: list[int], vectors: Any, random: np.random.Generator) -> Iterator[tuple[Any, ...]]:
-    """Embeddings at every layer, in which the groups' difference grows with the depth."""
+def _layer_vectors(vectors: NDArray[np.float32], random: np.random.Generator) -> NDArray[Any]:
+    """Embeddings at every layer, in which the groups' difference grows with the depth. (n x L, d)"""
     noise = random.standard_normal((LAYERS, HIDDEN), np.float32)
-    for row, name in enumerate(ids):
-        for layer in range(LAYERS):
-            yield name, layer, vectors[row] * ((layer + 1) / LAYERS) + np.roll(noise[layer], row)
+    depth = (np.arange(LAYERS, dtype=np.float32) + 1) / LAYERS
+    moved = np.stack([np.roll(noise, row, axis=1) for row in range(len(vectors))])  # (n, L, d)
+    return (vectors[:, None] * depth[:, None] + moved).reshape(-1, HIDDEN)
 
 
 def run(documents: int) -> list[tuple[str, float, float, float]]:

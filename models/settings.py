@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     model_memory_bytes: int | None = Field(
         None, description="Memory for loaded models; by default most of what is free."
     )
+    graph_memory_bytes: int = Field(
+        1 << 30, ge=64 << 20, description="The database's memory for building one graph over stored vectors, at most."
+    )
     threads: int | None = Field(
         None,
         ge=1,

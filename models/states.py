@@ -67,3 +67,11 @@ class ModelState(StrEnum):
     READY = "ready"
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
+
+
+class SegmentState(StrEnum):
+    """How far a graph over vectors is; a search uses those that are ready, which meet without a gap."""
+
+    BUILDING = "building"
+    READY = "ready"
+    REPLACED = "replaced"

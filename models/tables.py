@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
-from models.states import InquiryState, ItemState, JobState, SummaryState
+from models.states import InquiryState, ItemState, JobState, SegmentState, SummaryState
 
 metadata = MetaData(
     naming_convention={
@@ -331,19 +331,27 @@ known_request = Table(
     Index(None, "measurement_id"),
 )
 
-# Vectors of every size share the table; each model version has its own partial index (see `models.queries.search`).
+# A document's embedding. Vectors of every size share the table; graphs over stretches of it, those of one model version
+# each, are built in the background (see `models.queries.search.segments`).
 embedding = Table(
     "embedding",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
     _tenant(),
-    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), nullable=False),
     Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
-    Column("turn", Integer),  # null: the whole document
     *_one_vector("embedding"),
-    UniqueConstraint("measurement_id", "turn", postgresql_nulls_not_distinct=True),
-    Index("embedding_document", "tenant_id", "version_key", postgresql_where=text("turn IS NULL")),
-    Index("embedding_turn", "tenant_id", "version_key", postgresql_where=text("turn IS NOT NULL")),
+    Index(None, "tenant_id", "version_key", "measurement_id"),
+)
+
+# The embeddings of a conversation's turns, many times as many.
+turn_embedding = Table(
+    "turn_embedding",
+    metadata,
+    Column("measurement_id", BigInteger, ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    _tenant(),
+    Column("version_key", BigInteger, ForeignKey("model_version.key"), nullable=False),
+    *_one_vector("turn_embedding"),
 )
 
 # By what the attention profiles of a model version are standardised (attention.measure.Scale), under one definition:
@@ -369,7 +377,39 @@ profile = Table(
     _tenant(),
     Column("scale_key", BigInteger, ForeignKey("profile_scale.key"), nullable=False),
     Column("profile", VECTOR, nullable=False),
-    Index(None, "tenant_id", "scale_key"),
+    Index(None, "tenant_id", "scale_key", "measurement_id"),
+)
+
+# Vectors that are searched together: `key` is that of a model version, or of a scale in the space of profiles. Graphs
+# are built of them once they are `wanted`. `waiting` is how many lie beyond the last graph, counted up to the
+# measurement `counted_to`.
+vector_index = Table(
+    "vector_index",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("space", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("wanted", Boolean, nullable=False),
+    Column("waiting", BigInteger, nullable=False, server_default=text("0")),
+    Column("counted_to", BigInteger, nullable=False, server_default=text("0")),
+    UniqueConstraint("space", "scope", "key"),
+)
+
+# A graph over the vectors of the measurements from `low` to before `high`; `state` is a SegmentState.
+vector_segment = Table(
+    "vector_segment",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("index_id", BigInteger, ForeignKey("vector_index.id", ondelete="CASCADE"), nullable=False),
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("vectors", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    _created_at(),
+    _one_of("state", SegmentState),
+    Index(None, "index_id", "low"),
 )
 
 # One document in one job. `listed` is false for rows made for a comparison.

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row
 
 from attention.definitions import PROFILE
 from models.queries.search.nearest import Candidates, NearestQuery, nearest, without_profile
+from models.queries.search.segments import want_index
 from models.schemas.search import ProfileSpace, SearchAnswer, SearchRequest
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContext, AppContextDep
@@ -64,6 +65,8 @@ async def search(body: SearchRequest, context: AppContextDep, tenant: Tenant) ->
         job_id=body.job_id,
         without_analysis=body.analysis_id,
     )
+    if point.index is not None and point.index.scope == "turn":
+        await context.database.run(want_index, point.index)
     rows, exact, missing = await context.database.read(_nearest, candidates, point, body)
     profile = None
     if body.space == "profile":

@@ -38,7 +38,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     ),
     "formats.datasets": ("records gathering", "containers layouts", "detection", "contents", "archives"),
     "report": ("pairs rows", "wording", "alternatives controls", "figures"),
-    "workers": ("app database", "process outbox", "celery measuring", "inquiries", "comparing"),
+    "workers": ("app database", "process outbox vector_graphs", "celery measuring", "inquiries", "comparing"),
     "service": (
         "database", "http", "signals", "context", "auth", "views", "jobs", "uploads search pages", "routes",
         "exception_handlers",

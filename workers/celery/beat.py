@@ -8,6 +8,11 @@ import logging
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
+from celery.signals import beat_init
+
+from models.settings import settings
+from workers.database import engine
+from workers.vector_graphs import GraphBuilder
 
 log = logging.getLogger(__name__)
 
@@ -29,3 +34,9 @@ class InProcessScheduler(Scheduler):  # type: ignore[misc]
             self.app.tasks[entry.task](*entry.args, **entry.kwargs)
         except Exception:
             log.exception("the task %s failed; it runs again in %s", entry.task, entry.schedule)
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def build_graphs(**_: Any) -> None:
+    """Beside the sweeps: what the workers store is made fast to search."""
+    GraphBuilder(engine(), settings().sweep_seconds, settings().graph_memory_bytes).start()

@@ -18,7 +18,8 @@ from attention.model.model import Model, ModelSource
 from attention.model.source.packaged import MINILM, packaged_model
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale
-from models.queries.search.vectors import ensure_vector_index, ensure_vector_indexes
+from models.queries.search.segments import register_index
+from models.queries.search.vectors import VectorIndex
 from models.queries.writing.profiles import store_scale
 from models.settings import PACKAGED, ModelEntry
 from models.states import ModelState
@@ -190,10 +191,11 @@ class ModelRegistry:
         self._tell(model_id, ModelState.UNAVAILABLE, absence)
 
     def _prepared(self, model_id: str, model: Model) -> tuple[int, StoredScale | None]:
-        """The key of a loaded model's version, with its indexes made and its token budget found, and its scale."""
+        """The key and the scale of a loaded model's version, whose vectors are made known and token budget is found."""
         with self.engine.begin() as connection:
             key = register_version(connection, model_id.removesuffix(UNTRAINED), asdict(model.facts))
-        ensure_vector_indexes(self.engine, key, model.facts.hidden_size)
+            register_index(connection, VectorIndex(key, model.facts.hidden_size, "document"), wanted=True)
+            register_index(connection, VectorIndex(key, model.facts.hidden_size, "turn"), wanted=False)
         most = self.budgets.get(model_id, self._token_budget)
         self.budgets[model_id] = budget_of(model, self._share(model.facts.device), most)
         log.info(
@@ -219,7 +221,8 @@ class ModelRegistry:
             with self.engine.begin() as connection:
                 stored = store_scale(connection, version_key, scale)
             log.info("measured the scale of profiles of model=%s", model_id)
-        ensure_vector_index(self.engine, stored.index)
+        with self.engine.begin() as connection:
+            register_index(connection, stored.index, wanted=True)
         return stored
 
     def _tell(self, model_id: str, state: ModelState, error: HearkenError | None = None) -> None:

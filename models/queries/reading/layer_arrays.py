@@ -123,14 +123,12 @@ def read_embeddings(connection: Connection, ids: Sequence[int]) -> NDArray[np.fl
     """The documents' vectors (n, d), a row for each of `ids`; NaN where one has none, None where all have none."""
     distinct, place = np.unique(np.asarray(ids, np.int64), return_inverse=True)
     size = connection.execute(
-        select(_size_of(embedding))
-        .where(embedding.c.measurement_id.in_(distinct.tolist()), embedding.c.turn.is_(None))
-        .limit(1)
+        select(_size_of(embedding)).where(embedding.c.measurement_id.in_(distinct.tolist())).limit(1)
     ).scalar_one_or_none()
     if size is None:
         return None
     found = np.full((len(distinct), size), np.nan, np.float32)
-    chosen = sql.SQL("SELECT measurement_id, {} FROM embedding WHERE turn IS NULL AND measurement_id = ANY({})")
+    chosen = sql.SQL("SELECT measurement_id, {} FROM embedding WHERE measurement_id = ANY({})")
     for start in range(0, len(distinct), BATCH):
         some = sql.Literal(distinct[start : start + BATCH].tolist())
         at, vectors = _vectors(connection, chosen.format(_column(size), some), size)

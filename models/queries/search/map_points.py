@@ -27,7 +27,7 @@ _NEAREST = (
     + _POINTS
     + """
     JOIN analysis ON analysis.id = point.analysis_id
-    JOIN embedding ON embedding.measurement_id = analysis.measurement_id AND embedding.turn IS NULL
+    JOIN embedding ON embedding.measurement_id = analysis.measurement_id
 """
     + _DRAWN
     + " AND embedding.version_key = :version_key) "
@@ -66,7 +66,7 @@ def nearest_points(
 
     `row` counts the map's points from 0, in its own order.
     """
-    statement = text(_NEAREST.format(distance=cosine_distance("embedding", len(vector))))
+    statement = text(_NEAREST.format(distance=cosine_distance("embedding", "embedding", len(vector))))
     given = {"comparison_id": comparison_id, "version_key": version_key, "k": k}
     return connection.execute(statement, {**given, **point_parameters(vector)}).all()
 

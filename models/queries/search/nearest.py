@@ -1,7 +1,8 @@
-"""Nearest neighbours by cosine: exactly among few candidates, through the space's HNSW index among many.
+"""Nearest neighbours by cosine: exactly among few candidates, through the graphs of their index among many.
 
-The index knows neither tenants nor filters, so they are applied as it is walked (`hnsw.iterative_scan`), and a walk
-that ends before it has found enough is followed by the exact search. The answer says which one it was.
+The graphs know neither tenants nor filters, so they are applied as each is walked (`hnsw.iterative_scan`). The vectors
+that have no graph yet are all compared beside them. A walk that ends before enough was found is followed by the exact
+search. The answer says which one it was.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.queries.search.segments import Segment, ready_segments
 from models.queries.search.stored_vectors import cosine_distance, embedding_text, point_parameters, read_vector
 from models.queries.search.vectors import VectorIndex
 from models.tables import analysis, embedding
@@ -50,10 +52,10 @@ def nearest(connection: Connection, query: NearestQuery) -> tuple[Sequence[Row[A
         return connection.execute(_statement(query, _EXACTLY), parameters).all(), True
     counted = _statement(query, _COUNT, candidates=EXACT_CANDIDATES + 1)
     candidates = connection.execute(counted, parameters).scalar_one()
-    if candidates > EXACT_CANDIDATES:
+    if candidates > EXACT_CANDIDATES and (segments := ready_segments(connection, query.index)):
         connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
         connection.execute(text(f"SET LOCAL hnsw.ef_search = {min(1000, max(100, 2 * query.k * RERANKED))}"))
-        found = connection.execute(_statement(query, _THROUGH_INDEX), parameters).all()
+        found = connection.execute(_statement(query, through_graphs(query.index, segments)), parameters).all()
         if len(found) == query.k:
             return found, False
     return connection.execute(_statement(query, _EXACTLY), parameters).all(), True
@@ -73,28 +75,24 @@ _WITHOUT_PROFILE = """
       AND measurement.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id {conditions}
 """
 _MATCHING = """
-    FROM {space}
-    JOIN analysis ON analysis.measurement_id = {space}.measurement_id
+    FROM {table} AS stored
+    JOIN analysis ON analysis.measurement_id = stored.measurement_id
     JOIN document ON document.id = analysis.document_id
-    WHERE {space}.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {predicate} {conditions}
+    WHERE stored.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {among} {conditions}
 """
 _COUNT = "SELECT count(*) FROM (SELECT 1" + _MATCHING + " LIMIT {candidates}) AS counted"
-_COLUMNS = """
-    analysis.id AS analysis_id, {turn} AS turn, document.domain, document.external_id,
-    CASE WHEN {turn} IS NULL THEN document.content ELSE document.content->'turns'->{turn} END AS said,
-    document.content->'messages'->{turn} AS message,
-    {distance} AS distance
+_CANDIDATE = "SELECT analysis.id AS analysis_id, analysis.document_id, {turn} AS turn, {distance} AS distance"
+_BEST = """
+    SELECT best.analysis_id, best.turn, document.domain, document.external_id,
+        CASE WHEN best.turn IS NULL THEN document.content ELSE document.content->'turns'->best.turn END AS said,
+        document.content->'messages'->best.turn AS message,
+        best.distance
+    FROM (SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k) AS best
+    JOIN document ON document.id = best.document_id
+    ORDER BY best.distance, best.analysis_id
 """
-_TURN = {"embedding": "embedding.turn", "profile": "CAST(NULL AS integer)"}
-# Materialized, so that the planner cannot walk the approximate index for it.
-_EXACTLY = (
-    "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + ") "
-    "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
-)
-_THROUGH_INDEX = (
-    "WITH candidate AS MATERIALIZED (SELECT " + _COLUMNS + _MATCHING + " ORDER BY {approximate} LIMIT :candidates) "
-    "SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k"
-)
+# Materialized, so that the planner cannot walk a graph for what is to be exact, nor order anew what a graph gave.
+_EXACTLY = "WITH candidate AS MATERIALIZED (" + _CANDIDATE + _MATCHING + ")" + _BEST
 _APPROXIMATE = {
     "vector": "({expression}) <=> CAST(:vector AS vector({dimension}))",
     "halfvec": "({expression}) <=> CAST(:vector AS halfvec({dimension}))",
@@ -102,18 +100,28 @@ _APPROXIMATE = {
 }
 
 
+def through_graphs(index: VectorIndex, segments: Sequence[Segment]) -> str:
+    """The template of a search in each graph and among all vectors beyond the last one."""
+    of_graph = f"({_CANDIDATE}{_MATCHING} ORDER BY {{approximate}} LIMIT :candidates)"
+    beyond = f"({_CANDIDATE}{_MATCHING} ORDER BY distance LIMIT :k)"
+    parts = [of_graph.replace("{among}", index.among("stored", each.low, each.high)) for each in segments]
+    parts.append(beyond.replace("{among}", index.among("stored", segments[-1].high)))
+    return f"WITH candidate AS MATERIALIZED ({' UNION ALL '.join(parts)}){_BEST}"
+
+
 def _statement(query: NearestQuery, template: str, *, candidates: int = 0) -> TextClause:
     """The template filled from the index's definition, and never with anything that a client sent."""
     index = query.index
     approximate = ""
     if index.kind != "array":
-        approximate = _APPROXIMATE[index.kind].format(expression=index.expression, dimension=index.dimension)
+        expression = index.expression("stored")
+        approximate = _APPROXIMATE[index.kind].format(expression=expression, dimension=index.dimension)
     statement = template.format(
-        space=index.space,
-        turn=_TURN[index.space],
-        predicate=index.predicate,
+        table=index.table,
+        turn="stored.turn" if index.scope == "turn" else "CAST(NULL AS integer)",
+        among=index.among("stored"),
         conditions=_conditions(query.candidates),
-        distance=cosine_distance(index.space, index.dimension),
+        distance=cosine_distance("stored", index.space, index.dimension),
         approximate=approximate,
         candidates=candidates,
     )
@@ -161,7 +169,7 @@ def vector_of_analysis(connection: Connection, tenant_id: str, analysis_id: str)
     stored = (
         select(embedding.c.version_key, embedding_text(embedding).label("vector"))
         .join_from(embedding, analysis, analysis.c.measurement_id == embedding.c.measurement_id)
-        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id, embedding.c.turn.is_(None))
+        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
     )
     row = connection.execute(stored).one_or_none()
     return None if row is None else (row.version_key, read_vector(row.vector))

@@ -16,12 +16,15 @@ from models.queries.search.vectors import Space
 from models.wide_vectors import WIDEST
 
 
-def cosine_distance(space: Space, dimension: int) -> str:
-    """SQL for the distance of a row's vector from the point of `point_parameters`; NaN where one has no direction."""
+def cosine_distance(row: str, column: Space, dimension: int) -> str:
+    """SQL for the distance of a row's vector from the point of `point_parameters`; NaN where one has no direction.
+
+    `row` is what the statement calls the table, `column` has its vectors.
+    """
     if dimension <= WIDEST:
-        return f"{space}::vector({dimension}) <=> CAST(:vector AS vector({dimension}))"
+        return f"{row}.{column}::vector({dimension}) <=> CAST(:vector AS vector({dimension}))"
     slices = list(enumerate(_bounds(dimension)))
-    cut = ", ".join(f"({space}.wide[{start + 1}:{end}])::vector AS part_{number}" for number, (start, end) in slices)
+    cut = ", ".join(f"({row}.wide[{start + 1}:{end}])::vector AS part_{number}" for number, (start, end) in slices)
     negative_product = " + ".join(f"(part_{number} <#> CAST(:vector_{number} AS vector))" for number, _ in slices)
     square = " + ".join(f"vector_norm(part_{number}) ^ 2" for number, _ in slices)
     lengths = f"coalesce(nullif(sqrt({square}) * CAST(:length AS float8), 0), 'NaN')"

@@ -1,8 +1,9 @@
 """Storing attention profiles: each model version's scale, the points of new measurements, and those still missing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +12,8 @@ from attention.definitions import DEFINITIONS, PROFILE, PROFILE_METRICS
 from attention.measure.profile import Scale, profiles
 from models.queries.reading.layer_arrays import read_heads
 from models.queries.search.profiles import StoredScale, find_scale
-from models.queries.writing.binary_copy import copy_rows
+from models.queries.writing import binary_copy as wire
+from models.queries.writing.binary_copy import copy_blocks
 from models.tables import measurement, profile_scale
 
 BATCH = 500
@@ -34,14 +36,17 @@ def insert_profiles(
 ) -> None:
     """Store the points of new measurements, by COPY: whose each is, by its id, and their heads (n, L, H) in order."""
 
-    def rows() -> Iterable[tuple[Any, ...]]:
-        points = stored.scale.points(profiles(heads))
-        for (measurement_id, tenant_id), point in zip(tenants.items(), points, strict=True):
-            if point.any():
-                yield measurement_id, tenant_id, stored.key, point
-
-    columns = {"measurement_id": "int8", "tenant_id": "text", "scale_key": "int8", "profile": "vector"}
-    copy_rows(connection, "profile", columns, rows())
+    points = stored.scale.points(profiles(heads))
+    there = points.any(1)
+    ids = np.array([*tenants])[there]
+    if len(ids):
+        rows = [
+            wire.int8(ids),
+            wire.text([tenants[int(each)] for each in ids]),
+            wire.int8(np.full(len(ids), stored.key)),
+            wire.vector(points[there]),
+        ]
+        copy_blocks(connection, "profile", ("measurement_id", "tenant_id", "scale_key", "profile"), [rows])
 
 
 def make_missing_profiles(connection: Connection) -> int:

@@ -10,11 +10,14 @@ from sqlalchemy import Engine, create_engine, select, text
 
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.reading.layer_arrays import find_layer_embeddings, read_embeddings
+from models.queries.search import segments
 from models.queries.search.nearest import Candidates, NearestQuery, nearest, vector_of_analysis
-from models.queries.search.vectors import Scope, VectorIndex, ensure_vector_indexes
-from models.queries.writing.binary_copy import copy_rows
+from models.queries.search.segments import build_due_segments, ready_segments, register_index
+from models.queries.search.vectors import Scope, VectorIndex
+from models.queries.writing import binary_copy as wire
+from models.queries.writing.binary_copy import copy_blocks
 from models.tables import LOCAL_TENANT, analysis, model_version
-from models.wide_vectors import WIDEST, embedding_column
+from models.wide_vectors import WIDEST
 
 DIMENSION = 2 * WIDEST + 400
 COUNT = 30
@@ -43,14 +46,13 @@ def stored(engine: Engine, vectors: NDArray[np.float32]) -> tuple[int, list[int]
         rows = connection.execute(chosen.order_by(analysis.c.created_at)).all()
         version = connection.execute(select(model_version.c.key).where(model_version.c.model_id == "wide")).scalar_one()
         ids = [row.measurement_id for row in rows]
-        column, kind = embedding_column(DIMENSION)
-        columns = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", column: kind}
-        documents = ((LOCAL_TENANT, each, version, None, vector) for each, vector in zip(ids, vectors, strict=True))
-        copy_rows(connection, "embedding", columns, documents)
-        turns = ((LOCAL_TENANT, each, version, 0, -vector) for each, vector in zip(ids, vectors, strict=True))
-        copy_rows(connection, "embedding", columns, turns)
-        layers = ((each, 0, 2 * vector) for each, vector in zip(ids, vectors, strict=True))
-        copy_rows(connection, "layer_embedding", {"measurement_id": "int8", "layer": "int2", column: kind}, layers)
+        of_each = wire.int8(ids), wire.text([LOCAL_TENANT] * COUNT), wire.int8(np.full(COUNT, version))
+        columns = ("measurement_id", "tenant_id", "version_key", "wide")
+        copy_blocks(connection, "embedding", columns, [[*of_each, wire.float4_array(vectors)]])
+        of_turns = [*of_each, wire.float4_array(-vectors), wire.int4(np.zeros(COUNT))]
+        copy_blocks(connection, "turn_embedding", (*columns, "turn"), [of_turns])
+        of_layers = [wire.int8(ids), wire.int2(np.zeros(COUNT)), wire.float4_array(2 * vectors)]
+        copy_blocks(connection, "layer_embedding", ("measurement_id", "layer", "wide"), [of_layers])
     return version, ids, [row.id for row in rows]
 
 
@@ -95,12 +97,17 @@ def test_they_are_read_back_as_they_were(
     np.testing.assert_array_equal(np.float32(of_one[1]), vectors[3])
 
 
-def test_no_index_is_made_for_them(engine: Engine, stored: tuple[int, list[int], list[str]]) -> None:
+def test_no_graph_is_built_of_them(
+    engine: Engine, stored: tuple[int, list[int], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     version, _, _ = stored
-    ensure_vector_indexes(engine, version, DIMENSION)
+    monkeypatch.setattr(segments, "UNSEARCHED", 1)
+    index = VectorIndex(version, DIMENSION, "document")
+    with engine.begin() as connection:
+        register_index(connection, index, wanted=True)
+    assert build_due_segments(engine, memory_bytes=64 << 20) == 0
     with engine.connect() as connection:
-        named = text("SELECT count(*) FROM pg_indexes WHERE indexname LIKE :name")
-        assert connection.execute(named, {"name": f"%v{version}"}).scalar_one() == 0
+        assert ready_segments(connection, index) == []
 
 
 def test_a_row_has_a_vector_in_one_of_the_two_forms(engine: Engine, stored: tuple[int, list[int], list[str]]) -> None:

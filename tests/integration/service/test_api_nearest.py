@@ -12,8 +12,10 @@ from attention.definitions import DEFINITIONS
 from models.identifiers import new_identifier
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
+from models.queries.search import segments
 from models.queries.search.nearest import Candidates, NearestQuery, nearest
-from models.queries.search.vectors import VectorIndex, ensure_vector_indexes
+from models.queries.search.segments import build_due_segments, register_index
+from models.queries.search.vectors import VectorIndex
 from models.tables import LOCAL_TENANT, analysis, document, embedding, measurement, model_version, work_item
 
 DIMENSION = 16
@@ -31,7 +33,10 @@ def version(engine: Engine) -> int:
         ).scalar_one()
         for tenant_id in (LOCAL_TENANT, "other"):
             _fill(connection, key, tenant_id, 400)
-    ensure_vector_indexes(engine, key, DIMENSION)
+        register_index(connection, VectorIndex(int(key), DIMENSION, "document"), wanted=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segments, "UNSEARCHED", 100)
+        assert build_due_segments(engine, memory_bytes=64 << 20) == 1
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     return int(key)
@@ -122,21 +127,3 @@ def test_a_filter_that_few_rows_pass_loses_none_of_them(
     with engine.begin() as connection:
         rows, _ = nearest(connection, _wanted(version, vector, 8, domain="rare"))
     assert [row.external_id for row in rows] == _true_best(vector, 8, step=50)
-
-
-def test_the_approximate_query_walks_the_versions_own_index(engine: Engine, version: int) -> None:
-    wanted = _wanted(version, _vector(1003), 10)
-    statement = queries._statement(wanted, queries._THROUGH_INDEX)
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL enable_sort = off"))
-        explained = text("EXPLAIN " + statement.text)
-        plan = "\n".join(connection.execute(explained, queries._point(wanted)).scalars())
-    assert f"Index Scan using {wanted.index.name}" in plan
-
-
-def test_the_exact_query_walks_no_approximate_index(engine: Engine, version: int) -> None:
-    wanted = _wanted(version, _vector(1004), 10)
-    statement = queries._statement(wanted, queries._EXACTLY)
-    with engine.begin() as connection:
-        plan = "\n".join(connection.execute(text("EXPLAIN " + statement.text), queries._point(wanted)).scalars())
-    assert wanted.index.name not in plan

@@ -12,12 +12,12 @@ from api_service import job_at, json_lines, problem_of
 from kept_services import KeptService, ServicePlan
 from numpy.typing import NDArray
 from seeded_work import numbers, words
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, null, select, text
 from tiny_models import tiny_model
 
 from hearken.local import RedisServer
 from models.settings import Settings, load_models_file
-from models.tables import analysis, embedding, layer_embedding, measurement
+from models.tables import analysis, embedding, layer_embedding, measurement, turn_embedding
 from workers.app import app
 from workers.dispatch import Dispatcher
 from workers.measuring.model_registry import ModelRegistry
@@ -106,11 +106,12 @@ def comparison(api: httpx.Client, dataset: str) -> Any:
 
 def vectors_of(engine: Engine, turns: bool = False) -> dict[tuple[str, int | None], NDArray[np.float64]]:
     """The unit vectors of listed documents, or of their turns, as they are stored."""
-    scope = embedding.c.turn.is_not(None) if turns else embedding.c.turn.is_(None)
+    table = turn_embedding if turns else embedding
+    turn = turn_embedding.c.turn if turns else null()
     chosen = (
-        select(analysis.c.id, embedding.c.turn, embedding.c.embedding, embedding.c.wide)
-        .join_from(embedding, analysis, analysis.c.measurement_id == embedding.c.measurement_id)
-        .where(scope, analysis.c.listed)
+        select(analysis.c.id, turn.label("turn"), table.c.embedding, table.c.wide)
+        .join_from(table, analysis, analysis.c.measurement_id == table.c.measurement_id)
+        .where(analysis.c.listed)
     )
     with engine.connect() as connection:
         rows = connection.execute(chosen).all()
@@ -131,14 +132,14 @@ def scores(found: Any) -> dict[tuple[str, int | None], float]:
     return {(hit["analysis_id"], hit["turn"]): hit["score"] for hit in found["items"]}
 
 
-def test_it_is_ready_and_has_no_index_of_embeddings(api: httpx.Client, engine: Engine, measured: Any) -> None:
+def test_it_is_ready_and_has_no_graph_of_embeddings(api: httpx.Client, engine: Engine, measured: Any) -> None:
     assert len(measured) == 2 * DOCUMENTS + 1
     (model,) = api.get("/v1/models").json()["items"]
     assert (model["id"], model["state"], model["reason"]) == (MODEL, "ready", None)
     facts = api.get(f"/v1/analyses/{next(iter(measured))}").json()
     assert facts["embedding"]["dimension"] == HIDDEN
     with engine.connect() as connection:
-        made = connection.execute(text("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'embedding\\_%\\_v%'"))
+        made = connection.execute(text("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%'"))
         assert made.all() == []
 
 

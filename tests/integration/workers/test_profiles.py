@@ -18,9 +18,10 @@ from attention.measure.profile import Scale
 from models.identifiers import new_identifier
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
+from models.queries.search import segments
 from models.queries.search.nearest import Candidates, NearestQuery, nearest, without_profile
 from models.queries.search.profiles import StoredScale, find_scale
-from models.queries.search.vectors import ensure_vector_index
+from models.queries.search.segments import build_due_segments, ready_segments, register_index
 from models.queries.writing.profiles import BATCH, make_missing_profiles, store_scale
 from models.settings import ModelEntry, Settings
 from models.tables import (
@@ -73,7 +74,11 @@ def filled(module_database_url: str) -> Iterator[tuple[Engine, int, StoredScale]
         with engine.begin() as connection:
             made.append(make_missing_profiles(connection))
     assert made == [BATCH, 2 * COUNT - BATCH, 0]
-    ensure_vector_index(engine, stored.index)
+    with engine.begin() as connection:
+        register_index(connection, stored.index, wanted=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segments, "UNSEARCHED", COUNT)
+        assert build_due_segments(engine, memory_bytes=64 << 20) == 1
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     yield engine, key, stored
@@ -163,7 +168,7 @@ def test_few_candidates_are_all_compared(filled: tuple[Engine, int, StoredScale]
     assert [row.turn for row in rows] == [None] * 10
 
 
-def test_among_many_the_scales_own_index_is_walked(
+def test_among_many_the_scales_own_graph_is_walked(
     filled: tuple[Engine, int, StoredScale], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "EXACT_CANDIDATES", 100)
@@ -173,14 +178,15 @@ def test_among_many_the_scales_own_index_is_walked(
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         rows, exact = nearest(connection, asked)
         connection.execute(text("SET LOCAL enable_sort = off"))
-        statement = queries._statement(asked, queries._THROUGH_INDEX)
+        [graph] = ready_segments(connection, stored.index)
+        statement = queries._statement(asked, queries.through_graphs(stored.index, [graph]))
         plan = "\n".join(connection.execute(text("EXPLAIN " + statement.text), queries._point(asked)).scalars())
         exactly = queries._statement(asked, queries._EXACTLY)
         exact_plan = "\n".join(connection.execute(text("EXPLAIN " + exactly.text), queries._point(asked)).scalars())
     assert exact is False
     assert len(best(point_of(1_001), 10).keys() & {row.external_id for row in rows}) >= 9
-    assert f"Index Scan using profile_s{stored.key} on profile" in plan
-    assert stored.index.name not in exact_plan
+    assert f"Index Scan using {graph.name} on profile" in plan
+    assert graph.name not in exact_plan
 
 
 def test_a_filter_that_few_profiles_pass_loses_none_of_them(

@@ -113,10 +113,7 @@ def test_the_documents_own_numbers_are_those_without_a_first_window(engine: Engi
             vectors = [
                 np.asarray(connection.execute(chosen).scalar_one())
                 for chosen in (
-                    select(embedding.c.embedding).where(
-                        embedding.c.measurement_id == row.id, embedding.c.turn.is_(None)
-                    )
-                    for row in (one, other)
+                    select(embedding.c.embedding).where(embedding.c.measurement_id == row.id) for row in (one, other)
                 )
             ]
         np.testing.assert_allclose(*vectors, rtol=1e-4, atol=1e-5)

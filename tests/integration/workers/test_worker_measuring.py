@@ -10,7 +10,6 @@ from sqlalchemy import Engine, func, insert, select, text, update
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
 from models.queries.queue.cancellation import cancel_jobs
-from models.queries.search.vectors import VectorIndex
 from models.tables import (
     BACKGROUND,
     INTERACTIVE,
@@ -24,6 +23,8 @@ from models.tables import (
     model,
     model_version,
     outbox,
+    turn_embedding,
+    vector_index,
     work_item,
 )
 from models.work import Sampling, WorkOptions
@@ -79,7 +80,10 @@ def test_a_conversation_is_stored_whole(engine: Engine, worker: Dispatcher) -> N
         layers = connection.execute(
             select(measurement_layer).where(measurement_layer.c.measurement_id == row["measurement_id"])
         ).all()
-        vectors = connection.execute(select(embedding).where(embedding.c.measurement_id == row["measurement_id"])).all()
+        own = embedding.c.measurement_id == row["measurement_id"]
+        assert len(connection.execute(select(embedding).where(own)).all()) == 1
+        of_turns = turn_embedding.c.measurement_id == row["measurement_id"]
+        vectors = connection.execute(select(turn_embedding).where(of_turns)).all()
         turns = connection.execute(
             select(measurement_turn)
             .where(measurement_turn.c.measurement_id == row["measurement_id"])
@@ -99,7 +103,7 @@ def test_a_conversation_is_stored_whole(engine: Engine, worker: Dispatcher) -> N
     assert turns[1].cross_turn * turns[1].tokens + turns[2].cross_turn * turns[2].tokens == pytest.approx(
         row["cross_turn"] * (turns[1].tokens + turns[2].tokens), rel=1e-6
     )
-    assert sorted((-1 if vector.turn is None else vector.turn) for vector in vectors) == [-1, 0, 1, 2]
+    assert sorted(vector.turn for vector in vectors) == [0, 1, 2]
     assert {len(vector.embedding) for vector in vectors} == {served.model.facts.hidden_size}
     assert {vector.tenant_id for vector in vectors} == {"local"}
 
@@ -422,14 +426,18 @@ def test_an_inquiry_is_answered_with_the_embedding_that_a_document_would_get(
     assert np.allclose(row.response["embedding"], np.asarray(stored), atol=1e-5)
 
 
-def test_an_opened_model_tells_its_facts_and_has_its_vector_indexes(engine: Engine, worker: Dispatcher) -> None:
+def test_an_opened_model_tells_its_facts_and_makes_its_vectors_known(engine: Engine, worker: Dispatcher) -> None:
     served = worker.models.open(MODEL)
+    assert served.scale is not None
     with engine.connect() as connection:
         row = connection.execute(select(model).where(model.c.id == MODEL)).one()
         version = connection.execute(select(model_version).where(model_version.c.key == served.version_key)).one()
-        names = connection.execute(text("SELECT indexname FROM pg_indexes WHERE tablename = 'embedding'")).scalars()
-        indexes = set(names)
+        of_version = vector_index.c.key == served.version_key, vector_index.c.space == "embedding"
+        columns = vector_index.c.scope, vector_index.c.dimension, vector_index.c.wanted
+        known = {tuple(each) for each in connection.execute(select(*columns).where(*of_version))}
+        of_scale = vector_index.c.key == served.scale.key, vector_index.c.space == "profile"
+        profiles = connection.execute(select(*columns).where(*of_scale)).one()
     assert (row.state, row.version_key, row.facts["layers"]) == ("ready", served.version_key, 6)
     assert (version.dimension, version.dtype) == (384, "float32")
-    for scope in ("document", "turn"):
-        assert VectorIndex(served.version_key, 384, scope).name in indexes  # type: ignore[arg-type]
+    assert known == {("document", 384, True), ("turn", 384, False)}
+    assert tuple(profiles) == ("document", served.scale.scale.dimension, True)

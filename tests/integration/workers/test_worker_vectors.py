@@ -1,112 +1,83 @@
-"""Vectors of every size are written by COPY and found through their model version's own index."""
-
-from threading import Thread
+"""What is written by COPY in its binary form comes back bit for bit, whatever its type."""
 
 import numpy as np
-import pytest
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, text
 
-from models.queries.search.vectors import SCOPES, VectorIndex, drop_vector_indexes, ensure_vector_indexes
-from models.queries.writing.binary_copy import copy_rows
-from models.tables import embedding, measurement, model_version
+from models.queries.search.vectors import VectorIndex
+from models.queries.writing import binary_copy as wire
+from models.queries.writing.binary_copy import copy_blocks, in_pieces
 
-COLUMNS = {"tenant_id": "text", "measurement_id": "int8", "version_key": "int8", "turn": "int4", "embedding": "vector"}
-
-
-def version(engine: Engine, dimension: int, rows: int) -> int:
-    """A model version with so many measurements, each with the vector of its document and of two turns."""
-    chance = np.random.default_rng(dimension)
-    with engine.begin() as connection:
-        values = {"model_id": f"m{dimension}", "revision": "r", "weights_sha256": "w", "dtype": "float32"}
-        key = connection.execute(
-            insert(model_version).values(dimension=dimension, facts={}, **values).returning(model_version.c.key)
-        ).scalar_one()
-        one = {"tenant_id": "local", "version_key": key, "definitions": "d", "tokens": 1, "speakers": []}
-        one |= {"windows": 1, "truncated": False, "left_out_rows": 0}
-        ids = connection.execute(
-            insert(measurement).returning(measurement.c.id),
-            [{**one, "work_key": f"{dimension}/{number}".encode()} for number in range(rows)],
-        ).scalars()
-        vectors = (
-            ("local", measurement_id, key, turn, chance.normal(size=dimension).astype(np.float32))
-            for measurement_id in ids
-            for turn in (None, 0, 1)
-        )
-        copy_rows(connection, "embedding", COLUMNS, vectors)
-    return int(key)
+TEXTS = ["", "a\tb\n\\N", "Zo\u00eb \U0001f600", "x" * 3000]
 
 
-def test_copied_vectors_and_arrays_come_back_bit_for_bit(engine: Engine) -> None:
-    key = version(engine, 7, 3)
+def test_every_type_comes_back_as_it_was_in_blocks_of_any_shape(engine: Engine) -> None:
     chance = np.random.default_rng(7)
-    expected = [chance.normal(size=7).astype(np.float32) for _ in range(9)]
-    with engine.connect() as connection:
-        rows = connection.execute(
-            select(embedding.c.turn, embedding.c.embedding)
-            .where(embedding.c.version_key == key)
-            .order_by(embedding.c.id)
-        ).all()
-    assert [row.turn for row in rows] == [None, 0, 1] * 3
-    assert all(
-        np.array_equal(np.asarray(row.embedding, np.float32), one) for row, one in zip(rows, expected, strict=True)
-    )
+    vectors = chance.normal(size=(4, 7)).astype(np.float32)
+    whole = np.array([[1, -2], [0, 2**31 - 1], [5, 6], [-(2**31), 3]])
+    absent = np.array([[False, True], [False, False], [True, True], [False, False]])
+    numbers = np.array([[1.5, np.nan], [np.nan, np.nan], [-0.1, np.inf], [5e-324, 1.7976931348623157e308]])
+    names = ("number", "a", "b", "small", "big", "x", "y", "word", "raw", "notes", "list", "truth", "empty", "vector")
     with engine.begin() as connection:
-        connection.execute(text("CREATE TEMPORARY TABLE arrays (numbers real[]) ON COMMIT DROP"))
-        arrays = [np.array([[1.5, np.nan], [-0.25, 3e38]], np.float32), np.array([], np.float32)]
-        copy_rows(connection, "arrays", {"numbers": "float4[]"}, ((array,) for array in arrays))
-        back = connection.execute(text("SELECT numbers FROM arrays")).scalars().all()
-    assert np.array_equal(
-        np.array(back[0], np.float32), np.array([1.5, np.nan, -0.25, 3e38], np.float32), equal_nan=True
-    )
-    assert back[1] == []
-
-
-@pytest.mark.parametrize(("dimension", "kind"), [(384, "vector"), (2001, "halfvec"), (4001, "bit")])
-def test_the_nearest_are_found_through_the_index_of_their_version(engine: Engine, dimension: int, kind: str) -> None:
-    key = version(engine, dimension, 40)
-    ensure_vector_indexes(engine, key, dimension)
-    ensure_vector_indexes(engine, key, dimension)
-    for scope in SCOPES:
-        index = VectorIndex(key, dimension, scope)
-        assert index.kind == kind
-        with engine.begin() as connection:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
-            connection.execute(text("SET LOCAL enable_bitmapscan = off"))
-            connection.execute(text("SET LOCAL enable_sort = off"))
-            wanted = connection.execute(
-                text(f"SELECT id, embedding::text FROM embedding WHERE {index.predicate} ORDER BY id LIMIT 1")
-            ).one()
-            asked = index.expression.replace("embedding::", "CAST(:asked AS vector)::", 1)
-            nearest = text(
-                f"SELECT id FROM embedding WHERE {index.predicate} "
-                f"ORDER BY {index.expression} {'<~>' if kind == 'bit' else '<=>'} {asked} LIMIT 1"
+        connection.execute(
+            text(
+                "CREATE TEMPORARY TABLE kinds (number int, a int, b int, small int2, big int8, x float8, y float8, "
+                "word text, raw bytea, notes jsonb, list text[], truth bool, empty text, vector vector) ON COMMIT DROP"
             )
-            parameters = {"asked": wanted.embedding}
-            plan = "\n".join(connection.execute(text(f"EXPLAIN {nearest.text}"), parameters).scalars())
-            assert index.name in plan
-            assert connection.execute(nearest, parameters).scalar_one() == wanted.id
-    drop_vector_indexes(engine, key, dimension)
+        )
+        lists = [[], ["a"], ["", "b\u00e9"], TEXTS]
+        rows = [
+            wire.int4(np.arange(4)),
+            wire.int4(whole, absent),
+            wire.int2([1, -2, 3, 32767]),
+            wire.int8([1, 2, 3, -(2**63)]),
+            wire.float8(numbers),
+            wire.text(TEXTS),
+            wire.bytea([each.encode() for each in TEXTS]),
+            wire.jsonb(['{"a": 1}', "[]", "null", '"\u00e9"']),
+            wire.text_array(lists),
+            wire.boolean([True, False, True, False]),
+            wire.nulls(4),
+            wire.vector(vectors),
+        ]
+        odd = np.array([3, 1])
+        blocks = [rows, [], [cells.take(odd) for cells in rows], [cells.take(odd[:0]) for cells in rows]]
+        copy_blocks(connection, "kinds", names, [block for block in blocks if block])
+        found = connection.execute(text("SELECT *, vector::real[] AS numbers FROM kinds")).all()
+    assert [row.number for row in found] == [0, 1, 2, 3, 3, 1]
+    assert [(row.a, row.b) for row in found[:4]] == [(1, None), (0, 2**31 - 1), (None, None), (-(2**31), 3)]
+    assert [row.small for row in found[:4]] == [1, -2, 3, 32767]
+    assert [row.big for row in found[:4]] == [1, 2, 3, -(2**63)]
+    assert [(row.x, row.y) for row in found[:4]] == [
+        (1.5, None), (None, None), (-0.1, float("inf")), (5e-324, 1.7976931348623157e308)
+    ]  # fmt: skip
+    assert [row.word for row in found] == [*TEXTS, TEXTS[3], TEXTS[1]]
+    assert [bytes(row.raw).decode() for row in found[:4]] == TEXTS
+    assert [row.notes for row in found[:4]] == [{"a": 1}, [], None, "\u00e9"]
+    assert [row.list for row in found[:4]] == lists
+    assert [row.truth for row in found[:4]] == [True, False, True, False]
+    assert {row.empty for row in found} == {None}
+    np.testing.assert_array_equal(np.array([row.numbers for row in found], np.float32), vectors[[0, 1, 2, 3, 3, 1]])
 
 
-def test_two_workers_that_make_the_same_indexes_at_once_both_find_them_made(engine: Engine) -> None:
-    key = version(engine, 16, 5)
-    failures: list[BaseException] = []
+def test_arrays_of_different_lengths_come_back_from_blocks_of_their_own(engine: Engine) -> None:
+    arrays = [np.array([[1.5, np.nan, -0.25, 3e38]], np.float32), np.empty((1, 0), np.float32)]
+    side_by_side = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE arrays (numbers real[], more real[]) ON COMMIT DROP"))
+        copy_blocks(connection, "arrays", ("numbers",), ([wire.float4_array(each)] for each in arrays))
+        copy_blocks(connection, "arrays", ("numbers", "more"), [[wire.float4_array(side_by_side)]])
+        copy_blocks(connection, "arrays", ("numbers",), [])
+        found = connection.execute(text("SELECT * FROM arrays")).all()
+    np.testing.assert_array_equal(np.array(found[0].numbers, np.float32), arrays[0][0])
+    assert found[1].numbers == []
+    assert [(row.numbers, row.more) for row in found[2:]] == [([0, 1, 2], [3, 4, 5]), ([6, 7, 8], [9, 10, 11])]
 
-    def make() -> None:
-        try:
-            ensure_vector_indexes(engine, key, 16)
-        except BaseException as error:
-            failures.append(error)
 
-    threads = [Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
-    with engine.connect() as connection:
-        found = text("SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text LIKE :name")
-        assert connection.execute(found, {"name": f"embedding_%_v{key}"}).scalar_one() == 2
+def test_pieces_cover_all_rows_and_are_small() -> None:
+    assert [*in_pieces(0, 100)] == []
+    assert [*in_pieces(3, 5 << 20)] == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert [*in_pieces(5, 3 << 20)] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert [*in_pieces(2, 100 << 20)] == [slice(0, 1), slice(1, 2)]
 
 
 def test_more_dimensions_than_a_vector_can_have_are_kept_as_an_array() -> None:
