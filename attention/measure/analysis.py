@@ -16,7 +16,7 @@ from attention.hook.forward_pass import check_calls, run
 from attention.kernels import AttentionCall, BatchGroups, RowRequest, RowStatistics, dense
 from attention.measure.batches import passes
 from attention.measure.capture import CaptureOptions, WindowMeasure, capture
-from attention.measure.metrics import fold, fold_turns
+from attention.measure.metrics import Folded, fold_all, fold_turns
 from attention.model.model import Model
 from attention.text.documents import Rendered, Window
 from attention.text.tokens import surface
@@ -116,10 +116,7 @@ def analyse(
     found: list[list[WindowMeasure]] = [[] for _ in documents]
     for index, (place, _) in enumerate(owners):
         found[place].append(measured[index])
-    return [
-        _document(document, measures, milliseconds, options)
-        for document, measures, milliseconds in zip(documents, found, spent, strict=True)
-    ]
+    return _folded(documents, found, spent, options)
 
 
 def _check_tokens(model: Model, window: Window) -> None:
@@ -133,13 +130,38 @@ def _check_tokens(model: Model, window: Window) -> None:
         )
 
 
+def _folded(
+    documents: Sequence[Rendered],
+    found: Sequence[Sequence[WindowMeasure]],
+    spent: Sequence[float],
+    options: CaptureOptions,
+) -> list[Measurement]:
+    """Combine what was found in the windows of each document, where that of a `first` window comes last."""
+    windows = [measures[: len(document.windows)] for document, measures in zip(documents, found, strict=True)]
+    first = {
+        place: measures[-1:]
+        for place, (document, measures) in enumerate(zip(documents, found, strict=True))
+        if document.first is not None
+    }
+    turns = [document.turns is not None for document in documents]
+    folded = fold_all([[each.sums for each in measures] for measures in windows], turns)
+    alone = fold_all([[each.sums for each in first[place]] for place in first], [turns[place] for place in first])
+    of_first = dict(zip(first, alone, strict=True))
+    return [
+        _document(document, windows[place], folded[place], of_first.get(place), spent[place], options)
+        for place, document in enumerate(documents)
+    ]
+
+
 def _document(
-    document: Rendered, measures: Sequence[WindowMeasure], milliseconds: float, options: CaptureOptions
+    document: Rendered,
+    windows: Sequence[WindowMeasure],
+    folded: Folded,
+    alone: Folded | None,
+    milliseconds: float,
+    options: CaptureOptions,
 ) -> Measurement:
-    """Combine the measures of a document's windows. A `first` window, whose measure is the last, stays apart."""
-    windows, first = measures[: len(document.windows)], measures[len(document.windows) :]
-    folded = fold([window.sums for window in windows], turns=document.turns is not None)
-    alone = fold([window.sums for window in first], turns=document.turns is not None) if first else None
+    """A document's numbers from its windows, their folded metrics, and those of its `first` window alone."""
     own = sum(window.own_tokens for window in windows)
     embedding = _mean(np.sum([window.embedding for window in windows], axis=0), own)
     by_layer = [window.layer_embeddings for window in windows if window.layer_embeddings is not None]
@@ -207,6 +229,9 @@ def _turn_embeddings(windows: Sequence[WindowMeasure], turns: int, width: int) -
 
 def _flow(windows: Sequence[WindowMeasure], turns: int, depth: int) -> NDArray[np.float32]:
     """Mean masses of each turn's content tokens on scaffold and on each turn. (L, depth, T, T + 1)"""
+    only = windows[0].flow
+    if len(windows) == 1 and only is not None and only.shape[2] == turns:
+        return only / np.maximum(windows[0].turn_tokens, 1).astype(np.float32)[:, None]
     layers = windows[0].sums.total.shape[1]
     total = np.zeros((layers, depth, turns, turns + 1), np.float32)
     met = np.zeros((turns, turns + 1), np.bool_)

@@ -7,6 +7,9 @@ and only where, it has no defined row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +22,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadSums:
-    """Sums over the defined rows of each head and their number; entry k is `SUMMED[k]`. (K, ..., H) each."""
+    """Sums over the defined rows of each head and their number; entry k is `SUMMED[k]`. (K, L, H) each."""
 
     total: Floats
     count: Floats
 
     def __add__(self, other: "HeadSums") -> "HeadSums":
         return HeadSums(self.total + other.total, self.count + other.count)
-
-    def mean(self, name: str) -> Floats:
-        """Mean over the defined rows; NaN where there are none. (..., H)"""
-        index = SUMMED.index(name)
-        total, count = self.total[index], self.count[index]
-        return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,28 +42,57 @@ class Folded:
 
 
 def fold(windows: Sequence[HeadSums], *, turns: bool) -> Folded:
-    """Combine a document's windows, (K, L, H) each, weighted by their defined rows; then heads to layers to document.
+    """One document's metrics from its windows; see `fold_all`."""
+    return fold_all([windows], [turns])[0]
 
-    Without `turns` the conversation metrics are NaN.
+
+def fold_all(documents: Sequence[Sequence[HeadSums]], turns: Sequence[bool]) -> list[Folded]:
+    """Combine each document's windows, (K, L, H) each, by their defined rows; then heads to layers to document.
+
+    All documents at once, under one model. Where a document has no `turns` its conversation metrics are NaN.
     """
-    sums = windows[0]
-    for window in windows[1:]:
-        sums = sums + window
-    heads: dict[str, Floats] = {}
-    for name in METRIC_NAMES:
-        if name in CONVERSATION_METRIC_NAMES and not turns:
-            heads[name] = np.full(sums.total.shape[1:], np.nan)
-        elif name in ROW_MEANS:
-            heads[name] = sums.mean(name)
-        else:
-            share, kind = (name.removesuffix("_lift"), "uniform")
-            if name.endswith("_lift_local"):
-                share, kind = name.removesuffix("_lift_local"), "local"
-            base = sums.mean(f"{share}_{kind}")
-            heads[name] = np.divide(sums.mean(share), base, out=np.full(base.shape, np.nan), where=base > 0)
-    layers = {name: mean_of_defined(values) for name, values in heads.items()}
-    document = {name: float(mean_of_defined(values)) for name, values in layers.items()}
-    return Folded(heads, layers, document, round(float(sums.total[SUMMED.index(LEFT_OUT)].sum())))
+    if not documents:
+        return []
+    sums = [reduce(add, windows) for windows in documents]
+    total, count = np.stack([each.total for each in sums]), np.stack([each.count for each in sums])  # (D, K, L, H)
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    heads = np.empty((len(sums), len(METRIC_NAMES), *total.shape[2:]))  # (D, M, L, H)
+    heads[:, _MEANS[0]] = means[:, _MEANS[1]]
+    share, base = means[:, _LIFTS[1]], means[:, _LIFTS[2]]
+    heads[:, _LIFTS[0]] = np.divide(share, base, out=np.full(base.shape, np.nan), where=base > 0)
+    heads[np.ix_(np.flatnonzero(~np.asarray(turns, np.bool_)), _CONVERSATION)] = np.nan
+    layers = mean_of_defined(heads)  # (D, M, L)
+    whole = mean_of_defined(layers).tolist()  # (D, M)
+    left_out = total[:, SUMMED.index(LEFT_OUT)].sum((1, 2)).round().astype(np.int64).tolist()
+    return [
+        Folded(
+            heads=dict(zip(METRIC_NAMES, heads[place], strict=True)),
+            layers=dict(zip(METRIC_NAMES, layers[place], strict=True)),
+            document=dict(zip(METRIC_NAMES, whole[place], strict=True)),
+            left_out_rows=left_out[place],
+        )
+        for place in range(len(sums))
+    ]
+
+
+def _places_of_lifts() -> tuple[list[int], list[int], list[int]]:
+    """Of every metric that is a ratio of means: its own place, that of its share and that of the share's baseline."""
+    places: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for place, name in enumerate(METRIC_NAMES):
+        if name not in ROW_MEANS:
+            share, _, kind = name.partition("_lift")
+            named = place, SUMMED.index(share), SUMMED.index(f"{share}{kind or '_uniform'}")
+            for into, value in zip(places, named, strict=True):
+                into.append(value)
+    return places
+
+
+_MEANS: Final = (
+    [place for place, name in enumerate(METRIC_NAMES) if name in ROW_MEANS],
+    [SUMMED.index(name) for name in METRIC_NAMES if name in ROW_MEANS],
+)
+_LIFTS: Final = _places_of_lifts()
+_CONVERSATION: Final = np.array([METRIC_NAMES.index(name) for name in CONVERSATION_METRIC_NAMES])
 
 
 def fold_turns(windows: Sequence[tuple[NDArray[np.int32], Floats]], turns: int) -> dict[str, Floats]:
