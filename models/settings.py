@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         "fill it, at most 131072.",
     )
     claim_documents: int = Field(256, ge=1, description="Documents in one claim, at most.")
+    helpers: int | None = Field(
+        None,
+        ge=0,
+        description="Processes beside a worker that render and store for it; by default none on a CPU, and on a GPU "
+        "one for each processor but one, at most 8.",
+    )
     lease_seconds: float = Field(60.0, gt=0, description="How long a claim lasts without a heartbeat.")
     heartbeat_seconds: float = Field(
         10.0, gt=0, description="How often a worker renews its claims and says it is alive."

@@ -1,6 +1,10 @@
 """What a worker does on a wake-up: one claim of a model's work, or one summary of a comparison."""
 
 import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -8,22 +12,31 @@ import torch
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused
-from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, work_waits
+from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, give_back, work_waits
 from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries, inquiries_wait
-from models.queries.queue.summary_claims import claim_summary
-from models.settings import load_models_file
+from models.queries.queue.summary_claims import claim_summary, summaries_wait
+from models.settings import Settings, load_models_file
 from models.tables import INTERACTIVE
 from workers.comparing.summaries import SummaryRun
 from workers.database import engine
 from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
 from workers.measuring.claim_run import ClaimRun
+from workers.measuring.claim_stream import ClaimStream
+from workers.measuring.helpers import HelperProcesses, Helpers, NoHelpers
 from workers.measuring.model_registry import UNTRAINED, ModelRegistry
+from workers.measuring.pipeline import Pipeline, SideBySide, TurnByTurn
 from workers.outbox import send_wakeups
 from workers.process import WorkerProcess, this_process
 
 log = logging.getLogger(__name__)
 
+FAIR_SECONDS = 5.0
+"""So long a model's claims follow one another before it is asked whether others wait."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter from the one that feeds the device; by default that is 5 ms."""
+MOST_HELPERS = 8
+"""Helpers of a worker on a GPU, unless a setting says otherwise."""
 MOST_PREEMPTED = 2
 """How many claims may be preempted at once: background work by a long urgent document, and that by a short one."""
 
@@ -31,10 +44,13 @@ MOST_PREEMPTED = 2
 class Dispatcher:
     """Takes the work that a wake-up announces. Between two passes it lets more urgent work preempt what runs."""
 
-    def __init__(self, process: WorkerProcess, models: ModelRegistry, engine: Engine) -> None:
+    def __init__(
+        self, process: WorkerProcess, models: ModelRegistry, engine: Engine, helpers: Helpers | None = None
+    ) -> None:
         self.process = process
         self.models = models
         self.engine = engine
+        self.helpers = helpers or NoHelpers(engine)
         self._depth = 0
 
     @property
@@ -49,7 +65,7 @@ class Dispatcher:
             return
         torch.set_num_threads(self.process.threads)
         busy = self._inquiries(model_id)
-        busy = self._claim(model_id, None) or busy
+        busy = self._claims(model_id, None) or busy
         if not busy and model_id == self.models.default_id and not self.models.is_open(model_id):
             self._load(model_id)
         if self.models.is_refused(model_id) and not self.models.opened_any:
@@ -63,7 +79,7 @@ class Dispatcher:
     def fail_what_waits(self) -> None:
         """Fail all that waits for the models, with what each was refused for."""
         for model_id in self.models.ids:
-            while self._inquiries(model_id) or self._claim(model_id, None):
+            while self._inquiries(model_id) or self._claims(model_id, None):
                 pass
 
     def answer_summaries(self) -> None:
@@ -97,7 +113,7 @@ class Dispatcher:
             for model_id in waiting:
                 if not self.stopping:
                     self._inquiries(model_id)
-                    self._claim(model_id, urgent_for[model_id])
+                    self._claims(model_id, urgent_for[model_id])
         finally:
             self._depth -= 1
 
@@ -132,42 +148,26 @@ class Dispatcher:
             answer_inquiries(self.engine, loaded, inquiries, self.models.budget(model_id), lambda: self.stopping)
         return True
 
-    def _claim(self, model_id: str, urgent: Urgent | None) -> bool:
-        settings = self.process.settings
-        with self.engine.begin() as connection:
-            claim = claim_items(
-                connection,
-                model_id,
-                self.process.id,
-                documents=settings.claim_documents,
-                token_budget=self.models.claim_tokens(model_id),
-                lease_seconds=settings.lease_seconds,
-                urgent=urgent,
-            )
-        if claim is None:
-            return False
-        with self.process.holding(claim.token):
-            send_wakeups(self.engine)
-            self._run(claim)
+    def _claims(self, model_id: str, urgent: Urgent | None) -> bool:
+        """Measure what is queued for the model, claim by claim; of urgent items one claim. Whether there was any."""
+        claims = _Claims(self, model_id, urgent)
+        first = claims.next()
+        if first is None:
+            return claims.any
+        pipeline = TurnByTurn() if urgent else pipeline_for(first.loaded.model.facts.device, self.helpers.count)
+        waiting = [first]
+        ClaimStream(pipeline, lambda: waiting.pop() if waiting else claims.next()).run()
         return True
 
-    def _run(self, claim: Claim) -> None:
-        """Measure the claim's items under the model, and those with the control `untrained` under it untrained."""
-        for name in (claim.model_id, claim.model_id + UNTRAINED):
-            untrained = name.endswith(UNTRAINED)
-            items = tuple(item for item in claim.items if (item.options.control == "untrained") == untrained)
-            if items:
-                self._run_under(name, replace(claim, items=items))
-
-    def _run_under(self, name: str, claim: Claim) -> None:
-        try:
-            loaded = self.models.open(name)
-        except HearkenError as error:
-            failures = {item.id: (error.code, str(error)) for item in claim.items}
-            with self.engine.begin() as connection:
-                fail_items(connection, claim.token, failures)
-            return
-        ClaimRun(self.engine, self.models, loaded, claim, self).run()
+    def others_wait(self, model_id: str) -> bool:
+        """Whether there is work for another model, or work that needs none."""
+        with self.engine.connect() as connection:
+            others = [other for other in self.models.ids if other != model_id]
+            return (
+                work_waits(connection, others)
+                or inquiries_wait(connection, [*self.models.ids, None])
+                or summaries_wait(connection)
+            )
 
     def _load(self, model_id: str) -> None:
         try:
@@ -187,6 +187,112 @@ class Dispatcher:
             return
 
 
+class _Claims:
+    """The claims of one model as runs: each under the model itself, and then what is to be measured untrained.
+
+    They end when nothing is left, when the worker is to end, and when others have waited for `FAIR_SECONDS`.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, model_id: str, urgent: Urgent | None) -> None:
+        self._dispatcher = dispatcher
+        self._model_id = model_id
+        self._urgent = urgent
+        self._runs: deque[ClaimRun] = deque()
+        self._fair_until = time.monotonic() + FAIR_SECONDS
+        self.any = False
+
+    def next(self) -> ClaimRun | None:
+        """The next run; None where the claims have ended. What cannot be measured fails on the way."""
+        while not self._runs:
+            if (self.any and self._is_over()) or (claim := self._claim()) is None:
+                return None
+            if not self.any:
+                send_wakeups(self._dispatcher.engine)
+            self.any = True
+            try:
+                self._runs.extend(self._runs_of(claim))
+            except BaseException:
+                self._give_back(claim)
+                raise
+        return self._runs.popleft()
+
+    def _is_over(self) -> bool:
+        if self._urgent is not None or self._dispatcher.stopping:
+            return True
+        if time.monotonic() < self._fair_until:
+            return False
+        self._fair_until = time.monotonic() + FAIR_SECONDS
+        return self._dispatcher.others_wait(self._model_id)
+
+    def _claim(self) -> Claim | None:
+        process = self._dispatcher.process
+        with self._dispatcher.engine.begin() as connection:
+            claim = claim_items(
+                connection,
+                self._model_id,
+                process.id,
+                documents=process.settings.claim_documents,
+                token_budget=self._dispatcher.models.claim_tokens(self._model_id),
+                lease_seconds=process.settings.lease_seconds,
+                urgent=self._urgent,
+            )
+        if claim is not None:
+            process.hold(claim.token)
+        return claim
+
+    def _give_back(self, claim: Claim) -> None:
+        try:
+            with self._dispatcher.engine.begin() as connection:
+                give_back(connection, claim.token, [item.id for item in claim.items])
+        finally:
+            self._dispatcher.process.release(claim.token)
+
+    def _runs_of(self, claim: Claim) -> list[ClaimRun]:
+        """A run for the model and one for it untrained, where the claim has items of the kind."""
+        parts = []
+        for name in (claim.model_id, claim.model_id + UNTRAINED):
+            untrained = name.endswith(UNTRAINED)
+            items = tuple(item for item in claim.items if (item.options.control == "untrained") == untrained)
+            if items:
+                parts.append((name, replace(claim, items=items)))
+        ends = [claim.token] * len(parts)
+
+        def end() -> None:
+            ends.pop()
+            if not ends:
+                self._dispatcher.process.release(claim.token)
+
+        return [run for name, part in parts if (run := self._run_under(name, part, end)) is not None]
+
+    def _run_under(self, name: str, claim: Claim, end: Callable[[], None]) -> ClaimRun | None:
+        dispatcher = self._dispatcher
+        try:
+            loaded = dispatcher.models.open(name)
+        except HearkenError as error:
+            failures = {item.id: (error.code, str(error)) for item in claim.items}
+            with dispatcher.engine.begin() as connection:
+                fail_items(connection, claim.token, failures)
+            end()
+            return None
+        return ClaimRun(dispatcher.engine, dispatcher.models, loaded, claim, dispatcher, dispatcher.helpers, end)
+
+
+def pipeline_for(device: str, helpers: int) -> Pipeline:
+    """Side by side where the device is not the processor, or there are helpers to take the work from it."""
+    if device == "cpu" and not helpers:
+        return TurnByTurn()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return SideBySide(max(1, helpers))
+
+
+def helpers_of(chosen: Settings, processors: int, engine: Engine) -> Helpers:
+    """The helpers of a worker with so many processors: as set, or some of them where its models are on a GPU."""
+    count = chosen.helpers
+    if count is None:
+        count = min(MOST_HELPERS, processors - 1) if torch.cuda.is_available() else 0
+    return HelperProcesses(count, engine) if count > 0 else NoHelpers(engine)
+
+
 @cache
 def this_dispatcher() -> Dispatcher:
     """The dispatcher of this process, with the models of its models file."""
@@ -203,4 +309,5 @@ def this_dispatcher() -> Dispatcher:
             cache=None if process.settings.data_dir is None else process.settings.data_dir / "models",
         ),
         engine(),
+        helpers_of(process.settings, process.threads, engine()),
     )

@@ -67,16 +67,24 @@ class WorkerProcess:
         with self.engine.begin() as connection:
             worker_registry.remove_worker(connection, self.id)
 
+    def hold(self, token: int) -> None:
+        """Renew the leases under this token from now on."""
+        with self._lock:
+            self._held_tokens.add(token)
+
+    def release(self, token: int) -> None:
+        """Renew the leases under this token no longer."""
+        with self._lock:
+            self._held_tokens.discard(token)
+
     @contextmanager
     def holding(self, token: int) -> Iterator[None]:
         """Renew the leases under this token for as long as the context lasts."""
-        with self._lock:
-            self._held_tokens.add(token)
+        self.hold(token)
         try:
             yield
         finally:
-            with self._lock:
-                self._held_tokens.discard(token)
+            self.release(token)
 
     @contextmanager
     def busy(self) -> Iterator["WorkerProcess"]:

@@ -15,7 +15,7 @@ from attention.hook.collector import Collector
 from attention.hook.forward_pass import check_calls, run
 from attention.kernels import AttentionCall, BatchGroups, RowRequest, RowStatistics, dense
 from attention.measure.batches import passes
-from attention.measure.capture import CaptureOptions, WindowMeasure, capture
+from attention.measure.capture import CaptureOptions, PassMeasures, PendingPass, WindowMeasure, begin
 from attention.measure.metrics import Folded, fold_all, fold_turns
 from attention.model.model import Model
 from attention.text.documents import Rendered, Window
@@ -94,29 +94,128 @@ def analyse(
     not depend on the others. Raises EmptyDocument for a document without tokens, TokenUnknown for one with a token
     that the model has no embedding for, and what `capture` raises.
     """
-    options = options or CaptureOptions()
-    owners = [(place, window) for place, document in enumerate(documents) for window in document.all_windows]
-    for document in documents:
-        if not document.windows or any(len(window) == 0 for window in document.all_windows):
-            raise EmptyDocument("the document has no tokens; send some text")
-    for _, window in owners:
-        _check_tokens(model, window)
-    measured: dict[int, WindowMeasure] = {}
-    spent = [0.0] * len(documents)
-    plan = passes([len(window) for _, window in owners], token_budget)
-    for number, indices in enumerate(plan):
+    return measure_passes(
+        model, documents, token_budget=token_budget, options=options, between_passes=between_passes
+    ).measurements()
+
+
+def measure_passes(
+    model: Model,
+    documents: Sequence[Rendered],
+    *,
+    token_budget: int,
+    options: CaptureOptions | None = None,
+    between_passes: Callable[[], None] | None = None,
+) -> "FoundPasses":
+    """As `analyse`, with what was found still to be made into measurements."""
+    plan = _Plan(model, documents, token_budget, options)
+    for number in range(len(plan.passes)):
         if number and between_passes is not None:
             between_passes()
+        plan.begin(number)
+        plan.finish(number)
+    return plan.found()
+
+
+def begin_analysis(
+    model: Model, documents: Sequence[Rendered], *, token_budget: int, options: CaptureOptions | None = None
+) -> "PendingAnalysis":
+    """Queue every pass over the documents on the device, without waiting for it; raises what `analyse` raises."""
+    plan = _Plan(model, documents, token_budget, options)
+    for number in range(len(plan.passes)):
+        plan.begin(number)
+    return PendingAnalysis(plan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundPasses:
+    """What the passes over some documents found, to be made into measurements, here or in another process.
+
+    `passes` has the windows of each pass, counted over all documents' windows, and `milliseconds` what each pass took.
+    """
+
+    documents: Sequence[Rendered]
+    options: CaptureOptions
+    passes: Sequence[Sequence[int]]
+    measures: Sequence[PassMeasures]
+    milliseconds: Sequence[float]
+
+    def measurements(self, places: Sequence[int] | None = None) -> list[Measurement]:
+        """The measurement of each document, in their order, or of those at the given places."""
+        owner = [place for place, document in enumerate(self.documents) for _ in document.all_windows]
+        windows = [window for document in self.documents for window in document.all_windows]
+        by_window: dict[int, WindowMeasure] = {}
+        spent = [0.0] * len(self.documents)
+        for indices, measures, milliseconds in zip(self.passes, self.measures, self.milliseconds, strict=True):
+            by_window.update(zip(indices, measures, strict=True))
+            each = milliseconds / sum(len(windows[index]) for index in indices)
+            for index in indices:
+                spent[owner[index]] += each * len(windows[index])
+        found: list[list[WindowMeasure]] = [[] for _ in self.documents]
+        for index, place in enumerate(owner):
+            found[place].append(by_window[index])
+        chosen = range(len(self.documents)) if places is None else places
+        return _folded(
+            [self.documents[place] for place in chosen],
+            [found[place] for place in chosen],
+            [spent[place] for place in chosen],
+            self.options,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingAnalysis:
+    """Passes that are queued on the device."""
+
+    plan: "_Plan"
+
+    def finish(self, not_before: float = 0.0) -> FoundPasses:
+        """Wait for the device and give what was found; raises what `PendingPass.finish` raises.
+
+        The first pass's time begins at `not_before` (of `time.perf_counter`) where that is after it was queued: when
+        the device had ended what it was given before.
+        """
+        for number in range(len(self.plan.passes)):
+            self.plan.finish(number, not_before)
+            not_before = time.perf_counter()
+        return self.plan.found()
+
+
+class _Plan:
+    """Some documents' windows as passes, each of which is begun and then finished."""
+
+    def __init__(
+        self, model: Model, documents: Sequence[Rendered], token_budget: int, options: CaptureOptions | None
+    ) -> None:
+        self._model = model
+        self._documents = documents
+        self._options = options or CaptureOptions()
+        for document in documents:
+            if not document.windows or any(len(window) == 0 for window in document.all_windows):
+                raise EmptyDocument("the document has no tokens; send some text")
+        self._windows = [window for document in documents for window in document.all_windows]
+        for window in self._windows:
+            _check_tokens(model, window)
+        self.passes = passes([len(window) for window in self._windows], token_budget)
+        self._begun: dict[int, tuple[float, PendingPass]] = {}
+        self._found: list[PassMeasures] = []
+        self._milliseconds: list[float] = []
+
+    def begin(self, number: int) -> None:
+        """Queue a pass."""
+        windows = [self._windows[index] for index in self.passes[number]]
         begun = time.perf_counter()
-        windows = [owners[index][1] for index in indices]
-        measured.update(zip(indices, capture(model, windows, options), strict=True))
-        each = (time.perf_counter() - begun) * 1000 / sum(len(window) for window in windows)
-        for index in indices:
-            spent[owners[index][0]] += each * len(owners[index][1])
-    found: list[list[WindowMeasure]] = [[] for _ in documents]
-    for index, (place, _) in enumerate(owners):
-        found[place].append(measured[index])
-    return _folded(documents, found, spent, options)
+        self._begun[number] = begun, begin(self._model, windows, self._options)
+
+    def finish(self, number: int, not_before: float = 0.0) -> None:
+        """Wait for a pass; they are finished in their order."""
+        begun, pending = self._begun.pop(number)
+        self._found.append(pending.finish())
+        self._milliseconds.append((time.perf_counter() - max(begun, not_before)) * 1000)
+
+    def found(self) -> FoundPasses:
+        """What the passes found, once all are finished."""
+        return FoundPasses(self._documents, self._options, self.passes, self._found, self._milliseconds)
 
 
 def _check_tokens(model: Model, window: Window) -> None:

@@ -66,16 +66,16 @@ class PassMeasures(Sequence[WindowMeasure]):
     """What one pass found in each of its windows: views of what was copied back, made when a window is asked for."""
 
     def __init__(self, batch: Batch, found: dict[str, NDArray[Any]]) -> None:
-        self._batch = batch
+        groups = batch.groups
         self._found = found
-        self._heads = found["heads"].transpose(3, 1, 2, 0, 4)  # (B, 2, K, L, H)
-        self._turns = found["turns"].transpose(1, 2, 0, 3) if "turns" in found else None  # (2, M, L, S)
+        self._length = groups.length.tolist()
         self._own_tokens = batch.own.sum(1).tolist()
-        self._turn_offset = batch.groups.turn_offset.tolist()
-        self._flow_offset = batch.groups.flow_offset.tolist()
+        self._turn_number, self._turn_tokens = groups.turn_number, batch.turn_tokens
+        self._turn_offset = groups.turn_offset.tolist()
+        self._flow_offset = groups.flow_offset.tolist()
 
     def __len__(self) -> int:
-        return self._batch.groups.sequences
+        return len(self._length)
 
     @overload
     def __getitem__(self, index: int) -> WindowMeasure: ...
@@ -85,22 +85,22 @@ class PassMeasures(Sequence[WindowMeasure]):
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        found, groups = self._found, self._batch.groups
-        total, count = self._heads[index]  # (K, L, H) each
+        found = self._found
+        total, count = found["heads"][:, :, :, index].transpose(1, 2, 0, 3)  # (K, L, H) each
         low, high = self._turn_offset[index], self._turn_offset[index + 1]
         has_turns = high > low
         return WindowMeasure(
             sums=HeadSums(total, count),
-            turn_number=groups.turn_number[low:high],
-            turn_tokens=self._batch.turn_tokens[low:high],
+            turn_number=self._turn_number[low:high],
+            turn_tokens=self._turn_tokens[low:high],
             own_tokens=self._own_tokens[index],
             embedding=found["embedding"][index],
             turn_embeddings=found["turn_embeddings"][low:high] if has_turns and "turn_embeddings" in found else None,
             layer_embeddings=found["layer_embeddings"][:, index] if "layer_embeddings" in found else None,
             flow=self._flow(index, high - low) if has_turns and "flow" in found else None,
-            turn_sums=None if self._turns is None else self._turns[..., low:high],
+            turn_sums=found["turns"].transpose(1, 2, 0, 3)[..., low:high] if "turns" in found else None,  # (2, M, L, T)
             token_rows=(
-                found["tokens"][:, :, index, : groups.length[index]].transpose(1, 0, 2) if "tokens" in found else None
+                found["tokens"][:, :, index, : self._length[index]].transpose(1, 0, 2) if "tokens" in found else None
             ),
         )
 

@@ -27,5 +27,9 @@ def pass_sized_groups(windows: Sequence[Sequence[int]], token_budget: int) -> li
 def padded_share(lengths: Sequence[int], token_budget: int) -> tuple[int, float]:
     """How many passes rows of these lengths take, and the share of padding among the tokens that are computed."""
     plan = passes(lengths, token_budget)
-    computed = sum(len(rows) * max(lengths[row] for row in rows) for rows in plan)
-    return len(plan), 1 - sum(lengths) / computed
+    return len(plan), padding_of(plan, lengths)
+
+
+def padding_of(plan: Sequence[Sequence[int]], lengths: Sequence[int]) -> float:
+    """The share of padding among the tokens that passes compute, each of rows of these lengths."""
+    return 1 - sum(lengths) / sum(len(rows) * max(lengths[row] for row in rows) for rows in plan)

@@ -2,16 +2,16 @@
 
 import hashlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from attention.errors import TooLong
-from attention.model.model import Model
+from attention.model.model import ModelFacts
 from attention.text.controls import permuted_speakers, shuffled_tokens, shuffled_turns
 from attention.text.documents import Document, Rendered, Turn
 from attention.text.rendering import render, sample_characters, sample_windows
-from attention.text.tokens import token_reader
+from attention.text.tokens import FastTokenizer, token_reader
 from models.schemas.documents import MESSAGE_EXTRAS
 from models.work import WorkOptions, work_key
 
@@ -33,7 +33,17 @@ def read_content(content: dict[str, Any]) -> Document:
     return Document(turns=turns, messages=True)
 
 
-def render_content(model: Model, content: dict[str, Any], options: WorkOptions) -> Rendered:
+class TextModel(Protocol):
+    """What reading needs of a model: `attention.model.model.Model` has it."""
+
+    @property
+    def tokenizer(self) -> FastTokenizer: ...
+
+    @property
+    def facts(self) -> ModelFacts: ...
+
+
+def render_content(model: TextModel, content: dict[str, Any], options: WorkOptions) -> Rendered:
     """Tokens and spans of a document under one model, with what the control changes. Raises DocumentRefused."""
     document = read_content(content)
     seed = 0 if options.sampling is None else options.sampling.seed
@@ -45,7 +55,7 @@ def render_content(model: Model, content: dict[str, Any], options: WorkOptions) 
     return shuffled_tokens(rendered, seed) if options.control == "shuffled_tokens" else rendered
 
 
-def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendered:
+def _rendered(model: TextModel, document: Document, options: WorkOptions) -> Rendered:
     if options.sampling is None:
         return render(
             model.tokenizer, document, context=model.facts.context, overflow=options.overflow, labels=options.labels
@@ -80,7 +90,7 @@ def _rendered(model: Model, document: Document, options: WorkOptions) -> Rendere
     )
 
 
-def of_ordinary_words(model: Model, rendered: Rendered) -> Rendered:
+def of_ordinary_words(model: TextModel, rendered: Rendered) -> Rendered:
     """The same windows with one ordinary token in every place: on it a network fails only for reasons of its own."""
     token = token_reader(model.tokenizer).read("a").ids[0]
     return replace(
@@ -90,7 +100,7 @@ def of_ordinary_words(model: Model, rendered: Rendered) -> Rendered:
     )
 
 
-def key_of(model: Model, rendered: Rendered, options: WorkOptions) -> bytes:
+def key_of(model: TextModel, rendered: Rendered, options: WorkOptions) -> bytes:
     """The name of the measurement that this rendering leads to under these options.
 
     The speakers' names enter it too: without labels the tokens do not tell them, and a measurement lists them.

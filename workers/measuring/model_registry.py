@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import RLock
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -81,7 +82,8 @@ class ModelRegistry:
     A refusal is final for this process; a model that was unavailable is tried again. `budgets` says how many padded
     tokens a pass under each model may have that has been loaded: at most `token_budget` where that is given, less where
     little memory is free when the model is loaded, and less again where memory ran out. `sharers` tells how many
-    workers share this machine's memory. `cache` is the folder in which dequantized models are kept.
+    workers share this machine's memory. `cache` is the folder in which dequantized models are kept. Models may be
+    opened and refused from several threads.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class ModelRegistry:
         self._cache = ModelCache(self._sources(), self._free)
         self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
+        self._opening = RLock()
 
     @property
     def ids(self) -> list[str]:
@@ -142,17 +145,19 @@ class ModelRegistry:
 
     def open(self, model_id: str) -> LoadedModel:
         """The loaded model. Raises ModelRefused or ModelUnavailable, which is then also stored in the table `model`."""
-        if model_id in self._refused:
-            raise self._refused[model_id]
-        if not (self.is_open(model_id) and model_id in self._versions):
-            self._open(model_id)
-        return LoadedModel(self._cache.model(model_id), model_id, *self._versions[model_id])
+        with self._opening:
+            if model_id in self._refused:
+                raise self._refused[model_id]
+            if not (self.is_open(model_id) and model_id in self._versions):
+                self._open(model_id)
+            return LoadedModel(self._cache.model(model_id), model_id, *self._versions[model_id])
 
     def refuse(self, model_id: str, refusal: ModelRefused) -> None:
         """From now on the model is refused, because it turned out that it cannot be measured."""
-        self._refused[model_id] = refusal
-        self._cache.drop(model_id)
-        self._tell(model_id, ModelState.REFUSED, refusal)
+        with self._opening:
+            self._refused[model_id] = refusal
+            self._cache.drop(model_id)
+            self._tell(model_id, ModelState.REFUSED, refusal)
 
     def _open(self, model_id: str) -> None:
         """Load a model and make ready everything that goes with it; only then is it said to be ready.
@@ -194,6 +199,7 @@ class ModelRegistry:
         """The key and the scale of a loaded model's version, whose vectors are made known and token budget is found."""
         with self.engine.begin() as connection:
             key = register_version(connection, model_id.removesuffix(UNTRAINED), asdict(model.facts))
+        with self.engine.begin() as connection:
             register_index(connection, VectorIndex(key, model.facts.hidden_size, "document"), wanted=True)
             register_index(connection, VectorIndex(key, model.facts.hidden_size, "turn"), wanted=False)
         most = self.budgets.get(model_id, self._token_budget)

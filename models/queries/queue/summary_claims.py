@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, func, literal, select, update
+from sqlalchemy import Connection, Text, exists, func, literal, select, update
 
 from models.queries.queue.claims import UNLEASED, new_lease_token
 from models.queries.queue.job_state import lock_jobs, settle_jobs
@@ -49,6 +49,12 @@ def claim_summary(connection: Connection, worker_id: str, lease_seconds: float) 
         .returning(comparison.c.id, comparison.c.job_id, comparison.c.request)
     ).one_or_none()
     return None if row is None else ClaimedSummary(row.id, row.job_id, token, row.request)
+
+
+def summaries_wait(connection: Connection) -> bool:
+    """Whether a comparison waits for its summary."""
+    queued = exists().where(comparison.c.state == literal(SummaryState.QUEUED, Text, literal_execute=True))
+    return bool(connection.execute(select(queued)).scalar_one())
 
 
 def renew_summaries(connection: Connection, tokens: Sequence[int], lease_seconds: float) -> None:

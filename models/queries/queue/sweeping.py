@@ -7,13 +7,14 @@ over those that others hold, so that sweepers may run side by side.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select, update
 
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
 from models.queries.queue.inquiry_claims import inquiries_wait
 from models.queries.queue.job_state import has_items, lock_jobs, settle_jobs
 from models.queries.queue.outbox import queue_of, write_wakeups
+from models.queries.queue.summary_claims import summaries_wait
 from models.states import OPEN_ITEMS, OPEN_SUMMARIES, InquiryState, ItemState, SummaryState
 from models.tables import comparison, idempotency, inquiry, job, model, sign_in, work_item, worker
 
@@ -150,8 +151,7 @@ def queues_with_work(connection: Connection) -> list[str]:
         for model_id in models
         if work_waits(connection, [model_id]) or inquiries_wait(connection, [model_id])
     ]
-    summaries = exists().where(comparison.c.state == literal(SummaryState.QUEUED, Text, literal_execute=True))
-    if connection.execute(select(summaries)).scalar_one() or inquiries_wait(connection, [None]):
+    if summaries_wait(connection) or inquiries_wait(connection, [None]):
         queues.append(queue_of(None))
     return queues
 

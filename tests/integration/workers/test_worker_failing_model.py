@@ -121,22 +121,22 @@ def impatient(engine: Engine, celery_broker: str, tmp_path: Path) -> Iterator[Di
 
 
 @contextmanager
-def embeddings_elsewhere(engine: Engine) -> Iterator[None]:
-    """The table of embeddings has another name, so that nothing can be indexed."""
+def vectors_elsewhere(engine: Engine) -> Iterator[None]:
+    """The table of what is searched has another name, so that nothing can be made known."""
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE embedding RENAME TO elsewhere"))
+        connection.execute(text("ALTER TABLE vector_index RENAME TO elsewhere"))
     try:
         yield
     finally:
         with engine.begin() as connection:
-            connection.execute(text("ALTER TABLE elsewhere RENAME TO embedding"))
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO vector_index"))
 
 
 @contextmanager
-def embeddings_locked(engine: Engine) -> Iterator[None]:
-    """Somebody holds the table of embeddings: the index waits, and PostgreSQL says so by an OperationalError."""
+def vectors_locked(engine: Engine) -> Iterator[None]:
+    """Somebody holds the table of what is searched: the model waits, and PostgreSQL says so by an OperationalError."""
     with engine.begin() as connection:
-        connection.execute(text("LOCK TABLE embedding IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE vector_index IN ACCESS EXCLUSIVE MODE"))
         yield
 
 
@@ -155,12 +155,12 @@ def readiness_refused(engine: Engine) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("trouble", "error"),
     [
-        (embeddings_elsewhere, "ProgrammingError"),
-        (embeddings_locked, "OperationalError"),
+        (vectors_elsewhere, "ProgrammingError"),
+        (vectors_locked, "OperationalError"),
         (readiness_refused, "IntegrityError"),
     ],
 )
-def test_a_model_whose_indexes_or_row_cannot_be_made_is_unavailable_until_they_can(
+def test_a_model_whose_vectors_or_row_cannot_be_made_is_unavailable_until_they_can(
     engine: Engine, impatient: Dispatcher, trouble: Any, error: str
 ) -> None:
     versions = select(func.count()).where(model_version.c.dimension == WIDTH)

@@ -9,7 +9,7 @@ import torch
 from seeded_work import MODEL, add_job, job_row, states, words
 from sqlalchemy import Engine
 
-from attention.measure.analysis import Measurement, analyse
+from attention.measure.analysis import FoundPasses, measure_passes
 from attention.measure.batches import passes
 from attention.model.memory_budget import pass_tokens
 from attention.model.model import Model
@@ -35,17 +35,15 @@ def hold(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Let passes of more than `most` padded tokens run out of memory; gives the list of those that did."""
     tried: list[int] = []
 
-    def measured(
-        model: Model, documents: Sequence[Rendered], *, token_budget: int, **options: Any
-    ) -> list[Measurement]:
+    def measured(model: Model, documents: Sequence[Rendered], *, token_budget: int, **options: Any) -> FoundPasses:
         lengths = [len(window) for document in documents for window in document.windows]
         largest = max(max(lengths[n] for n in rows) * len(rows) for rows in passes(lengths, token_budget))
         if largest > most:
             tried.append(largest)
             raise torch.OutOfMemoryError("planted")
-        return analyse(model, documents, token_budget=token_budget, **options)
+        return measure_passes(model, documents, token_budget=token_budget, **options)
 
-    monkeypatch.setattr(claim_run, "analyse", measured)
+    monkeypatch.setattr(claim_run, "measure_passes", measured)
     return tried
 
 
