@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 
+from polling import until
 from serving import Serving, refused, sockets, temporary_place
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -97,10 +98,14 @@ def test_where_the_default_model_is_refused_the_next_is_loaded_and_served(folder
     try:
         with Client(running.url, timeout=60) as client:
             assert client.analyze("Are you coming to the lake tonight?", model="whole").model.id == "whole"
-            states = {model.id: (model.state, model.reason) for model in client.models()}
+            wanted = {"lacking": ("refused", "model-incomplete"), "whole": ("ready", None)}
+            until(lambda: states_of(client) == wanted, "one model refused, the other ready")  # in whichever order
     finally:
         running.end()
-    assert states == {"lacking": ("refused", "model-incomplete"), "whole": ("ready", None)}
+
+
+def states_of(client: Client) -> dict[str, tuple[str, str | None]]:
+    return {model.id: (model.state, model.reason) for model in client.models()}
 
 
 def test_migrating_an_unreachable_database_says_so() -> None:
