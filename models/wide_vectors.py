@@ -6,6 +6,6 @@ WIDEST: Final = 16_000
 """The most dimensions that pgvector's `vector` has."""
 
 
-def embedding_column(dimension: int) -> tuple[str, str]:
-    """The column that has embeddings of this dimension, and its type."""
-    return ("embedding", "vector") if dimension <= WIDEST else ("wide", "float4[]")
+def embedding_column(dimension: int) -> str:
+    """The column that has embeddings of this dimension."""
+    return "embedding" if dimension <= WIDEST else "wide"

@@ -156,7 +156,10 @@ class Dispatcher:
             return claims.any
         pipeline = TurnByTurn() if urgent else pipeline_for(first.loaded.model.facts.device, self.helpers.count)
         waiting = [first]
-        ClaimStream(pipeline, lambda: waiting.pop() if waiting else claims.next()).run()
+        try:
+            ClaimStream(pipeline, lambda: waiting.pop() if waiting else claims.next()).run()
+        finally:
+            claims.end()
         return True
 
     def others_wait(self, model_id: str) -> bool:
@@ -215,6 +218,11 @@ class _Claims:
                 self._give_back(claim)
                 raise
         return self._runs.popleft()
+
+    def end(self) -> None:
+        """Give back the runs that nobody has taken."""
+        while self._runs:
+            self._runs.popleft().end()
 
     def _is_over(self) -> bool:
         if self._urgent is not None or self._dispatcher.stopping:

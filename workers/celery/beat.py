@@ -5,6 +5,7 @@ repair. So beat needs the database only.
 """
 
 import logging
+from threading import Thread
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
@@ -12,7 +13,7 @@ from celery.signals import beat_init
 
 from models.settings import settings
 from workers.database import engine
-from workers.vector_graphs import GraphBuilder
+from workers.vector_graphs import build_graphs
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,6 @@ class InProcessScheduler(Scheduler):  # type: ignore[misc]
 
 
 @beat_init.connect  # type: ignore[untyped-decorator]
-def build_graphs(**_: Any) -> None:
+def begin_graphs(**_: Any) -> None:
     """Beside the sweeps: what the workers store is made fast to search."""
-    GraphBuilder(engine(), settings().sweep_seconds, settings().graph_memory_bytes).start()
+    Thread(target=build_graphs, args=(engine(), settings()), name="vector graphs", daemon=True).start()

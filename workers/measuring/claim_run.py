@@ -78,7 +78,6 @@ class ClaimRun:
         self.waiting: list[RenderedItem] = []
         self.handed_over: set[int] = set()
         self._on_end = on_end
-        self._prepared = False
 
     @property
     def budget(self) -> int:
@@ -96,10 +95,7 @@ class ClaimRun:
         return not self.open and not self.handed_over
 
     def prepare(self) -> StoreOrder | None:
-        """Render every item, once; those that cannot be read fail. What is to be stored of those that are known."""
-        if self._prepared:
-            return None
-        self._prepared = True
+        """Render every item; those that cannot be read fail. What is to be stored of those that are known."""
         self.drop_unwanted()
         items = list(self.open.values())
         found = self.helpers.read(self.loaded.model, [(item.content, item.options) for item in items])
@@ -189,11 +185,11 @@ class ClaimRun:
                     if not self.worker.stopping:
                         yield from self.measure([entry])
             elif isinstance(error, HearkenError):
-                self.fail_entry(group[0], (error.code, str(error)))
+                self.fail([one.item for one in group[0].all], (error.code, str(error)))
             else:
                 log.exception("item=%d of job=%s failed", group[0].item.id, group[0].item.job_id)
                 self._refuse_if_it_fails_on_any_text(group[0].rendered)
-                self.fail_entry(group[0], UNEXPECTED)
+                self.fail([one.item for one in group[0].all], UNEXPECTED)
         else:
             yield self._order(group, found)
 
@@ -268,8 +264,8 @@ class ClaimRun:
         """What is to be stored of these documents, whose items are no longer open from now on."""
         items = items_to_store(entries, self.open, measured=found is not None)
         for each in items:
+            self.handed_over.add(each.item.id)  # first, so that no other thread finds the claim settled between
             del self.open[each.item.id]
-            self.handed_over.add(each.item.id)
         loaded = self.loaded
         return StoreOrder(self.claim.token, self.claim.model_id, loaded.version_key, loaded.scale, items, found)
 
@@ -284,10 +280,6 @@ class ClaimRun:
             fail_items(connection, self.claim.token, dict.fromkeys(failed, why))
         for item in failed:
             del self.open[item]
-
-    def fail_entry(self, entry: RenderedItem, why: tuple[str, str]) -> None:
-        """Store why a document failed, for all its items."""
-        self.fail([one.item for one in entry.all], why)
 
     def end(self) -> None:
         """Queue again whatever of the claim is neither stored nor failed, and let go of it."""

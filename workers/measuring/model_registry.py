@@ -20,7 +20,7 @@ from attention.model.source.packaged import MINILM, packaged_model
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.segments import register_index
-from models.queries.search.vectors import VectorIndex
+from models.queries.search.vectors import SCOPES, VectorIndex
 from models.queries.writing.profiles import store_scale
 from models.settings import PACKAGED, ModelEntry
 from models.states import ModelState
@@ -200,8 +200,9 @@ class ModelRegistry:
         with self.engine.begin() as connection:
             key = register_version(connection, model_id.removesuffix(UNTRAINED), asdict(model.facts))
         with self.engine.begin() as connection:
-            register_index(connection, VectorIndex(key, model.facts.hidden_size, "document"), wanted=True)
-            register_index(connection, VectorIndex(key, model.facts.hidden_size, "turn"), wanted=False)
+            for scope in SCOPES:
+                index = VectorIndex(key, model.facts.hidden_size, scope)
+                register_index(connection, index, wanted=scope == "document")
         most = self.budgets.get(model_id, self._token_budget)
         self.budgets[model_id] = budget_of(model, self._share(model.facts.device), most)
         log.info(

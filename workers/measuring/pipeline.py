@@ -5,10 +5,9 @@ Where the device is the processor itself, work beside it would only take from it
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 Prepared = TypeVar("Prepared")
 Found = TypeVar("Found")
@@ -64,14 +63,11 @@ class SideBySide:
         self._most_behind = most_behind
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._behind = ThreadPoolExecutor(most_behind, thread_name_prefix="behind")
-        self._upcoming: Future[object] | None = None
         self._ending: deque[Future[object]] = deque()
 
     def ahead(self, call: Callable[[], T]) -> Callable[[], T]:
         """See `Pipeline`."""
-        future = self._ahead.submit(call)
-        self._upcoming = future  # type: ignore[assignment]
-        return future.result
+        return self._ahead.submit(call).result
 
     def behind(self, call: Callable[[], object]) -> None:
         """See `Pipeline`; waits while as many run as may."""
@@ -86,16 +82,8 @@ class SideBySide:
 
     def close(self) -> None:
         """See `Pipeline`."""
-        with suppress(Exception):
-            wait([*self._ending, *([] if self._upcoming is None else [self._upcoming])])
         self._ahead.shutdown()
         self._behind.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def prepared_ahead(

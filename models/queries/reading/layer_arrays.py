@@ -182,7 +182,7 @@ def _size_of(table: Table) -> ColumnElement[int]:
 
 
 def _column(size: int) -> sql.Identifier:
-    return sql.Identifier(embedding_column(size)[0])
+    return sql.Identifier(embedding_column(size))
 
 
 def _vectors(connection: Connection, chosen: sql.Composed, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

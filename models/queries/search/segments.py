@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from models.queries.search.vectors import VectorIndex
@@ -26,7 +26,7 @@ UNSEARCHED: Final = 10_000
 """So many vectors may wait for a graph; comparing them all takes a search some milliseconds."""
 TOGETHER: Final = 4
 """Graphs of a like size that become one; those up to so many times the new one's size are of a like size."""
-BYTES_A_VECTOR: Final = 5
+BYTES_A_NUMBER: Final = 5
 """Memory that building takes for each number of a vector: the number itself, and its share of the graph."""
 
 _LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('hearken vector graphs'))")
@@ -76,13 +76,6 @@ def ready_segments(connection: Connection, index: VectorIndex) -> list[Segment]:
         .order_by(vector_segment.c.low)
     )
     return [_segment(row) for row in rows]
-
-
-def waiting_vectors(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many vectors wait for a graph, by space and scope, as they were counted last."""
-    columns = vector_index.c.space, vector_index.c.scope
-    waiting = select(*columns, func.sum(vector_index.c.waiting)).where(vector_index.c.wanted).group_by(*columns)
-    return {(space, scope): int(count) for space, scope, count in connection.execute(waiting)}
 
 
 def build_due_segments(engine: Engine, *, memory_bytes: int) -> int:
@@ -156,7 +149,7 @@ def _build(connection: Connection, index_id: int, index: VectorIndex, memory_byt
         .returning(vector_segment)
     ).one()
     segment = _segment(made)
-    memory = min(memory_bytes, max(64 << 20, vectors * index.dimension * BYTES_A_VECTOR))
+    memory = min(memory_bytes, max(64 << 20, vectors * index.dimension * BYTES_A_NUMBER))
     connection.execute(text(f"SET maintenance_work_mem = '{memory >> 10}kB'"))
     connection.execute(text("SET max_parallel_maintenance_workers = 0"))
     connection.execute(text(index.graph(segment.name, segment.low, segment.high)))

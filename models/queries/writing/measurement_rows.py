@@ -1,6 +1,6 @@
 """What is stored of measured documents beside their rows of `measurement`: layers, turns and vectors, by COPY."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final, Protocol
 
@@ -55,7 +55,7 @@ def insert_parts(connection: Connection, version_key: int, scale: StoredScale | 
     copy_blocks(connection, "measurement_layer", (*_OF_LAYER, *heads, "flow"), _layers(measured))
     copy_blocks(connection, "measurement_first_window", _OF_LAYER, _first_windows(measured))
     copy_blocks(connection, "measurement_turn", _OF_TURN, _turns(measured))
-    column, _ = embedding_column(len(next(iter(measured.values())).embedding))
+    column = embedding_column(len(next(iter(measured.values())).embedding))
     named = ("measurement_id", "tenant_id", "version_key", column)
     copy_blocks(connection, "embedding", named, _vectors(version_key, ordered))
     copy_blocks(connection, "turn_embedding", (*named, "turn"), _turn_vectors(version_key, ordered))
@@ -70,9 +70,9 @@ def _flow_size(measured: Measured) -> int:
     return -1 if measured.flow is None else measured.flow[0].size
 
 
-def _by_metric(of_each: Iterable[Mapping[str, Any]], names: Sequence[str] = METRIC_NAMES) -> NDArray[np.float64]:
+def _by_metric(of_each: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
     """Values by metric of n documents or layers, as (n, M, ...)."""
-    return np.array([[values[name] for name in names] for values in of_each])
+    return np.array([[values[name] for name in METRIC_NAMES] for values in of_each])
 
 
 def _layers(made: Mapping[int, Measured]) -> Iterator[list[Cells]]:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from seeded_work import MODEL, add_job, job_row, states, unique_text, words
 from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from attention.definitions import METRIC_NAMES
 from models.queries.queue.cancellation import cancel_jobs
 from models.settings import Settings
 from models.tables import analysis, measurement, measurement_layer, outbox, turn_embedding, work_item
+from models.work import WorkOptions
 from workers import dispatch
 from workers.dispatch import Dispatcher, pipeline_for
 from workers.measuring import claim_stream
@@ -45,6 +47,12 @@ def busy_worker(engine: Engine, worker: Dispatcher, helpers: HelperProcesses) ->
 
 def talk(number: int) -> dict[str, Any]:
     return {"turns": [{"speaker": name, "text": f"{name} says that it is late, {number}."} for name in SPEAKERS]}
+
+
+def talks(engine: Engine, first: int, count: int) -> str:
+    """A job with so many conversations."""
+    with engine.begin() as connection:
+        return add_job(connection, [talk(number) for number in range(first, first + count)])
 
 
 def numbers_of(engine: Engine, job_id: str) -> list[dict[str, Any]]:
@@ -116,8 +124,7 @@ def test_what_cannot_be_read_fails_alone_and_equal_work_is_done_once(engine: Eng
 def test_a_helper_that_dies_takes_nothing_along(
     engine: Engine, busy_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine.begin() as connection:
-        job_id = add_job(connection, [talk(number) for number in range(2000, 2024)])
+    job_id = talks(engine, 2000, 24)
     measure = ClaimRun.begin
     killed: list[int] = []
 
@@ -138,8 +145,7 @@ def test_a_job_that_is_cancelled_on_the_way_is_measured_no_further_and_nothing_i
     engine: Engine, busy_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_stream, "CHECK_SECONDS", 0.0)
-    with engine.begin() as connection:
-        job_id = add_job(connection, [talk(number) for number in range(3000, 3064)])
+    job_id = talks(engine, 3000, 64)
     look = busy_worker.allow_preemption
     looked: list[int] = []
 
@@ -162,8 +168,7 @@ def test_a_job_that_is_cancelled_on_the_way_is_measured_no_further_and_nothing_i
 def test_a_worker_that_is_to_end_gives_back_what_it_holds_ahead(
     engine: Engine, busy_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine.begin() as connection:
-        job_id = add_job(connection, [talk(number) for number in range(4000, 4064)])
+    job_id = talks(engine, 4000, 64)
     begin = ClaimRun.begin
 
     def end_on_the_second(self: ClaimRun, group: Any) -> Any:
@@ -229,8 +234,7 @@ def test_interactive_work_that_arrives_meanwhile_is_answered_before_the_batch(
     engine: Engine, busy_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_stream, "CHECK_SECONDS", 0.0)
-    with engine.begin() as connection:
-        batch = add_job(connection, [talk(number) for number in range(7000, 7064)])
+    batch = talks(engine, 7000, 64)
     look = busy_worker.allow_preemption
     arrived: list[str] = []
 
@@ -264,9 +268,27 @@ def test_others_get_their_turn_when_a_stream_has_lasted_long_enough(
 def test_nothing_is_rendered_or_stored_twice_over_when_the_log_is_quiet(
     engine: Engine, busy_worker: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with engine.begin() as connection:
-        job_id = add_job(connection, [talk(number) for number in range(9000, 9040)])
+    job_id = talks(engine, 9000, 40)
     with caplog.at_level(logging.WARNING, logger="workers"):
         busy_worker.answer_model(MODEL)
     assert states(engine, job_id) == {"done": 40}
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_what_is_to_be_measured_untrained_is_not_held_where_the_rest_of_its_claim_breaks_off(
+    engine: Engine, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = talks(engine, 10_000, 4)
+    with engine.begin() as connection:
+        first = select(func.min(work_item.c.id)).where(work_item.c.job_id == job_id).scalar_subquery()
+        options = WorkOptions(control="untrained").model_dump(mode="json")
+        connection.execute(update(work_item).where(work_item.c.id == first).values(options=options))
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("planted", None, Exception("planted"))
+
+    monkeypatch.setattr(ClaimRun, "measure", away)
+    with pytest.raises(OperationalError, match="planted"):
+        worker.answer_model(MODEL)
+    assert states(engine, job_id) == {"queued": 4}
+    assert worker.process._held_tokens == set()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_side_by_side_one_is_ahead_and_so_many_behind_at_most(behind: int) -> No
             record.say(f"measured {number}")
             yield number
 
-    with SideBySide(behind) as pipeline:
+    with closing(SideBySide(behind)) as pipeline:
         run(pipeline, measured(), record.finish)
     assert sorted(record.events[-behind:]) == sorted(f"finished {number}" for number in range(10 - behind, 10))
     assert {f"finished {number}" for number in range(10)} <= {*record.events}
@@ -81,7 +82,7 @@ def test_what_is_to_be_alone_has_nothing_beside_it() -> None:
             record.say(f"measured {number}")
             yield number
 
-    with SideBySide(2) as pipeline:
+    with closing(SideBySide(2)) as pipeline:
         run(pipeline, measured(), record.finish)
     begun = record.events.index("begun 2")
     assert record.events[begun + 1] == "measured 2"
