@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from polling import until
 
 from workers.measuring.pipeline import Pipeline, SideBySide, TurnByTurn, prepared_ahead, run
 
@@ -33,11 +34,12 @@ class Recorder:
             self.say(f"prepared {number}")
         return number
 
-    def finish(self, number: int) -> None:
+    def finish(self, number: int, meanwhile: Callable[[int], None] = lambda _: None) -> None:
         with self._lock:
             self.running += 1
             self.most_running = max(self.most_running, self.running)
         time.sleep(0.02)
+        meanwhile(number)
         with self._lock:
             self.running -= 1
             self.events.append(f"finished {number}")
@@ -54,16 +56,29 @@ def test_turn_by_turn_everything_has_its_turn() -> None:
 def test_side_by_side_one_is_ahead_and_so_many_behind_at_most(behind: int) -> None:
     record = Recorder(9)
     seen: list[int] = []
+    together, all_measured = threading.Barrier(behind), threading.Event()
+
+    def ahead(number: int) -> int:
+        return sum(event.startswith("prepared") for event in record.events) - number
 
     def measured() -> Iterator[int]:
         for number in prepared_ahead(pipeline, record.prepare, alone=never_alone):
+            until(lambda number=number: number == 9 or ahead(number) == 2, "the next one is prepared meanwhile")  # type: ignore[misc]
             time.sleep(0.005)
-            seen.append(sum(event.startswith("prepared") for event in record.events) - number)
+            seen.append(ahead(number))
             record.say(f"measured {number}")
+            if number == 9:
+                all_measured.set()
             yield number
 
+    def meet(number: int) -> None:
+        if number < behind:
+            together.wait(30)  # so many do run at once
+        if number > 9 - behind:
+            assert all_measured.wait(30)
+
     with closing(SideBySide(behind)) as pipeline:
-        run(pipeline, measured(), record.finish)
+        run(pipeline, measured(), lambda number: record.finish(number, meet))
     assert sorted(record.events[-behind:]) == sorted(f"finished {number}" for number in range(10 - behind, 10))
     assert {f"finished {number}" for number in range(10)} <= {*record.events}
     assert set(seen[:-1]) == {2}  # itself and the one ahead
