@@ -1,7 +1,7 @@
 # Fresh clone to result: `make demo`. Fresh clone to green: `make test`.
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install demo serve test check test-slow bench clean
+.PHONY: help install demo serve test check test-slow bench bench-load clean
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -23,6 +23,7 @@ help:
 	@echo 'make check       style and types alone'
 	@echo 'make test-slow   the tests that take minutes'
 	@echo 'make bench       side by side with other tools, one table'
+	@echo 'make bench-load  the service under 1 to 256 clients and a batch job, the engine by itself beside it'
 	@echo 'make install     $(VENV) with the pinned dependencies; the others call it'
 	@echo 'make clean       remove what the above made'
 
@@ -55,13 +56,16 @@ check: $(TEST_INSTALLED)
 	@$(VENV)/bin/mypy
 
 test: check
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m 'not slow'
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup
 
 test-slow: $(TEST_INSTALLED)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m slow
 
 bench: install
 	@$(VENV)/bin/python -m benchmarks
+
+bench-load: install
+	@$(VENV)/bin/python -m benchmarks.service.load
 
 clean:
 	@rm -rf $(VENV) demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
