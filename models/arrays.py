@@ -30,6 +30,23 @@ def unpack(layout: Mapping[str, Any], body: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+_ELEMENT = np.dtype([("length", ">i4"), ("value", ">f4")])
+_ELEMENTS_BEGIN, _NO_ELEMENTS = 20, 12  # bytes of what comes before them in one dimension, and in none
+
+
+def reals(sent: bytes) -> NDArray[np.float32]:
+    """A `real[]` of one dimension without nulls, as PostgreSQL's `array_send` gives it, in native order.
+
+    Raises ValueError where it is something else.
+    """
+    if len(sent) == _NO_ELEMENTS:
+        return np.empty(0, np.float32)
+    items = np.frombuffer(sent, _ELEMENT, -1, _ELEMENTS_BEGIN)
+    if not (items["length"] == 4).all():
+        raise ValueError("an array that holds something else than numbers of four bytes")
+    return items["value"].astype(np.float32)
+
+
 def pack_texts(texts: list[str]) -> dict[str, NDArray[Any]]:
     """Texts as two arrays to pack: their bytes in UTF-8, and where each ends."""
     encoded = [text.encode() for text in texts]

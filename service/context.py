@@ -43,7 +43,7 @@ class AppContext:
         return ModelRef(entry.id, entry.dtype, entry.max_tokens)
 
 
-def _context(request: Request) -> AppContext:
+async def _context(request: Request) -> AppContext:
     return cast(AppContext, request.app.state.context)
 
 

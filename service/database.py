@@ -1,5 +1,7 @@
 """The database as the service uses it: one pool of connections, and each call is one transaction.
 
+A transaction of one statement is that statement alone: `single` sends nothing else.
+
 An answer is read by one call. Two calls could have a deletion, or the end of a job, between them, and the answer would
 mix what was before it with what came after.
 """
@@ -12,6 +14,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from models.closed_connections import discard_closed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,13 +35,14 @@ class Database:
             pool_size=10,
             max_overflow=10,
             pool_timeout=15,
-            pool_pre_ping=True,
             connect_args={
                 "application_name": "hearken api",
                 "connect_timeout": 5,
                 "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=120000",
             },
         )
+        discard_closed(self.engine.sync_engine)
+        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def run(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -56,6 +61,13 @@ class Database:
         written, it can neither fail for others' writes nor hold them up.
         """
         return await self._attempt(self._snapshots, query, *args, **kwargs)
+
+    async def single(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `query`, which executes one statement: a transaction by itself, without a BEGIN and a COMMIT around it.
+
+        A query that executes several has each committed by itself.
+        """
+        return await self._attempt(self._alone, query, *args, **kwargs)
 
     async def _attempt(
         self,

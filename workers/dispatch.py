@@ -18,7 +18,7 @@ from models.queries.queue.summary_claims import claim_summary, summaries_wait
 from models.settings import Settings, load_models_file
 from models.tables import INTERACTIVE
 from workers.comparing.summaries import SummaryRun
-from workers.database import engine
+from workers.database import alone, engine
 from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
 from workers.measuring.claim_run import ClaimRun
@@ -50,6 +50,7 @@ class Dispatcher:
         self.process = process
         self.models = models
         self.engine = engine
+        self.alone = alone(engine)
         self.helpers = helpers or NoHelpers(engine)
         self._depth = 0
 
@@ -92,18 +93,18 @@ class Dispatcher:
             with self.process.holding(claimed.token):
                 SummaryRun(self.engine, claimed, self).run()
 
-    def allow_preemption(self, priority: int) -> None:
+    def allow_preemption(self, priority: int, besides: frozenset[str] = frozenset()) -> None:
         """Between two passes of work of this priority: answer inquiries and do one claim of more urgent items a model.
 
-        All interactive work preempts background work. Interactive work, whose document may be long, is preempted by
-        work that takes one pass, and that by nothing: so an interactive request waits for one pass.
+        All interactive work preempts background work. Interactive work is preempted by as much as one pass takes of
+        work that is short, but not by that of the tenants `besides`, which waits its turn.
         """
         if self._depth == MOST_PREEMPTED:
             return
         interactive = self._depth > 0 or priority >= INTERACTIVE
         least = min(priority, INTERACTIVE - 1)
         urgent_for = {
-            model_id: Urgent(least, self.models.budget(model_id) if interactive else None)
+            model_id: Urgent(least, self.models.budget(model_id) if interactive else None, besides)
             for model_id in self.models.ids
         }
         waiting = [model_id for model_id, urgent in urgent_for.items() if self._waits(model_id, urgent)]
@@ -118,7 +119,7 @@ class Dispatcher:
             self._depth -= 1
 
     def _waits(self, model_id: str, urgent: Urgent) -> bool:
-        with self.engine.connect() as connection:
+        with self.alone.connect() as connection:
             return inquiries_wait(connection, [model_id]) or work_waits(connection, [model_id], urgent)
 
     def _files(self) -> None:
@@ -127,6 +128,9 @@ class Dispatcher:
             answer_file(self.engine, inquiries[0])
 
     def _claim_inquiries(self, model_id: str | None, limit: int) -> list[ClaimedInquiry]:
+        with self.alone.connect() as connection:
+            if not inquiries_wait(connection, [model_id]):
+                return []
         with self.engine.begin() as connection:
             return claim_inquiries(
                 connection,
@@ -164,7 +168,7 @@ class Dispatcher:
 
     def others_wait(self, model_id: str) -> bool:
         """Whether there is work for another model, or work that needs none."""
-        with self.engine.connect() as connection:
+        with self.alone.connect() as connection:
             others = [other for other in self.models.ids if other != model_id]
             return (
                 work_waits(connection, others)
@@ -209,7 +213,7 @@ class _Claims:
         while not self._runs:
             if (self.any and self._is_over()) or (claim := self._claim()) is None:
                 return None
-            if not self.any:
+            if claim.more and not self.any:
                 send_wakeups(self._dispatcher.engine)
             self.any = True
             try:
@@ -233,14 +237,19 @@ class _Claims:
         return self._dispatcher.others_wait(self._model_id)
 
     def _claim(self) -> Claim | None:
-        process = self._dispatcher.process
+        process, models = self._dispatcher.process, self._dispatcher.models
+        if self.any:  # after the first claim it is likely that nothing is left
+            with self._dispatcher.alone.connect() as connection:
+                if not work_waits(connection, [self._model_id], self._urgent):
+                    return None
+        one_pass = self._urgent is not None and self._urgent.longest is not None
         with self._dispatcher.engine.begin() as connection:
             claim = claim_items(
                 connection,
                 self._model_id,
                 process.id,
                 documents=process.settings.claim_documents,
-                token_budget=self._dispatcher.models.claim_tokens(self._model_id),
+                token_budget=models.budget(self._model_id) if one_pass else models.claim_tokens(self._model_id),
                 lease_seconds=process.settings.lease_seconds,
                 urgent=self._urgent,
             )

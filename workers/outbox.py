@@ -2,8 +2,9 @@
 
 from sqlalchemy import Engine
 
-from models.queries.queue.outbox import delete_wakeups, lock_wakeups
+from models.queries.queue.outbox import delete_wakeups, lock_wakeups, wakeups_wait
 from workers.app import send_wakeup
+from workers.database import alone
 
 BATCH = 1_000
 """Wake-ups that are sent in one transaction, at most."""
@@ -16,6 +17,9 @@ def send_wakeups(engine: Engine) -> int:
     tries again.
     """
     sent = 0
+    with alone(engine).connect() as connection:
+        if not wakeups_wait(connection):
+            return 0
     with engine.begin() as connection:
         waiting: dict[str, list[int]] = {}
         for wakeup in lock_wakeups(connection, BATCH):

@@ -50,7 +50,7 @@ async def _tenant(request: Request, context: AppContextDep) -> str:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     secret = secret.strip()
     if scheme.lower() == "bearer" and secret:
-        found = await context.database.run(tenant_of_key, secret) if could_be_secret(secret) else None
+        found = await context.database.single(tenant_of_key, secret) if could_be_secret(secret) else None
         if found is None:
             raise Problem(UNAUTHENTICATED, "The key is not known here, or was revoked.", headers=CHALLENGE)
         return found
@@ -67,7 +67,7 @@ async def signed_in_tenant(request: Request, context: AppContext) -> str | None:
     cookie = request.cookies.get(COOKIE, "")
     if not (cookie and could_be_secret(cookie)):
         return None
-    return await context.database.run(tenant_of_sign_in, cookie)
+    return await context.database.single(tenant_of_sign_in, cookie)
 
 
 def from_another_site(request: Request) -> bool:

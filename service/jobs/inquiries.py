@@ -27,7 +27,7 @@ async def answer_of(
     try:
         async with aclosing(context.watcher.changes(inquiry_id, patience)) as changes:
             async for _ in changes:
-                row = await context.database.run(read_inquiry, inquiry_id)
+                row = await context.database.single(read_inquiry, inquiry_id)
                 if row is None:
                     break
                 if row.state == InquiryState.DONE:

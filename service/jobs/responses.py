@@ -1,19 +1,21 @@
 """Following a job to its end, and answering with what it made."""
 
 from asyncio import to_thread
-from collections.abc import Set
+from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing
+from typing import Any
 
 from fastapi import Response
+from sqlalchemy import Row
 
 from models.errors import KeyForgotten, Refused, found
-from models.queries.reading.analyses import StoredAnalysis, flow_size, job_with_analysis, read_analysis
+from models.queries.reading.analyses import StoredAnalysis, by_layer, flow_size, made_by_job, read_analysis
 from models.queries.reading.jobs import find_job, job_state
 from models.queries.writing.submission import SubmissionOptions
-from models.schemas.analyses import Analysis
 from models.schemas.jobs import Job
 from models.states import UNFINISHED, JobState
 from service.context import AppContext
+from service.http.answers import JsonAnswer
 from service.http.headers import Preference
 from service.http.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES, Problem, failure, field_problem
 from service.views.resources import analysis_view, job_view
@@ -26,35 +28,35 @@ async def wait_for_job(context: AppContext, tenant: str, job_id: str, seconds: f
     """Wait until the job is finished or deleted, at most so long."""
     async with aclosing(context.watcher.changes(job_id, seconds)) as changes:
         async for _ in changes:
-            row = await context.database.run(job_state, tenant, job_id)
+            row = await context.database.single(job_state, tenant, job_id)
             if row is None or row.state not in UNFINISHED:
                 return
 
 
 async def present_job(context: AppContext, tenant: str, job_id: str) -> Job:
     """The job as it is now. Raises `NotFound`."""
-    return job_view(found(await context.database.run(find_job, tenant, job_id), "job", job_id))
+    return job_view(found(await context.database.single(find_job, tenant, job_id), "job", job_id))
 
 
 async def present_analysis(
     context: AppContext, tenant: str, analysis_id: str, *, parts: Set[str] = frozenset(), layer: int | None = None
-) -> Analysis:
-    """The analysis with its layers, and with `parts` of what else is stored; the flow of all layers or of one.
+) -> dict[str, Any]:
+    """The `Analysis` with its layers, and with `parts` of what else is stored; the flow of all layers or of one.
 
     Raises `NotFound`, or a `Problem` where there is no such layer or the flow is too large for one answer.
     """
-    stored = found(
-        await context.database.read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW),
-        "analysis",
-        analysis_id,
-    )
+    read = context.database.read if parts else context.database.single
+    row = await read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW)
+    stored = found(row, "analysis", analysis_id)
     if "flow" in parts:
         _flow_within_limits(stored, layer)
-    return await to_thread(analysis_view, stored, parts=parts, layer=layer)
+    if parts:
+        return await to_thread(analysis_view, stored, parts=parts, layer=layer)
+    return analysis_view(stored)
 
 
 def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
-    layers, turns = len(stored.layers), stored.row.turns
+    layers, turns = len(stored.row._mapping[by_layer("layer")]), stored.row.turns
     if turns is None:
         return
     if layer is not None and layer >= layers:
@@ -73,31 +75,51 @@ def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
 
 
 async def answer_by_analysis(
-    context: AppContext, submission: SubmissionOptions, job_id: str, preference: Preference, response: Response
-) -> Analysis | Job:
-    """The analysis that the job made (201), or the job where it is not done in time (202).
+    context: AppContext,
+    submission: SubmissionOptions,
+    job_id: str,
+    changes: AsyncGenerator[None, None],
+    preference: Preference,
+) -> Response:
+    """The analysis that the job made (201), or the job where it is not done when its `changes` end (202).
 
     Raises the problem of work that failed, was cancelled or was deleted.
     """
-    response.headers.update(preference.headers)
-    await wait_for_job(context, submission.tenant_id, job_id, preference.seconds)
-    row, stored = await context.database.read(job_with_analysis, submission.tenant_id, job_id)
-    if row is None:
-        raise _deleted(submission)
-    if row.state in UNFINISHED:
-        return _accepted(job_view(row), response)
-    if row.state == JobState.CANCELLED:
+    made = await _made(context, submission, job_id, changes)
+    if isinstance(made, Job):
+        headers = preference.headers | _where_to_ask(made)
+        return JsonAnswer(made.model_dump(), 202, headers)
+    if made.job_state == JobState.CANCELLED:
         raise Problem(JOB_CANCELLED, headers=preference.headers, job=f"/v1/jobs/{job_id}")
-    if row.state == JobState.FAILED:
-        problem = failure(row.reason, row.message)
+    if made.job_state == JobState.FAILED:
+        problem = failure(made.job_reason, made.job_message)
         problem.members["job"] = f"/v1/jobs/{job_id}"
         problem.headers.update(preference.headers)
         raise problem
-    if stored is None:
+    if made.id is None:
         raise _deleted(submission)
-    response.status_code = 201
-    response.headers["Location"] = f"/v1/analyses/{stored.row.id}"
-    return await to_thread(analysis_view, stored)
+    view = analysis_view(StoredAnalysis(made))
+    return JsonAnswer(view, 201, preference.headers | {"Location": f"/v1/analyses/{made.id}"})
+
+
+async def _made(
+    context: AppContext, submission: SubmissionOptions, job_id: str, changes: AsyncGenerator[None, None]
+) -> Row[Any] | Job:
+    """What the job made, as `made_by_job`, once it is finished; the job where it is not. Raises the problem of none."""
+    async with aclosing(changes):
+        async for _ in changes:
+            made = await context.database.single(made_by_job, submission.tenant_id, job_id)
+            if made is None:
+                raise _deleted(submission)
+            if made.job_state not in UNFINISHED:
+                return made
+    row = await context.database.single(find_job, submission.tenant_id, job_id)
+    if row is not None and row.state in UNFINISHED:
+        return job_view(row)
+    made = await context.database.single(made_by_job, submission.tenant_id, job_id)  # it ended just now
+    if made is None:
+        raise _deleted(submission)
+    return made
 
 
 async def answer_by_job(
@@ -109,19 +131,18 @@ async def answer_by_job(
     """
     response.headers.update(preference.headers)
     await wait_for_job(context, submission.tenant_id, job_id, preference.seconds)
-    row = await context.database.run(find_job, submission.tenant_id, job_id)
+    row = await context.database.single(find_job, submission.tenant_id, job_id)
     if row is None:
         raise _deleted(submission)
-    return _accepted(job_view(row), response)
-
-
-def _accepted(job: Job, response: Response) -> Job:
-    """The job, with where and when to ask again in the headers."""
+    job = job_view(row)
     response.status_code = 202
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    if job.state in UNFINISHED:
-        response.headers["Retry-After"] = "1"
+    response.headers.update(_where_to_ask(job))
     return job
+
+
+def _where_to_ask(job: Job) -> dict[str, str]:
+    """The headers that say where and when to ask again."""
+    return {"Location": f"/v1/jobs/{job.id}"} | ({"Retry-After": "1"} if job.state in UNFINISHED else {})
 
 
 def _deleted(submission: SubmissionOptions) -> Refused | Problem:

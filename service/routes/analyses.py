@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
+from models.identifiers import new_identifier
 from models.queries.reading.analyses import AnalysisPosition, list_analyses
+from models.queries.writing.analysis_submission import submit_analysis
 from models.queries.writing.deletion import delete_analysis
-from models.queries.writing.submission import NewDocument, SubmissionOptions, submit_analysis
+from models.queries.writing.submission import NewDocument, SubmissionOptions
 from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
 from models.schemas.documents import characters_of
 from models.schemas.jobs import Job
@@ -56,7 +58,6 @@ _ACCEPTED = {
     "",
     status_code=201,
     response_model=Analysis | Job,
-    response_model_exclude_unset=True,
     responses={
         201: _DONE | {"model": Analysis},
         202: _ACCEPTED,
@@ -65,24 +66,34 @@ _ACCEPTED = {
 )
 async def create_analysis(
     body: AnalysisRequest,
-    response: Response,
     context: AppContextDep,
     submission: Annotated[SubmissionOptions, Depends(submission_options)],
     prefer: PreferHeader = None,
-) -> Analysis | Job:
+) -> Response:
     """Measure one conversation or text, and wait for it (30 seconds unless `Prefer` says otherwise).
 
     A document that cannot be measured answers with its own problem.
     """
-    content, reading = await asyncio.to_thread(content_of_request, body)
+    if body.transcript is None:
+        content, reading = content_of_request(body)
+    else:
+        content, reading = await asyncio.to_thread(content_of_request, body)
     document_within_limits(context.settings, content)
     sent = NewDocument(content, characters_of(content), body.external_id, body.domain, body.labels, reading)
     kept = body.model_dump(mode="json", exclude={*body.INPUTS})
     served = context.served(body.model)
-    submitted = await context.database.run(submit_analysis, submission, sent, served, body.options(), kept)
-    context.wakeups.send(submitted.wakeups)
     preference = read_preference(prefer, context.settings.wait_seconds)
-    return await answer_by_analysis(context, submission, submitted.job_id, preference, response)
+    job_id = new_identifier("job")
+    with context.watcher.watch(job_id) as watch:
+        submitted = await context.database.single(
+            submit_analysis, submission, job_id, sent, served, body.options(), kept
+        )
+        context.wakeups.send(submitted.wakeups)
+        if submitted.wakeups:  # nothing can have been made of it yet
+            changes = watch.changes(preference.seconds)
+        else:
+            changes = context.watcher.changes(submitted.job_id, preference.seconds)
+        return await answer_by_analysis(context, submission, submitted.job_id, changes, preference)
 
 
 class ListQuery(AnalysisQuery):

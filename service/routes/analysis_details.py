@@ -10,6 +10,7 @@ from models.schemas.strings import Storable
 from models.schemas.tokens import AttentionWeights
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContextDep
+from service.http.answers import written
 from service.http.bodies import JsonRoute
 from service.http.openapi import FAILED_WORK, problems
 from service.http.problems import INVALID_REQUEST, MODEL_BUSY, MODEL_CHANGED, NOT_FOUND, field_problem
@@ -17,7 +18,7 @@ from service.jobs.remeasure import measure_again
 from service.jobs.responses import present_analysis
 from service.views.arrow import JSON, MEDIA_TYPE, arrow_preferred
 from service.views.tokens import tokens_arrow, tokens_view, weights_arrow, weights_view
-from service.views.turns import with_nulls
+from service.views.turns import in_full
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 
@@ -30,7 +31,7 @@ _MEASURED_AGAIN = problems(NOT_FOUND, MODEL_CHANGED, MODEL_BUSY, *FAILED_WORK)
 AcceptHeader = Annotated[str | None, Header(description=f"`{MEDIA_TYPE}` for Arrow in place of JSON.")]
 
 
-def _parts(
+async def _parts(
     include: Annotated[
         str, Query(description=f"{_KNOWN_PARTS}, or several with commas.", examples=["heads,flow"])
     ] = "",
@@ -63,12 +64,12 @@ async def get_analysis(
     found = await present_analysis(context, tenant, analysis_id, parts=stored, layer=layer)
     if "tokens" in parts:
         arrays, _ = await measure_again(context, tenant, analysis_id, "tokens")
-        found.tokens_detail = await to_thread(tokens_view, arrays)
-    if "flow_heads" in parts and found.flow is not None:
+        found["tokens_detail"] = tokens_view(arrays)
+    if "flow_heads" in parts and found["flow"] is not None:
         arrays, _ = await measure_again(context, tenant, analysis_id, "flow_heads")
         of = slice(None) if layer is None else slice(layer, layer + 1)
-        found.flow.heads = await to_thread(with_nulls, arrays["flow_heads"][of])
-    body = await to_thread(found.model_dump_json, exclude_unset=True)
+        found["flow"]["heads"] = in_full(arrays["flow_heads"][of])
+    body = await to_thread(written, found) if parts else written(found)
     return Response(body, media_type=JSON, headers=_VARYING)
 
 
@@ -86,5 +87,4 @@ async def get_attention(
     measured = await measure_again(context, tenant, analysis_id, "attention", layer=layer, head=head, window=window)
     if arrow_preferred(accept):
         return Response(await to_thread(weights_arrow, *measured), media_type=MEDIA_TYPE, headers=_VARYING)
-    view = await to_thread(weights_view, *measured)
-    return Response(await to_thread(view.model_dump_json), media_type=JSON, headers=_VARYING)
+    return Response(await to_thread(written, weights_view(*measured)), media_type=JSON, headers=_VARYING)

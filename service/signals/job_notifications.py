@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 
 import psycopg
 from sqlalchemy import make_url
@@ -19,6 +19,30 @@ LOOK_AGAIN_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
+
+
+class Watch:
+    """A watch for notices of one job or inquiry."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self.changed = asyncio.Event()
+        self._stopping = stopping
+
+    async def changes(self, seconds: float, *, pause: float = 0.0) -> AsyncGenerator[None, None]:
+        """Yield after each notice and every few seconds, until `seconds` have passed; a last time then.
+
+        `pause` is the least time between two yields.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while (remaining := deadline - loop.time()) > 0 and not self._stopping.is_set():
+            if pause:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), min(pause, remaining))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), min(LOOK_AGAIN_SECONDS, max(0.0, deadline - loop.time())))
+            self.changed.clear()
+            yield
 
 
 class Watcher:
@@ -53,35 +77,24 @@ class Watcher:
         return sum(len(events) for events in self._watching.values())
 
     @contextmanager
-    def _watch(self, name: str) -> Iterator[asyncio.Event]:
-        event = asyncio.Event()
-        self._watching[name].add(event)
+    def watch(self, name: str) -> Iterator["Watch"]:
+        """Watch for notices of `name` from now on: what changes later is not missed, however late `changes` begins."""
+        watch = Watch(self.stopping)
+        self._watching[name].add(watch.changed)
         try:
-            yield event
+            yield watch
         finally:
-            self._watching[name].discard(event)
+            self._watching[name].discard(watch.changed)
             if not self._watching[name]:
                 del self._watching[name]
 
     async def changes(self, name: str, seconds: float, *, pause: float = 0.0) -> AsyncGenerator[None, None]:
-        """Yield now, after each notice for `name` and every few seconds, until `seconds` have passed; a last time then.
-
-        What is read at the first yield cannot be older than the watch. `pause` is the least time between two yields.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        with self._watch(name) as changed:
-            while True:
-                yield
-                remaining = deadline - loop.time()
-                if remaining <= 0 or self.stopping.is_set():
-                    return
-                if pause:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self.stopping.wait(), min(pause, remaining))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), min(LOOK_AGAIN_SECONDS, max(0.0, deadline - loop.time())))
-                changed.clear()
+        """Yield now, and then as a watch of `name` does: what is read at the first yield cannot be older than it."""
+        with self.watch(name) as watch:
+            yield
+            async with aclosing(watch.changes(seconds, pause=pause)) as changes:
+                async for _ in changes:
+                    yield
 
     async def _listen(self) -> None:
         while True:

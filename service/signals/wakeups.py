@@ -55,6 +55,6 @@ class WakeupSender:
             for queue, ids in pending.items():
                 if await loop.run_in_executor(self._thread, self._send, queue):
                     try:
-                        await self._database.run(delete_wakeups, ids)
+                        await self._database.single(delete_wakeups, ids)
                     except SQLAlchemyError as error:
                         log.warning("a wake-up was sent and stays in the outbox: %s", error)

@@ -6,17 +6,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
-from models.queries.reading.analyses import StoredAnalysis
-from models.schemas.analyses import (
-    Analysis,
-    AnalysisEntry,
-    AnalysisLayer,
-    EmbeddingFacts,
-    LayerValues,
-    MetricValues,
-    Timing,
-)
-from models.schemas.analyses import ModelReference as Reference
+from models.queries.reading.analyses import StoredAnalysis, by_layer
+from models.schemas.analyses import AnalysisEntry, AnalysisLayer, Timing
 from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset
 from models.schemas.jobs import Failure, Job, Progress
@@ -107,7 +98,7 @@ def _entry(row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "job_id": row.job_id,
         "created_at": row.created_at,
-        "model": Reference(id=row.model_id, revision=row.revision),
+        "model": {"id": row.model_id, "revision": row.revision},
         "definitions": row.definitions,
         "dataset_id": row.dataset_id,
         "domain": row.domain,
@@ -120,17 +111,24 @@ def _entry(row: Row[Any]) -> dict[str, Any]:
         "truncated": row.truncated,
         "cached": row.cached,
         "left_out_rows": row.left_out_rows,
-        "metrics": MetricValues(**{name: values[name] for name in METRIC_NAMES}),
-        "embedding": EmbeddingFacts(dimension=row.dimension),
-        "timing": Timing(**row.timing),
+        "metrics": {name: values[name] for name in METRIC_NAMES},
+        "embedding": {"dimension": row.dimension},
+        "timing": _timing(row.timing),
     }
 
 
-def _reading(stored: Mapping[str, Any], speakers: Sequence[str]) -> Reading:
+def _timing(stored: Mapping[str, float]) -> dict[str, float]:
+    """In the order of the schema: JSONB keeps no order of members."""
+    known = {name: stored[name] for name in Timing.model_fields if name in stored}
+    return {**known, **stored}
+
+
+def _reading(stored: Mapping[str, Any], speakers: Sequence[str]) -> dict[str, Any]:
     """What a transcript was taken for, its speakers in order of first speech: JSONB keeps no order of members."""
     order = {name: place for place, name in enumerate(speakers)}
     turns = sorted(stored["speakers"].items(), key=lambda entry: order.get(entry[0], len(order)))
-    return Reading.model_validate({**stored, "speakers": dict(turns)})
+    reading = Reading.model_validate({**stored, "speakers": dict(turns)})
+    return reading.model_dump(mode="json", exclude_unset=True)
 
 
 def analysis_entry(row: Row[Any]) -> AnalysisEntry:
@@ -140,26 +138,35 @@ def analysis_entry(row: Row[Any]) -> AnalysisEntry:
 
 def analysis_layer(row: Row[Any], layer: Row[Any]) -> AnalysisLayer:
     """A row of `list_analyses` with the numbers of one of its layers."""
-    metrics = MetricValues(**{name: layer._mapping[name] for name in METRIC_NAMES})
+    metrics = {name: layer._mapping[name] for name in METRIC_NAMES}
     return AnalysisLayer(**{**_entry(row), "metrics": metrics}, layer=layer.layer)
 
 
-def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Set[str] = frozenset()) -> Analysis:
-    """An analysis with its layers and `parts` of what else was read; what was not asked for stays unset."""
-    row, layers, turns = stored.row, stored.layers, stored.turns
-    wanted: dict[str, Any] = {}
-    if "heads" in parts:
-        wanted["heads"] = {name: [layer._mapping[f"{name}_heads"] for layer in layers] for name in METRIC_NAMES}
-    if "flow" in parts:
-        wanted["flow"] = flow_view(row.speakers, turns, stored.flows, layer)
-    if "turns" in parts:
-        wanted["turns_detail"] = turns_view(row.speakers, turns, stored.times) if row.turns is not None else None
-    plain = [
-        LayerValues(layer=layer.layer, **{name: layer._mapping[name] for name in METRIC_NAMES}) for layer in layers
-    ]
+def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Set[str] = frozenset()) -> dict[str, Any]:
+    """An `Analysis` with its layers and `parts` of what else was read, as plain content, and no more members.
+
+    Nothing checks it again on its way out: it is made of what was checked when it was stored.
+    """
+    row = stored.row
+    values = {name: row._mapping[by_layer(name)] for name in ("layer", *METRIC_NAMES)}
+    view = _entry(row) | {
+        "layers": [dict(zip(values, of_layer, strict=True)) for of_layer in zip(*values.values(), strict=True)]
+    }
     if row.reading is not None:
-        wanted["reading"] = _reading(row.reading, row.speakers)
-    return Analysis(**_entry(row), layers=plain, **wanted)
+        view["reading"] = _reading(row.reading, row.speakers)
+    if "heads" in parts:
+        view["heads"] = _heads(stored.heads)
+    if "flow" in parts:
+        view["flow"] = flow_view(row.speakers, stored.turns, stored.flows, layer)
+    if "turns" in parts:
+        view["turns_detail"] = turns_view(row.speakers, stored.turns, stored.times) if row.turns is not None else None
+    return view
+
+
+def _heads(sent: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:
+    from models.arrays import reals  # here, because it loads numpy, which an analysis by itself does not need
+
+    return {name: [reals(layer) for layer in layers] for name, layers in sent.items()}
 
 
 def _comparison(row: Row[Any]) -> dict[str, Any]:

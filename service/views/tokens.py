@@ -1,11 +1,10 @@
-"""Details of tokens that a worker measured, as JSON and as Arrow streams."""
+"""Details of tokens that a worker measured, as plain content and as Arrow streams."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.schemas.tokens import AttentionWeights, TokensDetail
 from service.views.arrow import token_stream
-from service.views.turns import with_nulls
+from service.views.turns import in_full
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,17 +19,16 @@ def _plain(arrays: "Arrays") -> dict[str, Any]:
     from models.arrays import unpack_texts
 
     return {
-        "id": arrays["id"].tolist(),
+        "id": arrays["id"],
         "text": unpack_texts(arrays),
         "turn": [None if turn < 0 else turn for turn in arrays["turn"].tolist()],
-        "scaffold": arrays["scaffold"].tolist(),
+        "scaffold": arrays["scaffold"],
     }
 
 
-def tokens_view(arrays: "Arrays") -> TokensDetail:
-    """The arrays of the kind `tokens`."""
-    values = {name: with_nulls(arrays[name]) for name in BY_LAYER}
-    return TokensDetail(window=arrays["window"].tolist(), **_plain(arrays), **values)
+def tokens_view(arrays: "Arrays") -> dict[str, Any]:
+    """The arrays of the kind `tokens`, as a `TokensDetail`."""
+    return {"window": arrays["window"], **_plain(arrays), **{name: in_full(arrays[name]) for name in BY_LAYER}}
 
 
 def tokens_arrow(arrays: "Arrays", about: Mapping[str, str]) -> bytes:
@@ -41,12 +39,10 @@ def tokens_arrow(arrays: "Arrays", about: Mapping[str, str]) -> bytes:
     return token_stream(turned, unpack_texts(arrays), BY_LAYER, about)
 
 
-def weights_view(arrays: "Arrays", about: Mapping[str, str]) -> AttentionWeights:
-    """The arrays of the kind `attention`."""
+def weights_view(arrays: "Arrays", about: Mapping[str, str]) -> dict[str, Any]:
+    """The arrays of the kind `attention`, as `AttentionWeights`."""
     place = {name: int(about[name]) for name in ("layer", "head", "window")}
-    return AttentionWeights(
-        analysis_id=about["analysis_id"], **place, **_plain(arrays), weights=arrays["weights"].tolist()
-    )
+    return {"analysis_id": about["analysis_id"], **place, **_plain(arrays), "weights": in_full(arrays["weights"])}
 
 
 def weights_arrow(arrays: "Arrays", about: Mapping[str, str]) -> bytes:

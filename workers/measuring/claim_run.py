@@ -20,6 +20,8 @@ from attention.text.documents import Rendered
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_status, fail_items, give_back
 from models.queries.writing.storing import known_measurements
+from models.tables import INTERACTIVE
+from workers.database import alone
 from workers.measuring.documents import of_ordinary_words
 from workers.measuring.helpers import Helpers
 from workers.measuring.model_registry import LoadedModel, ModelRegistry
@@ -45,8 +47,8 @@ class Worker(Protocol):
     def stopping(self) -> bool:
         """Whether the worker has been asked to end."""
 
-    def allow_preemption(self, priority: int) -> None:
-        """Do the waiting work that is more urgent than this priority."""
+    def allow_preemption(self, priority: int, besides: frozenset[str] = frozenset()) -> None:
+        """Do the waiting work that is more urgent than this priority; that of the tenants `besides` waits its turn."""
 
 
 class ClaimRun:
@@ -96,7 +98,8 @@ class ClaimRun:
 
     def prepare(self) -> StoreOrder | None:
         """Render every item; those that cannot be read fail. What is to be stored of those that are known."""
-        self.drop_unwanted()
+        if self.alone or any(item.unwanted for item in self.open.values()):  # else it was claimed just now
+            self.drop_unwanted()
         items = list(self.open.values())
         found = self.helpers.read(self.loaded.model, [(item.content, item.options) for item in items])
         readable = []
@@ -108,7 +111,7 @@ class ClaimRun:
             else:
                 readable.append((item, read))
         entries = without_duplicates(readable)
-        with self.engine.connect() as connection:
+        with alone(self.engine).connect() as connection:
             known = known_measurements(connection, [entry.key for entry in entries])
         self.waiting = [entry for entry in entries if entry.key not in known]
         return self._order([entry for entry in entries if entry.key in known], None) if known else None
@@ -252,7 +255,7 @@ class ClaimRun:
         """For a document of many passes: raises Interrupted when nobody wants it any more, or the worker is to end."""
 
         def between() -> None:
-            self.checkpoint()
+            self.checkpoint(long=True)
             if self.worker.stopping:
                 raise Interrupted("the worker is to end")
             if not any(item.id in self.open for item in items):
@@ -291,13 +294,18 @@ class ClaimRun:
         finally:
             self._on_end()
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, long: bool = False) -> None:
         """Between two passes: let more urgent work preempt this claim, then drop what is cancelled or lost.
 
+        Documents that somebody waits for and that take one pass each are preempted by other tenants' alone: a tenant's
+        own that came later would overtake them again and again. Only a `long` one makes way for them.
         An item that lost its worker before is not preempted: what ran meanwhile could be lost with it.
         """
         if not self.worker.stopping and not self.alone:
-            self.worker.allow_preemption(self.priority)
+            if self.priority >= INTERACTIVE and not long:
+                self.worker.allow_preemption(self.priority, frozenset(item.tenant_id for item in self.claim.items))
+            else:
+                self.worker.allow_preemption(self.priority)
         self.drop_unwanted()
         self.waiting = [entry for entry in map(self._without_dropped, self.waiting) if entry is not None]
 

@@ -7,7 +7,7 @@ here that ends a claim looks at the token first. Claiming never waits for anothe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
@@ -18,8 +18,10 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     literal,
+    or_,
     select,
     update,
 )
@@ -42,7 +44,8 @@ UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_i
 class ClaimedItem:
     """One document to be measured for one job. `content` and `options` are as the client sent them.
 
-    `alone` says that it lost a worker before, so that nothing else may be at stake while it is measured.
+    `alone` says that it lost a worker before, so that nothing else may be at stake while it is measured; `unwanted`
+    that its job was to be cancelled when it was claimed.
     """
 
     id: int
@@ -55,6 +58,7 @@ class ClaimedItem:
     priority: int
     estimated_tokens: int
     alone: bool
+    unwanted: bool
     listed: bool
     queued_at: datetime
     started_at: datetime
@@ -67,17 +71,21 @@ class Claim:
     token: int
     model_id: str
     items: tuple[ClaimedItem, ...]
+    more: bool = False
+    """Whether a wake-up was written for work that is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Urgent:
     """What may be taken while another claim runs: items above a priority, of an estimated length up to `longest`.
 
-    Items that lost their worker before are never urgent: if they crashed this one too, the running claim would be lost.
+    Items of the tenants `besides` wait for their turn. Items that lost their worker before are never urgent: if they
+    crashed this one too, the running claim would be lost.
     """
 
     above_priority: int
     longest: int | None = None
+    besides: frozenset[str] = frozenset()
 
 
 def claim_items(
@@ -96,29 +104,31 @@ def claim_items(
     alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
     work is left for the model, a wake-up is written for the next worker. None where there is nothing to do.
     """
-    head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True)).one_or_none()
+    head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True, of=work_item)).one_or_none()
     if head is None:
         return None
     chosen = [head.id]
-    if not head.alone and documents > 1:
-        chosen += _companions(connection, model_id, head, documents, token_budget)
-    token = new_lease_token(connection)
-    connection.execute(
+    if head.next_id is not None and not head.alone and documents > 1:
+        chosen += _companions(connection, model_id, head, documents, token_budget, urgent)
+    taken = (
         update(work_item)
-        .where(work_item.c.id.in_(chosen))
+        .where(work_item.c.id.in_(chosen), work_item.c.document_id == document.c.id, work_item.c.job_id == job.c.id)
         .values(
             state=ItemState.RUNNING,
-            lease_token=token,
+            lease_token=select(func.nextval("lease_token")).scalar_subquery(),  # once, and not once a row
             leased_until=func.now() + timedelta(seconds=lease_seconds),
             worker_id=worker_id,
             started_at=func.now(),
         )
+        .returning(work_item.c.lease_token, *_CONTENTS)
     )
-    items = tuple(_claimed(row) for row in connection.execute(_contents(chosen)))
+    rows = connection.execute(taken).all()
+    items = tuple(sorted(map(_claimed, rows), key=lambda item: item.id))
     mark_started(connection, sorted({item.job_id for item in items}))
-    if work_waits(connection, [model_id]):
+    more = head.next_id is not None and work_waits(connection, [model_id])  # what has come since has its own wake-up
+    if more:
         write_wakeups(connection, [model_id])
-    return Claim(token, model_id, items)
+    return Claim(rows[0].lease_token, model_id, items, more)
 
 
 def new_lease_token(connection: Connection) -> int:
@@ -195,6 +205,8 @@ def claim_status(connection: Connection, token: int, item_ids: Sequence[int]) ->
 
 def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> None:
     """Queue items of the claim again as they were, and write wake-ups. Items of cancelled jobs are cancelled."""
+    if not item_ids:
+        return
     held = lock_held(connection, token, item_ids)
     if not held:
         return
@@ -254,17 +266,43 @@ def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
 
 
 def _head(model_id: str, urgent: Urgent | None) -> Select[Any]:
-    head = select(work_item.c.id, work_item.c.priority, work_item.c.estimated_tokens, work_item.c.alone).where(
-        work_item.c.model_id == model_id, work_item.c.state == QUEUED
+    """The most urgent item, and in `next_id` whether any other is queued beside it.
+
+    Asked for in the order of the index; an EXISTS may read the whole table where much is queued.
+    """
+    queued = work_item.alias("queued")
+    following = (
+        select(queued.c.id)
+        .where(queued.c.model_id == model_id, queued.c.state == QUEUED)
+        .order_by(queued.c.priority.desc(), queued.c.id)
+        .offset(1)
+        .limit(1)
+        .scalar_subquery()
     )
+    head = select(
+        work_item.c.id,
+        work_item.c.priority,
+        work_item.c.estimated_tokens,
+        work_item.c.alone,
+        following.label("next_id"),
+    ).where(work_item.c.model_id == model_id, work_item.c.state == QUEUED)
     if urgent is not None:
         head = head.where(work_item.c.priority > urgent.above_priority, ~work_item.c.alone)
         if urgent.longest is not None:
             head = head.where(work_item.c.estimated_tokens <= urgent.longest)
+        if urgent.besides:
+            head = head.where(work_item.c.tenant_id.not_in(urgent.besides))
     return head.order_by(work_item.c.priority.desc(), work_item.c.id).limit(1)
 
 
-def _companions(connection: Connection, model_id: str, head: Row[Any], documents: int, token_budget: int) -> list[int]:
+def _companions(
+    connection: Connection,
+    model_id: str,
+    head: Row[Any],
+    documents: int,
+    token_budget: int,
+    urgent: Urgent | None,
+) -> list[int]:
     """Of the unlocked items nearest in length to the head, as many as fit; the others are released on commit."""
     length = work_item.c.estimated_tokens
     shortest = 0 if head.estimated_tokens <= SHORT else head.estimated_tokens // 2
@@ -281,6 +319,8 @@ def _companions(connection: Connection, model_id: str, head: Row[Any], documents
         .limit(documents - 1)
         .with_for_update(skip_locked=True)
     )
+    if urgent is not None and urgent.besides:
+        like = like.where(work_item.c.tenant_id.not_in(urgent.besides))
     longer = like.where(length >= head.estimated_tokens, length <= longest).order_by(length, work_item.c.id)
     shorter = like.where(length < head.estimated_tokens, length >= shortest).order_by(
         length.desc(), work_item.c.id.desc()
@@ -297,29 +337,27 @@ def _companions(connection: Connection, model_id: str, head: Row[Any], documents
     return chosen
 
 
-def _contents(item_ids: Sequence[int]) -> Select[Any]:
-    return (
-        select(
-            work_item.c.id,
-            work_item.c.tenant_id,
-            work_item.c.job_id,
-            work_item.c.document_id,
-            document.c.content,
-            work_item.c.options,
-            work_item.c.request_key,
-            work_item.c.priority,
-            work_item.c.estimated_tokens,
-            work_item.c.alone,
-            (job.c.kind != "comparison").label("listed"),
-            work_item.c.queued_at,
-            work_item.c.started_at,
-        )
-        .join_from(work_item, document, work_item.c.document_id == document.c.id)
-        .join(job, work_item.c.job_id == job.c.id)
-        .where(work_item.c.id.in_(item_ids))
-        .order_by(work_item.c.id)
-    )
+_CONTENTS: Final = (
+    work_item.c.id,
+    work_item.c.tenant_id,
+    work_item.c.job_id,
+    work_item.c.document_id,
+    document.c.content,
+    work_item.c.options,
+    work_item.c.request_key,
+    work_item.c.priority,
+    work_item.c.estimated_tokens,
+    work_item.c.alone,
+    or_(job.c.cancel_requested_at.is_not(None), func.coalesce(job.c.cancel_after <= func.now(), false())).label(
+        "unwanted"
+    ),
+    (job.c.kind != "comparison").label("listed"),
+    work_item.c.queued_at,
+    work_item.c.started_at,
+)
+"""What a `ClaimedItem` is made of."""
 
 
 def _claimed(row: Row[Any]) -> ClaimedItem:
-    return ClaimedItem(**{**row._mapping, "options": WorkOptions.model_validate(row.options)})
+    fields = {name: value for name, value in row._mapping.items() if name != "lease_token"}
+    return ClaimedItem(**{**fields, "options": WorkOptions.model_validate(row.options)})

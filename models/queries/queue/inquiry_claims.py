@@ -98,4 +98,4 @@ def _end(connection: Connection, claimed: ClaimedInquiry, values: dict[str, Any]
         .values(**values, **UNLEASED)
     )
     if ended.rowcount:
-        notify(connection, claimed.id)
+        notify(connection, [claimed.id])

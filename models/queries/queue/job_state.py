@@ -25,10 +25,15 @@ def settle_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
     to `summarizing` instead, its summary is queued and a wake-up for it written. Whoever waits for one of the
     jobs is notified when the transaction commits. Locks the jobs in the order of their ids. Safe to repeat.
     """
-    for row in lock_jobs(connection, job_ids):
-        if row.state in UNFINISHED:
+    jobs = lock_jobs(connection, job_ids)
+    unfinished = [row for row in jobs if row.state in UNFINISHED]
+    done = _of_one_done_item(connection, [row.id for row in unfinished if row.total == 1 and row.kind != "comparison"])
+    if done:
+        _finish(connection, done, JobState.SUCCEEDED)
+    for row in unfinished:
+        if row.id not in done:
             _settle(connection, row)
-        notify(connection, row.id)
+    notify(connection, [row.id for row in jobs])
 
 
 def lock_jobs(connection: Connection, job_ids: Sequence[str]) -> Sequence[Row[Any]]:
@@ -72,6 +77,14 @@ def mark_started(connection: Connection, job_ids: Sequence[str]) -> None:
     )
 
 
+def _of_one_done_item(connection: Connection, job_ids: Sequence[str]) -> list[str]:
+    """Of these jobs of one item those whose item is done: most jobs by far, which need nothing asked of each."""
+    if not job_ids:
+        return []
+    done = select(work_item.c.job_id).where(work_item.c.job_id.in_(job_ids), work_item.c.state == ItemState.DONE)
+    return list(connection.execute(done.order_by(work_item.c.job_id)).scalars())
+
+
 def _settle(connection: Connection, row: Row[Any]) -> None:
     if has_items(connection, row.id, OPEN_ITEMS):
         _settle_open(connection, row)
@@ -82,13 +95,13 @@ def _settle(connection: Connection, row: Row[Any]) -> None:
         counts.get(ItemState.CANCELLED, 0) or row.kind == "comparison"
     )
     if cancelling:
-        _finish(connection, row, JobState.CANCELLED)
+        _finish(connection, [row.id], JobState.CANCELLED)
     elif not counts.get(ItemState.DONE, 0):
-        _finish(connection, row, JobState.FAILED, *_why_nothing_succeeded(connection, row))
+        _finish(connection, [row.id], JobState.FAILED, *_why_nothing_succeeded(connection, row))
     elif row.kind == "comparison":
         _settle_comparison(connection, row)
     else:
-        _finish(connection, row, JobState.SUCCEEDED)
+        _finish(connection, [row.id], JobState.SUCCEEDED)
 
 
 def _settle_open(connection: Connection, row: Row[Any]) -> None:
@@ -112,11 +125,11 @@ def _settle_comparison(connection: Connection, row: Row[Any]) -> None:
         connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state=SummaryState.QUEUED))
         write_wakeups(connection, [None])
     elif summary == SummaryState.DONE:
-        _finish(connection, row, JobState.SUCCEEDED)
+        _finish(connection, [row.id], JobState.SUCCEEDED)
     elif summary == SummaryState.CANCELLED:
-        _finish(connection, row, JobState.CANCELLED)
+        _finish(connection, [row.id], JobState.CANCELLED)
     elif summary in (SummaryState.FAILED, None):
-        _finish(connection, row, JobState.FAILED, row.reason, row.message)
+        _finish(connection, [row.id], JobState.FAILED, row.reason, row.message)
 
 
 def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, str]:
@@ -137,11 +150,15 @@ def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, 
 
 
 def _finish(
-    connection: Connection, row: Row[Any], state: JobState, reason: str | None = None, message: str | None = None
+    connection: Connection,
+    job_ids: Sequence[str],
+    state: JobState,
+    reason: str | None = None,
+    message: str | None = None,
 ) -> None:
     connection.execute(
         update(job)
-        .where(job.c.id == row.id)
+        .where(job.c.id.in_(job_ids))
         .values(
             state=state,
             reason=reason,
@@ -154,6 +171,6 @@ def _finish(
         unfinished = comparison.c.state.in_((SummaryState.WAITING, *OPEN_SUMMARIES))
         connection.execute(
             update(comparison)
-            .where(comparison.c.job_id == row.id, unfinished)
+            .where(comparison.c.job_id.in_(job_ids), unfinished)
             .values(state=SummaryState(state), lease_token=None, leased_until=None, worker_id=None)
         )

@@ -50,6 +50,11 @@ def written_wakeups(connection: Connection) -> tuple[Wakeup, ...]:
     return tuple(Wakeup(row.id, row.queue) for row in connection.execute(_WRITTEN_HERE))
 
 
+def wakeups_wait(connection: Connection) -> bool:
+    """Whether there is anything in the outbox."""
+    return connection.execute(select(outbox.c.id).order_by(outbox.c.id).limit(1)).first() is not None
+
+
 def lock_wakeups(connection: Connection, limit: int) -> list[Wakeup]:
     """The oldest wake-ups, locked until the transaction ends; those that another transaction holds are passed over."""
     oldest = select(outbox.c.id).order_by(outbox.c.id).limit(limit).with_for_update(skip_locked=True)

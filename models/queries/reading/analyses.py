@@ -13,6 +13,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    FromClause,
+    LargeBinary,
     Row,
     Select,
     and_,
@@ -24,11 +26,19 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
-from models.queries.reading.jobs import find_job
-from models.tables import analysis, document, measurement, measurement_layer, measurement_turn, model_version, work_item
+from models.tables import (
+    analysis,
+    document,
+    job,
+    measurement,
+    measurement_layer,
+    measurement_turn,
+    model_version,
+    work_item,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +69,23 @@ class AnalysisPosition:
 class StoredAnalysis:
     """An analysis with everything that is stored of it and was asked for.
 
-    `row` has the document's numbers and what it was taken for (`reading`, of a transcript), `layers` and `turns` are
-    rows in order, `flows` the flow of each layer read: T x (T + 1) numbers row by row, None where none is kept.
-    `times` are the start and the end of each turn, where they were asked for.
+    `row` has the document's numbers, what it was taken for (`reading`, of a transcript), and of `layer` and each metric
+    the values of every layer, in order, under the name that `by_layer` gives. `heads` are the heads of each metric,
+    layer by layer, `turns` rows in order, `flows` the flow of each layer read: T x (T + 1) numbers row by row, None
+    where none is kept. `heads` and `flows` are as PostgreSQL sends them (`models.arrays.reals`). `times` are the start
+    and the end of each turn, where they were asked for.
     """
 
     row: Row[Any]
-    layers: Sequence[Row[Any]]
+    heads: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     turns: Sequence[Row[Any]] = ()
-    flows: Sequence[Sequence[float] | None] = ()
+    flows: Sequence[bytes | None] = ()
     times: Sequence[tuple[float | None, float | None]] = ()
+
+
+def by_layer(name: str) -> str:
+    """What the values of every layer are called in a row: of `layer` or of a metric."""
+    return f"{name}_by_layer"
 
 
 def read_analysis(
@@ -80,21 +97,26 @@ def read_analysis(
     layer: int | None = None,
     most_flow: int = 0,
 ) -> StoredAnalysis | None:
-    """The tenant's analysis with its layers and `parts` of `heads`, `turns` and `flow`. Several statements.
+    """The tenant's analysis with its layers and `parts` of `heads`, `turns` and `flow`, each of which is a statement.
 
     The flow is that of all layers or of one, and is left out where it has more than `most_flow` numbers.
     """
+    layers = _layers()
     row = connection.execute(
-        _view().add_columns(document.c.reading).where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
+        _view()
+        .add_columns(document.c.reading, *layers.c)
+        .join(layers, true())
+        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
     ).one_or_none()
     if row is None:
         return None
-    layers = _layers_of(connection, [row.measurement_id], heads="heads" in parts)
+    depth = len(row._mapping[by_layer("layer")])
+    heads = _heads_of(connection, row.measurement_id) if "heads" in parts else {}
     turns = _turns_of(connection, row.measurement_id) if parts & {"flow", "turns"} else ()
-    fits = row.turns is not None and flow_size(row.turns, len(layers) if layer is None else 1) <= most_flow
+    fits = row.turns is not None and flow_size(row.turns, depth if layer is None else 1) <= most_flow
     flows = _flow_of(connection, row.measurement_id, layer) if "flow" in parts and fits else ()
     times = _times_of(connection, analysis_id) if "turns" in parts and row.turns is not None else ()
-    return StoredAnalysis(row, layers, turns, flows, times)
+    return StoredAnalysis(row, heads, turns, flows, times)
 
 
 def flow_size(turns: int, layers: int) -> int:
@@ -102,14 +124,25 @@ def flow_size(turns: int, layers: int) -> int:
     return turns * (turns + 1) * layers
 
 
-def job_with_analysis(
-    connection: Connection, tenant_id: str, job_id: str
-) -> tuple[Row[Any] | None, StoredAnalysis | None]:
-    """A job of one document, as `find_job` gives it, and the analysis that it made. Several statements."""
-    row = find_job(connection, tenant_id, job_id)
-    if row is None or row.analysis_id is None:
-        return row, None
-    return row, read_analysis(connection, tenant_id, row.analysis_id)
+def made_by_job(connection: Connection, tenant_id: str, job_id: str) -> Row[Any] | None:
+    """State, reason and message of a job of one document, and beside them the row of the analysis that it made.
+
+    The columns of the analysis are those of `StoredAnalysis.row`, all null as long as there is none.
+    """
+    layers = _layers()
+    made = _view().add_columns(document.c.reading, *layers.c).join(layers, true())
+    made = made.where(analysis.c.job_id == job_id, analysis.c.tenant_id == tenant_id).order_by(analysis.c.id).limit(1)
+    of_job = made.lateral("made")
+    return connection.execute(
+        select(
+            job.c.state.label("job_state"),
+            job.c.reason.label("job_reason"),
+            job.c.message.label("job_message"),
+            *of_job.c,
+        )
+        .join_from(job, of_job, true(), isouter=True)
+        .where(job.c.tenant_id == tenant_id, job.c.id == job_id)
+    ).one_or_none()
 
 
 def list_analyses(
@@ -172,12 +205,35 @@ def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _layers_of(connection: Connection, measurement_ids: Sequence[int], *, heads: bool = False) -> Sequence[Row[Any]]:
-    """The layers of measurements in order, with every head's values where wanted."""
+def _layers() -> FromClause:
+    """The layers of `measurement` as one row: of each metric the values of every layer, in order."""
+    columns = [measurement_layer.c[name] for name in ("layer", *METRIC_NAMES)]
+    ordered = (func.array_agg(aggregate_order_by(column, measurement_layer.c.layer)) for column in columns)
+    return (
+        select(*(values.label(by_layer(column.name)) for values, column in zip(ordered, columns, strict=True)))
+        .where(measurement_layer.c.measurement_id == measurement.c.id)
+        .lateral("layers")
+    )
+
+
+def _heads_of(connection: Connection, measurement_id: int) -> dict[str, list[bytes]]:
+    """The heads of each metric, layer by layer."""
+    columns = (_sent(measurement_layer.c[f"{name}_heads"]).label(name) for name in METRIC_NAMES)
+    rows = connection.execute(
+        select(*columns).where(measurement_layer.c.measurement_id == measurement_id).order_by(measurement_layer.c.layer)
+    ).all()
+    return {name: [row._mapping[name] for row in rows] for name in METRIC_NAMES}
+
+
+def _sent(array: ColumnElement[Any]) -> ColumnElement[bytes]:
+    """An array as bytes, without a number made into text and back."""
+    return func.array_send(array, type_=LargeBinary)
+
+
+def _layers_of(connection: Connection, measurement_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The layers of measurements in order."""
     columns = [measurement_layer.c.measurement_id, measurement_layer.c.layer]
     columns += [measurement_layer.c[name] for name in METRIC_NAMES]
-    if heads:
-        columns += [measurement_layer.c[f"{name}_heads"] for name in METRIC_NAMES]
     return connection.execute(
         select(*columns)
         .where(measurement_layer.c.measurement_id.in_(measurement_ids))
@@ -194,9 +250,9 @@ def _turns_of(connection: Connection, measurement_id: int) -> Sequence[Row[Any]]
     ).all()
 
 
-def _flow_of(connection: Connection, measurement_id: int, layer: int | None = None) -> Sequence[Sequence[float] | None]:
+def _flow_of(connection: Connection, measurement_id: int, layer: int | None = None) -> Sequence[bytes | None]:
     """The flow of each layer of a measurement, or of one: T x (T + 1) numbers row by row, None where none is kept."""
-    query = select(measurement_layer.c.flow).where(measurement_layer.c.measurement_id == measurement_id)
+    query = select(_sent(measurement_layer.c.flow)).where(measurement_layer.c.measurement_id == measurement_id)
     if layer is not None:
         query = query.where(measurement_layer.c.layer == layer)
     return connection.execute(query.order_by(measurement_layer.c.layer)).scalars().all()

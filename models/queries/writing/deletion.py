@@ -58,7 +58,7 @@ def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
     connection.execute(delete(document).where(document.c.id.in_(documents), document.c.dataset_id.is_(None)))
     connection.execute(delete(job).where(job.c.id == job_id))
     connection.execute(_DELETE_ORPHANS)
-    notify(connection, job_id)
+    notify(connection, [job_id])
 
 
 def delete_comparison(connection: Connection, tenant_id: str, comparison_id: str) -> None:

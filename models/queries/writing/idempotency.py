@@ -19,14 +19,18 @@ class IdempotencyKey:
     hours: float
 
 
+def lock_number(tenant_id: str, sent: IdempotencyKey) -> int:
+    """The advisory lock that whoever uses the key holds until the commit."""
+    digest = hashlib.sha256(f"{tenant_id}\0{sent.key}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
 def earlier_resource(connection: Connection, tenant_id: str, sent: IdempotencyKey) -> str | None:
     """What the first request with this key made, or None when this is the first; then the key is held until commit.
 
     Raises `KeyReused` when the key came with another request, `KeyInProgress` when somebody else holds it.
     """
-    digest = hashlib.sha256(f"{tenant_id}\0{sent.key}".encode()).digest()
-    number = int.from_bytes(digest[:8], signed=True)
-    if not connection.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
+    if not connection.execute(select(func.pg_try_advisory_xact_lock(lock_number(tenant_id, sent)))).scalar_one():
         raise KeyInProgress
     row = connection.execute(
         select(idempotency.c.body_sha256, idempotency.c.resource).where(

@@ -1,6 +1,7 @@
 """Submission: a job, its documents, its work items and the wake-ups for them, in the caller's one transaction.
 
-What is known already is answered at once from measurements that exist; only the rest is queued.
+What is known already is answered at once from measurements that exist; only the rest is queued. One document that
+somebody waits for has a statement of its own (`models.queries.writing.analysis_submission`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from attention.measure.batches import CHARACTERS_PER_TOKEN, estimate_tokens
+from attention.measure.batches import CHARACTERS_PER_TOKEN
 from models.errors import DatasetUnknown, NoDocuments, QueueFull, TooFewDocuments
 from models.identifiers import new_identifier
 from models.queries.queue.job_state import settle_jobs
@@ -31,8 +32,8 @@ from models.queries.queue.outbox import Wakeup, write_wakeups, written_wakeups
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.writing.reuse import answer_known_items
 from models.states import ItemState
-from models.tables import BACKGROUND, INTERACTIVE, comparison, dataset, document, job, work_item
-from models.work import Control, WorkOptions, content_digest, request_key, request_settings
+from models.tables import BACKGROUND, comparison, dataset, document, job, work_item
+from models.work import Control, WorkOptions, request_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,51 +84,6 @@ class Submitted:
 
     job_id: str
     wakeups: tuple[Wakeup, ...] = ()
-
-
-def submit_analysis(
-    connection: Connection,
-    submission: SubmissionOptions,
-    sent: NewDocument,
-    model: ModelRef,
-    options: WorkOptions,
-    request: dict[str, Any],
-) -> Submitted:
-    """One document to be measured for somebody who waits.
-
-    Raises `QueueFull`, `KeyReused`, `KeyInProgress`.
-    """
-    if found := _earlier(connection, submission):
-        return found
-    job_id = _insert_job(connection, submission, "analysis", request, total=1)
-    document_id, digest = new_identifier("doc"), content_digest(sent.content)
-    connection.execute(
-        insert(document).values(
-            id=document_id,
-            tenant_id=submission.tenant_id,
-            position=0,
-            external_id=sent.external_id,
-            domain=sent.domain,
-            labels=dict(sent.labels or {}),
-            content=sent.content,
-            content_sha256=digest,
-            characters=sent.characters,
-            reading=sent.reading,
-        )
-    )
-    connection.execute(
-        insert(work_item).values(
-            tenant_id=submission.tenant_id,
-            job_id=job_id,
-            document_id=document_id,
-            model_id=model.id,
-            options=options.model_dump(mode="json"),
-            request_key=request_key(digest, options, model.max_tokens),
-            priority=INTERACTIVE,
-            estimated_tokens=estimate_tokens(sent.characters),
-        )
-    )
-    return _accept(connection, submission, job_id, (model,))
 
 
 def submit_batch(
