@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from models.queries.queue.outbox import SUMMARIES
 from models.settings import settings
@@ -61,12 +62,20 @@ app = _configured()
 def send_wakeup(queue: str) -> bool:
     """Tell the workers of `queue` that there is work. False (and a warning) when the broker cannot be reached.
 
-    A wake-up that could not be sent is no loss: the sweeper sends another.
+    Where a wake-up waits there already, it says so too: whoever takes it looks for work only then. One that could not
+    be sent is no loss: the sweeper sends another.
     """
     options: dict[str, Any] = {"queue": queue, "ignore_result": True, "retry": False}
     try:
-        app.send_task(ANSWER, args=[queue], **options)
-    except OperationalError as error:
+        with app.producer_or_acquire() as producer:
+            if not messages_wait(producer.channel, queue):
+                app.send_task(ANSWER, args=[queue], producer=producer, **options)
+    except (OperationalError, RedisError) as error:
         log.warning("the broker cannot be reached, a wake-up for %s waits for the sweeper: %s", queue, error)
         return False
     return True
+
+
+def messages_wait(channel: Any, queue: str) -> bool:
+    """Whether a queue holds a message that no worker has taken yet."""
+    return bool(channel._size(queue))  # of kombu's interface, `queue_declare` asks the broker twice for it

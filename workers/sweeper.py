@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Callable
 
-from amqp.exceptions import ChannelError  # type: ignore[import-untyped]
 from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine
 
 from models.queries.queue import sweeping
 from models.queries.writing.profiles import make_missing_profiles
 from models.settings import settings
-from workers.app import app, send_wakeup
+from workers.app import app, messages_wait, send_wakeup
 from workers.outbox import send_wakeups
 
 log = logging.getLogger(__name__)
@@ -59,18 +59,9 @@ def _send_lost_wakeups(engine: Engine) -> None:
         return
     try:
         with app.connection_for_read() as broker:
-            silent = [queue for queue in queues if not _messages(broker, queue)]
-    except BrokerError as error:
+            silent = [queue for queue in queues if not messages_wait(broker.default_channel, queue)]
+    except (BrokerError, RedisError) as error:
         log.warning("the broker cannot be reached, work waits in the database: %s", error)
         return
     for queue in silent:
         send_wakeup(queue)
-
-
-def _messages(broker: object, queue: str) -> int:
-    """How many messages wait in a queue; a queue that the broker does not know has none."""
-    channel = broker.default_channel  # type: ignore[attr-defined]
-    try:
-        return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except ChannelError:
-        return 0

@@ -6,12 +6,12 @@ of its own; every statement of a request is chosen once.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import httpx
 import pytest
+from api_in_process import served_here
 from api_service import json_lines, problem_of
 from seeded_analyses import add_analyses
 from seeded_work import MODEL, add_job, unique_text
@@ -21,7 +21,6 @@ from sqlalchemy.exc import OperationalError
 from attention.definitions import PROFILE
 from models.errors import Refused
 from models.queries.writing.deletion import delete_analysis, delete_comparison, delete_dataset, delete_job
-from models.settings import Settings
 from models.tables import (
     LOCAL_TENANT,
     analysis,
@@ -38,7 +37,6 @@ from models.tables import (
     work_item,
     worker,
 )
-from service.app import create_app
 
 pytestmark = pytest.mark.xdist_group("api whole answers")
 
@@ -53,16 +51,6 @@ def impatient_engine(database_url: str) -> Iterator[Engine]:
     made = create_engine(database_url, connect_args={"options": "-c lock_timeout=300"})
     yield made
     made.dispose()
-
-
-@asynccontextmanager
-async def service(database_url: str, broker_url: str) -> AsyncIterator[tuple[httpx.AsyncClient, Engine]]:
-    """A client of the service, and how it is connected to the database."""
-    app = create_app(Settings(_env_file=None, database_url=database_url, broker_url=broker_url))  # type: ignore[call-arg]
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield client, app.state.context.database.engine.sync_engine
 
 
 @pytest.fixture
@@ -87,7 +75,7 @@ async def _collect(
     database_url: str, broker_url: str, impatient_engine: Engine, seed: Any, ask: Any, disturb: Any, calm: bool
 ) -> list[tuple[httpx.Response, httpx.Response]]:
     found = []
-    async with service(database_url, broker_url) as (client, service_engine):
+    async with served_here(database_url, broker_url) as (client, service_engine):
         await client.get("/v1/jobs")  # so that the local tenant is known
         for moment in range(1, MOST_STATEMENTS):
             with impatient_engine.begin() as connection:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from seeded_work import MODEL, add_job, add_tenant, job_row, states, unique_text, words
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
@@ -322,6 +322,7 @@ def test_a_worker_that_is_to_stop_gives_back_what_it_has_not_begun(engine: Engin
     try:
         with engine.begin() as connection:
             job_id = add_job(connection, [words(100, seed) for seed in range(100, 110)], tokens=[100] * 10)
+            connection.execute(delete(outbox))
         worker.allow_preemption = lambda _priority: worker.process._stop.set()  # type: ignore[method-assign]
         worker.answer_model(MODEL)
     finally:
