@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from models.session_limits import migration_arguments
 from models.tables import metadata
 
 LOCK = 0x6865_6172_6B65_6E  # "hearken": two starts at once migrate one after the other
@@ -38,7 +39,7 @@ def upgrade(database_url: str) -> None:
     """
     config = alembic_config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = create_engine(database_url, poolclass=NullPool, connect_args=migration_arguments(database_url))
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         current = current_revision(connection)

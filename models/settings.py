@@ -77,6 +77,25 @@ class Settings(BaseSettings):
         5.0, gt=0, description="How often the sweeper looks for expired leases and unsent wake-ups."
     )
     losses_alone: int = Field(3, ge=1, description="Times a document may lose its worker while alone before it fails.")
+    timeouts_alone: int = Field(
+        3,
+        ge=1,
+        description="Times that storing a document alone may take too long, while others are stored, before it fails.",
+    )
+    store_seconds: float = Field(
+        30.0, gt=0, description="How long one statement of a worker that stores results may take."
+    )
+    lock_seconds: float = Field(
+        5.0, gt=0, description="How long a statement waits for a lock before its work is given back, or answered 503."
+    )
+    idle_seconds: float = Field(
+        3.0,
+        gt=0,
+        description="How long a transaction, or a COPY, waits for its own process, before the database ends it.",
+    )
+    statement_seconds: float = Field(
+        60.0, gt=0, description="How long any other statement may take; whole data sets and jobs have half an hour."
+    )
     shutdown_seconds: float = Field(10.0, description="How long a running pass may take to end after SIGTERM.")
     model_memory_bytes: int | None = Field(
         None, description="Memory for loaded models; by default most of what is free."

@@ -215,7 +215,8 @@ job = Table(
     Index("job_open", "id", postgresql_where=text("finished_at IS NULL")),
 )
 
-# `alone` is set after a lost lease: then the item is claimed by itself, and only losses while alone count.
+# `alone` is set after a lost lease: then the item is claimed by itself, and only losses while alone count. `timeouts`
+# counts how often storing it by itself took too long while others were stored; `timed_out_at` is when it last did.
 # A finished item outlives its document (which is null then), so that a job's counts stay true after a deletion.
 work_item = Table(
     "work_item",
@@ -233,6 +234,8 @@ work_item = Table(
     Column("state", Text, nullable=False, server_default=ItemState.QUEUED),
     Column("alone", Boolean, nullable=False, server_default=text("false")),
     Column("losses", SmallInteger, nullable=False, server_default=text("0")),
+    Column("timeouts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("timed_out_at", DateTime(timezone=True)),
     *_lease(),
     *_failure(),
     Column("queued_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -74,8 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(chosen.database_url)
-        watcher = Watcher(chosen.database_url)
+        database = Database(chosen)
+        watcher = Watcher(chosen)
         wakeups = WakeupSender(database, send_wakeup)
         app.state.context = AppContext(chosen, entries, database, watcher, wakeups)
         loop = asyncio.get_running_loop()

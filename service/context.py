@@ -27,6 +27,7 @@ class AppContext:
     watcher: Watcher
     wakeups: WakeupSender
     local_tenant_known: bool = False
+    live_workers: dict[str, int] = field(default_factory=dict)
     unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKED_AT_ONCE))
 
     def served(self, model_id: str | None, pointer: str = "/model") -> ModelRef:

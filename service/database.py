@@ -12,16 +12,17 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from models.closed_connections import discard_closed
+from models.database_errors import asks_to_try_again, sqlstate_of
+from models.session_limits import connect_arguments
+from models.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 4
-TRY_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL asks for the whole transaction again
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +30,13 @@ log = logging.getLogger(__name__)
 class Database:
     """A pool of connections; each call of a query function is a transaction of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, chosen: Settings) -> None:
         self.engine = create_async_engine(
-            url,
+            chosen.database_url,
             pool_size=10,
             max_overflow=10,
             pool_timeout=15,
-            connect_args={
-                "application_name": "hearken api",
-                "connect_timeout": 5,
-                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=120000",
-            },
+            connect_args=connect_arguments(chosen, "api", patience=5),
         )
         discard_closed(self.engine.sync_engine)
         self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -80,11 +77,10 @@ class Database:
             try:
                 async with engine.begin() as connection:
                     return await connection.run_sync(query, *args, **kwargs)
-            except OperationalError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state not in TRY_AGAIN or attempt == ATTEMPTS:
+            except Exception as error:
+                if not asks_to_try_again(error) or attempt == ATTEMPTS:
                     raise
-                log.info("a transaction of %s is tried again: %s", query.__name__, state)
+                log.info("a transaction of %s is tried again: %s", query.__name__, sqlstate_of(error))
                 await asyncio.sleep(0.02 * attempt)
         raise AssertionError("every attempt returns or raises")
 

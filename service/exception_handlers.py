@@ -1,18 +1,20 @@
 """From exceptions to problem documents, for every request: ours, FastAPI's, the router's, the database's."""
 
+import errno
 import logging
 import secrets
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from psycopg import errors as postgres
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from formats.errors import BadTranscript
+from models.database_errors import database_is_away, over_own_limit, storage_is_full
 from models.errors import Refused
 from models.schemas.problems import FieldError
 from service.auth.browser import is_navigation, login_address
@@ -25,6 +27,7 @@ from service.http.problems import (
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
+    STORAGE_FULL,
     UNAUTHENTICATED,
     Problem,
     failure,
@@ -32,6 +35,10 @@ from service.http.problems import (
 from service.http.validation import MOST_ERRORS, field_errors
 
 log = logging.getLogger(__name__)
+
+OVER_LIMIT = "The database did not come to an end in time. Try again after `Retry-After` seconds."
+_RETRY = {"Retry-After": "2"}
+_RETRY_WHEN_FULL = {"Retry-After": "30"}
 
 
 def install(app: FastAPI) -> None:
@@ -41,9 +48,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadTranscript, _answer_bad_transcript)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(OperationalError, _answer_no_database)
-    app.add_exception_handler(InterfaceError, _answer_no_database)
-    app.add_exception_handler(PoolTimeout, _answer_no_database)
+    for kind in (DBAPIError, psycopg.Error, PoolTimeout):
+        app.add_exception_handler(kind, _answer_database_error)
+    app.add_exception_handler(OSError, _answer_disk_error)
     app.add_exception_handler(Exception, _answer_mistake)
 
 
@@ -104,11 +111,23 @@ def _methods(request: Request) -> set[str]:
     return found
 
 
-async def _answer_no_database(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and isinstance(error.orig, postgres.ProgrammingError):
+async def _answer_database_error(request: Request, error: Exception) -> Response:
+    if not database_is_away(error):
         return await _answer_mistake(request, error)
     log.warning("the database cannot be used: %s", " ".join(str(error).split())[:500])
-    return problem_response(Problem(DATABASE_UNAVAILABLE, headers={"Retry-After": "2"}), request.url.path)
+    if storage_is_full(error):
+        return problem_response(Problem(STORAGE_FULL, headers=_RETRY_WHEN_FULL), request.url.path)
+    detail = OVER_LIMIT if over_own_limit(error) else None
+    return problem_response(Problem(DATABASE_UNAVAILABLE, detail, headers=_RETRY), request.url.path)
+
+
+async def _answer_disk_error(request: Request, error: Exception) -> Response:
+    """What an upload waits in, before anything of it is stored, may be full as well."""
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return await _answer_mistake(request, error)
+    log.warning("no room on a disk: %s", error)
+    return problem_response(Problem(STORAGE_FULL, headers=_RETRY_WHEN_FULL), request.url.path)
 
 
 async def _answer_mistake(request: Request, error: Exception) -> Response:

@@ -4,7 +4,8 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
@@ -12,13 +13,19 @@ import torch
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused
+from models.database_errors import from_database
 from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, give_back, work_waits
-from models.queries.queue.inquiry_claims import ClaimedInquiry, claim_inquiries, inquiries_wait
+from models.queries.queue.inquiry_claims import (
+    ClaimedInquiry,
+    claim_inquiries,
+    give_back_inquiries,
+    inquiries_wait,
+)
 from models.queries.queue.summary_claims import claim_summary, summaries_wait
 from models.settings import Settings, load_models_file
 from models.tables import INTERACTIVE
 from workers.comparing.summaries import SummaryRun
-from workers.database import alone, engine
+from workers.database import alone, engine, insist
 from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
 from workers.measuring.claim_run import ClaimRun
@@ -97,26 +104,33 @@ class Dispatcher:
         """Between two passes of work of this priority: answer inquiries and do one claim of more urgent items a model.
 
         All interactive work preempts background work. Interactive work is preempted by as much as one pass takes of
-        work that is short, but not by that of the tenants `besides`, which waits its turn.
+        work that is short, but not by that of the tenants `besides`, which waits its turn. An error of the database
+        with that work, which has been given back then, is none of what runs.
         """
         if self._depth == MOST_PREEMPTED:
             return
-        interactive = self._depth > 0 or priority >= INTERACTIVE
+        self._depth += 1
+        try:
+            self._preempt(priority, besides, interactive=self._depth > 1 or priority >= INTERACTIVE)
+        except Exception as error:
+            if not from_database(error):
+                raise
+            log.warning("more urgent work was given back: %s", " ".join(str(error).split())[:300])
+        finally:
+            self._depth -= 1
+
+    def _preempt(self, priority: int, besides: frozenset[str], *, interactive: bool) -> None:
         least = min(priority, INTERACTIVE - 1)
         urgent_for = {
             model_id: Urgent(least, self.models.budget(model_id) if interactive else None, besides)
             for model_id in self.models.ids
         }
         waiting = [model_id for model_id, urgent in urgent_for.items() if self._waits(model_id, urgent)]
-        self._depth += 1
-        try:
-            self._files()
-            for model_id in waiting:
-                if not self.stopping:
-                    self._inquiries(model_id)
-                    self._claims(model_id, urgent_for[model_id])
-        finally:
-            self._depth -= 1
+        self._files()
+        for model_id in waiting:
+            if not self.stopping:
+                self._inquiries(model_id)
+                self._claims(model_id, urgent_for[model_id])
 
     def _waits(self, model_id: str, urgent: Urgent) -> bool:
         with self.alone.connect() as connection:
@@ -125,7 +139,23 @@ class Dispatcher:
     def _files(self) -> None:
         """Make files of comparisons that are waited for, one at a time, so that others wait for no more than one."""
         while not self.stopping and (inquiries := self._claim_inquiries(None, 1)):
-            answer_file(self.engine, inquiries[0])
+            with self._given_back_on_error(inquiries):
+                answer_file(self.engine, inquiries[0])
+
+    @contextmanager
+    def _given_back_on_error(self, inquiries: list[ClaimedInquiry]) -> Iterator[None]:
+        """Where an error of the database comes, those of them that have no answer yet go back into the queue."""
+        try:
+            yield
+        except Exception as error:
+            if from_database(error):
+
+                def return_them() -> None:
+                    with self.engine.begin() as connection:
+                        give_back_inquiries(connection, inquiries)
+
+                insist(return_them, stopping=lambda: self.stopping)
+            raise
 
     def _claim_inquiries(self, model_id: str | None, limit: int) -> list[ClaimedInquiry]:
         with self.alone.connect() as connection:
@@ -144,12 +174,13 @@ class Dispatcher:
         inquiries = self._claim_inquiries(model_id, self.process.settings.claim_documents)
         if not inquiries:
             return False
-        try:
-            loaded = self.models.open(model_id)
-        except HearkenError as error:
-            fail_inquiries(self.engine, inquiries, error.code, str(error))
-        else:
-            answer_inquiries(self.engine, loaded, inquiries, self.models.budget(model_id), lambda: self.stopping)
+        with self._given_back_on_error(inquiries):
+            try:
+                loaded = self.models.open(model_id)
+            except HearkenError as error:
+                fail_inquiries(self.engine, inquiries, error.code, str(error))
+            else:
+                answer_inquiries(self.engine, loaded, inquiries, self.models.budget(model_id), lambda: self.stopping)
         return True
 
     def _claims(self, model_id: str, urgent: Urgent | None) -> bool:
@@ -258,9 +289,12 @@ class _Claims:
         return claim
 
     def _give_back(self, claim: Claim) -> None:
-        try:
+        def return_all() -> None:
             with self._dispatcher.engine.begin() as connection:
                 give_back(connection, claim.token, [item.id for item in claim.items])
+
+        try:
+            insist(return_all, stopping=lambda: self._dispatcher.stopping)
         finally:
             self._dispatcher.process.release(claim.token)
 

@@ -67,6 +67,10 @@ class WorkerProcess:
         with self.engine.begin() as connection:
             worker_registry.remove_worker(connection, self.id)
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long, or until the worker is to end."""
+        self._stop.wait(seconds)
+
     def hold(self, token: int) -> None:
         """Renew the leases under this token from now on."""
         with self._lock:
@@ -111,11 +115,13 @@ class WorkerProcess:
         log.warning(
             "the running pass did not end within %.0f s; its work is queued again", self.settings.shutdown_seconds
         )
-        with self.engine.begin() as connection:
-            claims.give_back_everything(connection, tokens)
-            summary_claims.give_back_summaries(connection, tokens)
-            worker_registry.remove_worker(connection, self.id)
-        os._exit(os.EX_TEMPFAIL)
+        try:
+            with self.engine.begin() as connection:
+                claims.give_back_everything(connection, tokens)
+                summary_claims.give_back_summaries(connection, tokens)
+                worker_registry.remove_worker(connection, self.id)
+        finally:
+            os._exit(os.EX_TEMPFAIL)
 
     def _keep_beating(self) -> None:
         registered = False

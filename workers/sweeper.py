@@ -7,6 +7,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine
 
+from models.database_errors import over_own_limit
 from models.queries.queue import sweeping
 from models.queries.writing.profiles import make_missing_profiles
 from models.settings import settings
@@ -20,7 +21,10 @@ WORKER_SILENCE = 5
 
 
 def sweep(engine: Engine) -> None:
-    """One sweep. Each step is a transaction of its own; sweeps may run side by side."""
+    """One sweep. Each step is a transaction of its own; sweeps may run side by side.
+
+    A step that meets a limit of ours, such as a lock that somebody keeps, is left to the next sweep.
+    """
     chosen = settings()
     steps: tuple[tuple[str, Callable[[Connection], object]], ...] = (
         ("orphaned items", lambda c: sweeping.return_orphaned_items(c, chosen.losses_alone)),
@@ -43,8 +47,14 @@ def sweep(engine: Engine) -> None:
         ),
     )
     for what, step in steps:
-        with engine.begin() as connection:
-            swept = step(connection)
+        try:
+            with engine.begin() as connection:
+                swept = step(connection)
+        except Exception as error:
+            if not over_own_limit(error):
+                raise
+            log.warning("%s wait for the next sweep: %s", what, " ".join(str(error).split())[:300])
+            continue
         if swept:
             log.info("swept %s: %s", what, swept)
     send_wakeups(engine)

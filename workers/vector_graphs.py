@@ -5,8 +5,8 @@ import time
 from typing import Never
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
+from models.database_errors import from_database
 from models.queries.search.segments import build_due_segments
 from models.settings import Settings
 
@@ -24,6 +24,8 @@ def build_graphs(engine: Engine, chosen: Settings) -> Never:
         pause = chosen.sweep_seconds
         try:
             build_due_segments(engine, memory_bytes=chosen.graph_memory_bytes)
-        except SQLAlchemyError as error:
+        except Exception as error:
+            if not from_database(error):
+                raise
             log.warning("a graph over vectors could not be built, search compares them: %s", error)
             pause = PAUSE_AFTER_FAILURE

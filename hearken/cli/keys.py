@@ -9,6 +9,7 @@ from hearken.local import PostgresServer
 from hearken.local.processes import run_migrations
 from hearken.local.stack import running_on
 from models.queries.access.keys import create_key
+from models.session_limits import connect_arguments
 from models.settings import settings
 
 
@@ -29,5 +30,6 @@ def create(tenant_name: str, data_dir: Path | None) -> str:
 
 def _create_in(database_url: str, tenant_name: str) -> str:
     run_migrations(database_url)
-    with create_engine(database_url, poolclass=NullPool).begin() as connection:
+    limits = connect_arguments(settings().model_copy(update={"database_url": database_url}), "keys")
+    with create_engine(database_url, poolclass=NullPool, connect_args=limits).begin() as connection:
         return create_key(connection, tenant_name).secret

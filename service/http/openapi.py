@@ -20,6 +20,7 @@ from service.http.problems import (
     MODEL_UNKNOWN,
     NOT_LOCAL,
     QUEUE_FULL,
+    STORAGE_FULL,
     UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
@@ -43,6 +44,7 @@ CREATING = (
     IDEMPOTENCY_KEY_REUSED,
     IDEMPOTENCY_KEY_IN_PROGRESS,
     IDEMPOTENCY_KEY_FORGOTTEN,
+    STORAGE_FULL,
 )
 """Problems of every POST that creates a job."""
 

@@ -319,6 +319,13 @@ MEASURING_FAILED = ProblemType(
     "Measuring failed",
     "This is a fault of the service. Ask the operator for the worker's log.",
 )
+STORING_FAILED = ProblemType(
+    "storing-failed",
+    500,
+    "Storing the results took too long, more than once",
+    "The document was measured, and storing it alone took longer than the database may take while others were stored. "
+    "Send a shorter document, or ask the operator for the worker's log.",
+)
 SUMMARY_FAILED = ProblemType(
     "summary-failed",
     500,
@@ -346,6 +353,13 @@ MODEL_BUSY = ProblemType(
 )
 DATABASE_UNAVAILABLE = ProblemType(
     "database-unavailable", 503, "The database cannot be reached", "Try again after `Retry-After` seconds."
+)
+STORAGE_FULL = ProblemType(
+    "storage-full",
+    507,
+    "There is no room to store it",
+    "Nothing of the request was stored. Try again after `Retry-After` seconds; the operator has to make room, or "
+    "delete what is not needed any more.",
 )
 NOT_READY = ProblemType(
     "not-ready", 503, "Not everything is there yet", "`checks` says what is missing. Work that is accepted now waits."
@@ -384,8 +398,8 @@ CLASSES: dict[str, tuple[ProblemType, ...]] = {
         *(ProblemType(name, 422, *words) for name, words in MODEL_REASONS.items()),
         *(ProblemType(name, 503, *words) for name, words in UNAVAILABLE_REASONS.items()),
     ),
-    "Work": (JOB_CANCELLED, MEASURING_FAILED, SUMMARY_FAILED, INTERRUPTED, WORKER_LOST),
-    "Service": (INTERNAL_ERROR, MODEL_BUSY, DATABASE_UNAVAILABLE, NOT_READY),
+    "Work": (JOB_CANCELLED, MEASURING_FAILED, STORING_FAILED, SUMMARY_FAILED, INTERRUPTED, WORKER_LOST),
+    "Service": (INTERNAL_ERROR, MODEL_BUSY, DATABASE_UNAVAILABLE, STORAGE_FULL, NOT_READY),
 }
 PROBLEM_TYPES: dict[str, ProblemType] = {kind.name: kind for kinds in CLASSES.values() for kind in kinds}
 

@@ -33,6 +33,7 @@ from service.http.problems import (
     NO_DOCUMENTS,
     NOT_FOUND,
     STILL_IN_USE,
+    STORAGE_FULL,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from service.jobs.submission import path_of
@@ -105,6 +106,7 @@ _BODY = {
             IDEMPOTENCY_KEY_REUSED,
             IDEMPOTENCY_KEY_IN_PROGRESS,
             IDEMPOTENCY_KEY_FORGOTTEN,
+            STORAGE_FULL,
         ),
     },
 )

@@ -14,6 +14,8 @@ import psycopg
 from sqlalchemy import make_url
 
 from models.queries.queue.notifications import CHANNEL
+from models.session_limits import connect_arguments
+from models.settings import Settings
 
 LOOK_AGAIN_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
@@ -48,8 +50,10 @@ class Watch:
 class Watcher:
     """Wakes waiters when the job or inquiry whose id they wait for may have changed."""
 
-    def __init__(self, database_url: str) -> None:
-        self._address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    def __init__(self, chosen: Settings) -> None:
+        address = make_url(chosen.database_url).set(drivername="postgresql")
+        self._address = address.render_as_string(hide_password=False)
+        self._session = connect_arguments(chosen, "api listening", patience=5)
         self._watching: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
@@ -99,9 +103,7 @@ class Watcher:
     async def _listen(self) -> None:
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._address, autocommit=True, connect_timeout=5, application_name="hearken api listening"
-                )
+                connection = await psycopg.AsyncConnection.connect(self._address, autocommit=True, **self._session)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self._wake_all()

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from models.database_errors import from_database
 from models.queries.queue.outbox import Wakeup, delete_wakeups
 from service.database import Database
 
@@ -56,5 +55,7 @@ class WakeupSender:
                 if await loop.run_in_executor(self._thread, self._send, queue):
                     try:
                         await self._database.single(delete_wakeups, ids)
-                    except SQLAlchemyError as error:
+                    except Exception as error:
+                        if not from_database(error):
+                            raise
                         log.warning("a wake-up was sent and stays in the outbox: %s", error)

@@ -28,7 +28,8 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "attention.reductions": ("summed", "expectation", "fused"),
     "attention.comparison": ("json_form", "parts", "groups study", "alignment prepared", "statistics", "spaces"),
     "models": (
-        "errors identifiers arrays states dataclass_models wide_vectors", "work settings", "schemas tables", "queries",
+        "errors database_errors identifiers arrays states dataclass_models wide_vectors", "work settings",
+        "schemas tables session_limits", "queries",
     ),
     "models.queries": ("access", "queue", "reading", "search", "writing"),
     "formats": ("errors notes pseudonyms documents", "encoding", "transcripts", "datasets"),
@@ -38,7 +39,9 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     ),
     "formats.datasets": ("records gathering", "containers layouts", "detection", "contents", "archives"),
     "report": ("pairs rows", "wording", "alternatives controls", "figures"),
-    "workers": ("app database", "process outbox vector_graphs", "celery measuring", "inquiries", "comparing"),
+    "workers": (
+        "app database", "process outbox frozen_sessions vector_graphs", "celery measuring", "inquiries", "comparing",
+    ),
     "service": (
         "database", "http", "signals", "context", "auth", "views", "jobs", "uploads search pages", "routes",
         "exception_handlers",

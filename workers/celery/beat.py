@@ -13,6 +13,7 @@ from celery.signals import beat_init
 
 from models.settings import settings
 from workers.database import engine
+from workers.frozen_sessions import end_frozen_sessions
 from workers.vector_graphs import build_graphs
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class InProcessScheduler(Scheduler):  # type: ignore[misc]
 
 
 @beat_init.connect  # type: ignore[untyped-decorator]
-def begin_graphs(**_: Any) -> None:
-    """Beside the sweeps: what the workers store is made fast to search."""
-    Thread(target=build_graphs, args=(engine(), settings()), name="vector graphs", daemon=True).start()
+def begin_threads(**_: Any) -> None:
+    """Beside the sweeps: what the workers store is made fast to search, and stopped processes hold nobody up."""
+    for work in (build_graphs, end_frozen_sessions):
+        Thread(target=work, args=(engine(), settings()), name=work.__name__, daemon=True).start()

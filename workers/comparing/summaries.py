@@ -7,18 +7,20 @@ from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison.conduct import conduct_study
 from attention.comparison.groups import ComparisonSettings, Group
 from attention.comparison.parts.documents import Windows
 from attention.comparison.study import Study
 from attention.errors import HearkenError, Interrupted
+from models.database_errors import database_is_away
 from models.queries.queue.summary_claims import ClaimedSummary, fail_summary, give_back_summaries, summary_wanted
 from models.queries.writing.comparisons import SummaryFile, store_summary
 from models.schemas.comparisons import ComparisonRequest
+from models.session_limits import allow_long_reading, allow_long_statements
 from models.tables import BACKGROUND
 from workers.comparing.stored_groups import stored_groups
+from workers.database import insist
 from workers.inquiries.comparison_files import stated_versions
 from workers.measuring.claim_run import Worker
 
@@ -44,8 +46,12 @@ class SummaryRun:
         self.request = ComparisonRequest.model_validate(claimed.request)
 
     def run(self) -> None:
-        """Make the summary and store it, store why it cannot be made, or give it back when the worker is to end."""
+        """Make the summary and store it, or store why it cannot be made.
+
+        It is given back when the worker is to end, and when the database is away, which is raised.
+        """
         log.info("summary comparison=%s begins", self.claimed.id)
+        summary: SummaryThread | None = None
         try:
             groups = self._groups()
             summary = SummaryThread(partial(self._make, groups))
@@ -55,20 +61,29 @@ class SummaryRun:
                     break
                 self.worker.allow_preemption(BACKGROUND)
             study, files = summary.result()
-        except Interrupted:
             with self.engine.begin() as connection:
-                give_back_summaries(connection, [self.claimed.token])
-        except HearkenError as refusal:
-            self._fail(refusal.code, str(refusal))
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            log.exception("summary comparison=%s failed", self.claimed.id)
-            self._fail(*UNEXPECTED)
-        else:
-            with self.engine.begin() as connection:
+                allow_long_statements(connection)
                 stored = store_summary(connection, self.claimed, study, files)
             log.info("summary comparison=%s %s", self.claimed.id, "is stored" if stored else "was not wanted any more")
+        except Interrupted:
+            self._give_back()
+        except HearkenError as refusal:
+            self._fail(refusal.code, str(refusal))
+        except Exception as error:
+            if database_is_away(error):
+                if summary is not None:
+                    summary.abandon()
+                self._give_back()
+                raise
+            log.exception("summary comparison=%s failed", self.claimed.id)
+            self._fail(*UNEXPECTED)
+
+    def _give_back(self) -> None:
+        def return_it() -> None:
+            with self.engine.begin() as connection:
+                give_back_summaries(connection, [self.claimed.token])
+
+        insist(return_it, stopping=lambda: self.worker.stopping)
 
     def _wanted(self) -> bool:
         with self.engine.connect() as connection:
@@ -81,6 +96,7 @@ class SummaryRun:
     def _groups(self, first: int = 0) -> list[Group]:
         """The groups whose documents stand at the positions from `first` on."""
         with self.engine.connect() as connection:
+            allow_long_reading(connection)
             return stored_groups(connection, self.claimed.job_id, self.request, first)
 
     def _make(self, groups: list[Group], begin: Callable[[str], None]) -> tuple[Study, list[SummaryFile]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.definitions import PROFILE_METRICS
 from attention.errors import HearkenError
@@ -15,6 +14,7 @@ from attention.measure.capture import CaptureOptions
 from attention.measure.profile import profiles
 from attention.text.documents import Rendered
 from models.arrays import pack
+from models.database_errors import database_is_away
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
 from workers.inquiries.map_points import place_on_map
@@ -43,7 +43,8 @@ def answer_inquiries(
     """Answer each: contents are embedded together, {"version_key", "embedding": d numbers}; the others one by one.
 
     With the "space" "profile" the answer has the point "profile" instead of the embedding. Those that are also to be
-    placed on a map have "placed" besides (see `map_points`), and are answered last.
+    placed on a map have "placed" besides (see `map_points`), and are answered last. Raises what says that the database
+    is away; those that are not answered are to be given back then.
     """
     read: list[_Read] = []
     for inquiry in inquiries:
@@ -89,9 +90,9 @@ def _embed(engine: Engine, loaded: LoadedModel, read: list[_Read], token_budget:
                 response["placed"] = place_on_map(engine, comparison_id, loaded.version_key, measurement.embedding)
             with engine.begin() as connection:
                 answer_inquiry(connection, one.inquiry, response)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
+        if database_is_away(error):
+            raise
         if len(read) > 1:
             for one in read:
                 _embed(engine, loaded, [one], token_budget)
@@ -124,12 +125,12 @@ def _remeasure(
         layout, body = pack(remeasure(engine, loaded, inquiry, token_budget, stopping))
         with engine.begin() as connection:
             answer_inquiry(connection, inquiry, layout, body)
-    except (OperationalError, InterfaceError):
-        raise
     except ModelChanged:
         fail_inquiries(engine, [inquiry], *MODEL_CHANGED)
     except HearkenError as refusal:
         fail_inquiries(engine, [inquiry], refusal.code, str(refusal))
-    except Exception:
+    except Exception as error:
+        if database_is_away(error):
+            raise
         log.exception("inquiry=%s failed", inquiry.id)
         fail_inquiries(engine, [inquiry], *UNEXPECTED)

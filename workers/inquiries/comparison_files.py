@@ -10,11 +10,11 @@ from io import BytesIO
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.comparison.study import Study
 from attention.definitions import DEFINITIONS, INTERDEPENDENCY
 from attention.errors import ComparisonRefused, HearkenError
+from models.database_errors import database_is_away
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry
 from models.queries.reading.comparisons import read_study
 from models.queries.writing.comparisons import SummaryFile, keep_file
@@ -27,7 +27,10 @@ UNEXPECTED = (HearkenError.code, "The file could not be made; the operator's log
 
 
 def answer_file(engine: Engine, inquiry: ClaimedInquiry) -> None:
-    """Make the file that the inquiry names, keep it, and answer that it is there."""
+    """Make the file that the inquiry names, keep it, and answer that it is there.
+
+    Raises what says that the database is away; the inquiry is to be given back then.
+    """
     comparison_id, name = inquiry.request["comparison_id"], inquiry.request["name"]
     try:
         with engine.connect() as connection:
@@ -38,11 +41,11 @@ def answer_file(engine: Engine, inquiry: ClaimedInquiry) -> None:
         with engine.begin() as connection:
             keep_file(connection, comparison_id, made)
             answer_inquiry(connection, inquiry, {})
-    except (OperationalError, InterfaceError):
-        raise
     except HearkenError as refusal:
         _fail(engine, inquiry, refusal.code, str(refusal))
-    except Exception:
+    except Exception as error:
+        if database_is_away(error):
+            raise
         log.exception("the file %s of comparison=%s could not be made", name, comparison_id)
         _fail(engine, inquiry, *UNEXPECTED)
 

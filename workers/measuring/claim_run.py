@@ -10,18 +10,20 @@ from typing import Protocol
 
 import torch
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.errors import CaptureFailed, HearkenError, Interrupted, ModelRefused
 from attention.measure.analysis import FoundPasses, PendingAnalysis, begin_analysis, measure_passes
 from attention.measure.capture import CaptureOptions
 from attention.measure.grouping import padding_of, pass_sized_groups
 from attention.text.documents import Rendered
+from models.database_errors import from_database
 from models.queries.queue.cancellation import cancel_jobs
 from models.queries.queue.claims import Claim, ClaimedItem, cancel_items, claim_status, fail_items, give_back
+from models.queries.queue.store_timeouts import give_back_timed_out
 from models.queries.writing.storing import known_measurements
+from models.settings import settings
 from models.tables import INTERACTIVE
-from workers.database import alone
+from workers.database import alone, insist
 from workers.measuring.documents import of_ordinary_words
 from workers.measuring.helpers import Helpers
 from workers.measuring.model_registry import LoadedModel, ModelRegistry
@@ -56,7 +58,8 @@ class ClaimRun:
 
     Or by `begin` and later `finish`, so that the device has the next group before the last one is taken from it. What
     is measured is handed over as a `StoreOrder`, and `stored` is to be told when it is; `end` gives back what is left.
-    Raises database errors and ModelRefused; every other failure is stored with its items. `on_end` is called last.
+    Raises errors of the database, which no document is charged with, and ModelRefused; every other failure is stored
+    with its items. `on_end` is called last.
     """
 
     def __init__(
@@ -177,11 +180,13 @@ class ClaimRun:
         except torch.OutOfMemoryError:
             for smaller in self._grouped(self._after_running_out(group)):
                 yield from self.measure(smaller)
-        except (ModelRefused, OperationalError, InterfaceError):
+        except ModelRefused:
             raise
         except Interrupted:
             return  # what was cancelled or is to be given back is dealt with at the next checkpoint
         except Exception as error:
+            if from_database(error):  # by what is done between passes
+                raise
             if len(group) > 1:
                 log.warning("a pass of %d documents failed, each is measured alone: %r", len(group), error)
                 for entry in group:
@@ -273,8 +278,18 @@ class ClaimRun:
         return StoreOrder(self.claim.token, self.claim.model_id, loaded.version_key, loaded.scale, items, found)
 
     def stored(self, order: StoreOrder) -> None:
-        """An order was carried out, or its items failed."""
+        """An order was carried out, or its items failed or were given back."""
         self.handed_over.difference_update(each.item.id for each in order.items)
+
+    def give_back_timed_out(self, order: StoreOrder) -> bool:
+        """Storing one document alone took too long: see `store_timeouts.give_back_timed_out`."""
+        items = [each.item for each in order.items]
+        log.warning("item=%d of job=%s took too long to store", items[0].id, items[0].job_id)
+        with self.engine.begin() as connection:
+            allowed = settings().timeouts_alone
+            blamed = give_back_timed_out(connection, order.token, [item.id for item in items], allowed=allowed)
+        self.stored(order)
+        return blamed
 
     def fail(self, items: list[ClaimedItem], why: tuple[str, str]) -> None:
         """Store why open items of the claim failed."""
@@ -287,10 +302,14 @@ class ClaimRun:
     def end(self) -> None:
         """Queue again whatever of the claim is neither stored nor failed, and let go of it."""
         left = [*self.open, *self.handed_over]
+
+        def return_left() -> None:
+            with self.engine.begin() as connection:
+                give_back(connection, self.claim.token, left)
+
         try:
             if left:
-                with self.engine.begin() as connection:
-                    give_back(connection, self.claim.token, left)
+                insist(return_left, stopping=lambda: self.worker.stopping)
         finally:
             self._on_end()
 

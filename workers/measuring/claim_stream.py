@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from attention.errors import ModelRefused
 from attention.measure.analysis import PendingAnalysis
+from models.database_errors import StatementTimedOut, database_is_away
 from models.queries.queue.claims import fail_items
 from workers.measuring.claim_run import ClaimRun
 from workers.measuring.pipeline import Pipeline, prepared_ahead, run
@@ -122,17 +121,26 @@ class ClaimStream:
             raise failure
 
     def _store(self, claimed: ClaimRun, order: StoreOrder) -> None:
-        """Store what was found; where that fails, each document alone, so that only the culprit fails."""
+        """Store what was found; where that fails, each document alone, so that only the culprit fails.
+
+        Raises what says that the database is away, which is no document's fault. A store that takes too long is a
+        document's where it is alone, and the database stores others.
+        """
         try:
             claimed.helpers.store(order)
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:
+            too_long = isinstance(error, StatementTimedOut)
+            if database_is_away(error) and not too_long:
+                raise
             parts = parts_of(order)
             if len(parts) > 1:
                 log.warning("storing %d documents failed, each is stored alone: %r", len(parts), error)
                 for part in parts:
                     self._store(claimed, part)
+                return
+            if too_long:
+                if not claimed.give_back_timed_out(order):
+                    raise
                 return
             items = [each.item for each in order.items]
             log.exception("item=%d of job=%s could not be stored", items[0].id, items[0].job_id)

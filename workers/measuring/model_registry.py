@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import RLock
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from attention.errors import HearkenError, ModelRefused, ModelUnavailable
 from attention.measure.pass_memory import CLAIM_TOKENS, CPU_TOKENS, budget_of
@@ -17,6 +16,7 @@ from attention.model.cache import ModelCache, free_memory, memory_needed
 from attention.model.devices import devices_named
 from attention.model.model import Model, ModelSource
 from attention.model.source.packaged import MINILM, packaged_model
+from models.database_errors import database_is_away
 from models.queries.queue.worker_registry import register_version, set_model_ready, set_model_state
 from models.queries.search.profiles import StoredScale, find_scale
 from models.queries.search.segments import register_index
@@ -180,7 +180,7 @@ class ModelRegistry:
             self._forget(model_id, absence)
             raise
         except Exception as error:
-            if _database_is_away(error):
+            if database_is_away(error):
                 self._cache.drop(model_id)
                 raise
             log.exception("model=%s could not be opened", model_id)
@@ -268,13 +268,3 @@ class ModelRegistry:
             return free
         sources = self._sources()
         return min(free, self._memory_bytes - sum(memory_needed(sources[name]) for name in self._cache.loaded))
-
-
-def _database_is_away(error: Exception) -> bool:
-    """Whether nothing answered; a statement that PostgreSQL itself refused, with its code, is another matter.
-
-    The class of the error does not tell: a full disk and a lock that was not given are an OperationalError too.
-    """
-    if isinstance(error, OperationalError):
-        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
-    return isinstance(error, InterfaceError)

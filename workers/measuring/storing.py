@@ -1,14 +1,18 @@
 """Storing what passes found: made into measurements and written in one transaction, here or in a helper's process."""
 
+import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
 
 from attention.measure.analysis import FoundPasses
+from models.database_errors import StatementTimedOut, was_cancelled
 from models.queries.queue.claims import ClaimedItem
 from models.queries.search.profiles import StoredScale
 from models.queries.writing.storing import Key, Outcome, store_outcomes
+from models.session_limits import limit_statements
+from models.settings import settings
 from workers.measuring.rendering import RenderedItem
 
 
@@ -59,7 +63,11 @@ def parts_of(order: StoreOrder) -> list[StoreOrder]:
 
 
 def store(engine: Engine, order: StoreOrder) -> None:
-    """Make the measurements and store them with their items, in one transaction guarded by the claim's token."""
+    """Make the measurements and store them with their items, in one transaction guarded by the claim's token.
+
+    Raises StatementTimedOut where a statement took longer than `store_seconds`. One that was cancelled before that was
+    cancelled by somebody else.
+    """
     places = [each.place for each in order.items if each.place is not None]
     measured = dict(zip(places, order.found.measurements(places), strict=True)) if order.found is not None else {}
     outcomes = [
@@ -72,5 +80,16 @@ def store(engine: Engine, order: StoreOrder) -> None:
         )
         for each in order.items
     ]
+    limit, begun = settings().store_seconds, time.monotonic()
+    try:
+        _store(engine, order, outcomes, limit)
+    except Exception as error:
+        if was_cancelled(error) and time.monotonic() - begun >= limit:
+            raise StatementTimedOut(f"a statement took longer than {limit:g} s") from error
+        raise
+
+
+def _store(engine: Engine, order: StoreOrder, outcomes: Sequence[Outcome], limit: float) -> None:
     with engine.begin() as connection:
+        limit_statements(connection, limit)
         store_outcomes(connection, order.token, order.model_id, order.version_key, order.scale, outcomes)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select, update
 
 from models.queries.queue.job_state import settle_jobs
+from models.session_limits import allow_long_statements
 from models.states import ItemState
 from models.tables import job, work_item
 
@@ -22,6 +23,7 @@ def cancel_jobs(connection: Connection, job_ids: Sequence[str], reason: tuple[st
         .subquery()
     )
     name, message = reason or (None, None)
+    allow_long_statements(connection)
     connection.execute(
         update(work_item)
         .where(work_item.c.id.in_(select(open_items.c.id)))

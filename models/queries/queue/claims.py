@@ -37,6 +37,9 @@ RUNNING = literal(ItemState.RUNNING, Text, literal_execute=True)
 SHORT = 64
 """Documents of up to this many tokens may share a claim whatever their lengths, since padding is cheap there."""
 
+REST = timedelta(seconds=10)
+"""How long an item whose store took too long leaves the head of the queue to others."""
+
 UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_id": None}
 
 
@@ -44,8 +47,8 @@ UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_i
 class ClaimedItem:
     """One document to be measured for one job. `content` and `options` are as the client sent them.
 
-    `alone` says that it lost a worker before, so that nothing else may be at stake while it is measured; `unwanted`
-    that its job was to be cancelled when it was claimed.
+    `alone` says that it lost a worker before, or took too long to store, so that nothing else may be at stake with it;
+    `unwanted` that its job was to be cancelled when it was claimed.
     """
 
     id: int
@@ -101,8 +104,9 @@ def claim_items(
     """Take the head item by priority, then age, and up to `documents` in all of like length beside it.
 
     The padded size of what is taken stays within `token_budget` by the items' estimates; a head that is longer goes
-    alone, and so does one that lost its worker before. Items that another transaction holds are passed over. When more
-    work is left for the model, a wake-up is written for the next worker. None where there is nothing to do.
+    alone, and so does one that lost its worker before, or took too long to store. Items that another transaction holds
+    are passed over, and for a while those whose store took too long. When more work is left for the model, a wake-up is
+    written for the next worker. None where there is nothing to do.
     """
     head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True, of=work_item)).one_or_none()
     if head is None:
@@ -285,7 +289,11 @@ def _head(model_id: str, urgent: Urgent | None) -> Select[Any]:
         work_item.c.estimated_tokens,
         work_item.c.alone,
         following.label("next_id"),
-    ).where(work_item.c.model_id == model_id, work_item.c.state == QUEUED)
+    ).where(
+        work_item.c.model_id == model_id,
+        work_item.c.state == QUEUED,
+        or_(work_item.c.timed_out_at.is_(None), work_item.c.timed_out_at < func.now() - REST),
+    )
     if urgent is not None:
         head = head.where(work_item.c.priority > urgent.above_priority, ~work_item.c.alone)
         if urgent.longest is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Text, exists, func, literal, o
 
 from models.queries.queue.claims import UNLEASED, new_lease_token
 from models.queries.queue.notifications import notify
+from models.queries.queue.outbox import write_wakeups
 from models.states import InquiryState
 from models.tables import inquiry
 
@@ -87,6 +88,21 @@ def answer_inquiry(
 def fail_inquiry(connection: Connection, claimed: ClaimedInquiry, reason: str, message: str) -> None:
     """Store why there is no response, if the inquiry is still this claim's, and notify whoever waits."""
     _end(connection, claimed, {"state": InquiryState.FAILED, "reason": reason, "message": message})
+
+
+def give_back_inquiries(connection: Connection, claimed: Sequence[ClaimedInquiry]) -> None:
+    """Queue again those that are still their claim's and not ended, and write wake-ups."""
+    returned = connection.execute(
+        update(inquiry)
+        .where(
+            inquiry.c.id.in_([each.id for each in claimed]),
+            inquiry.c.state == InquiryState.RUNNING,
+            inquiry.c.lease_token.in_([each.token for each in claimed]),
+        )
+        .values(state=InquiryState.QUEUED, **UNLEASED)
+        .returning(inquiry.c.model_id)
+    )
+    write_wakeups(connection, list(returned.scalars()))
 
 
 def _end(connection: Connection, claimed: ClaimedInquiry, values: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from psycopg import Connection as Driver
 from psycopg import sql
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
+from models.session_limits import allow_long_reading
 from models.tables import embedding, layer_embedding, measurement_first_window, measurement_layer
 from models.wide_vectors import WIDEST, embedding_column
 
@@ -81,6 +82,7 @@ class StoredHeads(Mapping[str, NDArray[np.float32]]):
         with self._reading:
             if metric not in self._kept:
                 with self._engine.connect() as connection:
+                    allow_long_reading(connection)
                     self._kept[metric] = read_heads(connection, self._distinct.tolist(), metric)[self._place]
                 if len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
@@ -155,6 +157,7 @@ class StoredLayerEmbeddings:
         found = np.full((len(distinct), self._size), np.nan, np.float32)
         chosen = sql.SQL("SELECT measurement_id, {} FROM layer_embedding WHERE layer = {} AND measurement_id = ANY({})")
         with self._engine.connect() as connection:
+            allow_long_reading(connection)
             for start in range(0, len(distinct), BATCH):
                 some = sql.Literal(distinct[start : start + BATCH].tolist())
                 statement = chosen.format(_column(self._size), sql.Literal(layer), some)

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, s
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from models.queries.search.vectors import VectorIndex
+from models.session_limits import lift_limits
 from models.states import SegmentState
 from models.tables import vector_index, vector_segment
 
@@ -104,9 +105,7 @@ def _alone(engine: Engine) -> Iterator[Connection | None]:
         if not connection.execute(_LOCK).scalar_one():
             yield None
             return
-        limits = {"statement_timeout": "0", "lock_timeout": "0", "client_connection_check_interval": "5s"}
-        for name, value in limits.items():
-            connection.execute(text(f"SET {name} = '{value}'"))
+        lift_limits(connection)
         try:
             yield connection
         finally:

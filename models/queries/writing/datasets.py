@@ -12,6 +12,7 @@ from models.errors import KeyForgotten
 from models.identifiers import new_identifier
 from models.queries.reading.datasets import find_dataset
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
+from models.session_limits import allow_long_statements
 from models.tables import dataset
 
 _COPY = (
@@ -105,6 +106,8 @@ def store_dataset(
             reading=new.reading,
         )
     )
+
+    allow_long_statements(connection)
 
     async def copy(driver: Driver[Any]) -> None:
         cursor: AsyncCursor[Any]

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, column, delete, exists
 
 from models.errors import StillInUse, found
 from models.queries.queue.notifications import notify
+from models.session_limits import allow_long_statements
 from models.tables import analysis, comparison, dataset, document, job, work_item
 
 _ORPHANS = table("orphan", column("id"))
@@ -48,6 +49,7 @@ def delete_job(connection: Connection, tenant_id: str, job_id: str) -> None:
 
     A worker that measures for it just now finds nothing left to store. Raises `NotFound`.
     """
+    allow_long_statements(connection)
     items = select(work_item.c.id).where(work_item.c.job_id == job_id, work_item.c.tenant_id == tenant_id)
     held = items.order_by(work_item.c.id).with_for_update().subquery()
     connection.execute(select(func.count()).select_from(held))
@@ -74,6 +76,7 @@ def delete_dataset(connection: Connection, tenant_id: str, dataset_id: str) -> N
 
     Raises `NotFound`; `StillInUse` while an unfinished job needs it.
     """
+    allow_long_statements(connection)
     stored = select(dataset.c.id).where(dataset.c.tenant_id == tenant_id, dataset.c.id == dataset_id).with_for_update()
     found(connection.execute(stored).one_or_none(), "data set", dataset_id)
     mine: ColumnElement[bool] = document.c.dataset_id == dataset_id

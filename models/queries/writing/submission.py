@@ -31,6 +31,7 @@ from models.queries.queue.job_state import settle_jobs
 from models.queries.queue.outbox import Wakeup, write_wakeups, written_wakeups
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.queries.writing.reuse import answer_known_items
+from models.session_limits import allow_long_statements
 from models.states import ItemState
 from models.tables import BACKGROUND, comparison, dataset, document, job, work_item
 from models.work import Control, WorkOptions, request_settings
@@ -180,7 +181,8 @@ def _earlier(connection: Connection, submission: SubmissionOptions) -> Submitted
 
 
 def _hold_datasets(connection: Connection, tenant_id: str, pointers: Mapping[str, str]) -> None:
-    """Keep the data sets from being deleted until this transaction ends."""
+    """Keep the data sets from being deleted until this transaction ends, which may be large."""
+    allow_long_statements(connection)
     found = connection.execute(
         select(dataset.c.id)
         .where(dataset.c.tenant_id == tenant_id, dataset.c.id.in_(pointers))

@@ -153,12 +153,7 @@ def readiness_refused(engine: Engine) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "error"),
-    [
-        (vectors_elsewhere, "ProgrammingError"),
-        (vectors_locked, "OperationalError"),
-        (readiness_refused, "IntegrityError"),
-    ],
+    ("trouble", "error"), [(vectors_elsewhere, "ProgrammingError"), (readiness_refused, "IntegrityError")]
 )
 def test_a_model_whose_vectors_or_row_cannot_be_made_is_unavailable_until_they_can(
     engine: Engine, impatient: Dispatcher, trouble: Any, error: str
@@ -180,6 +175,22 @@ def test_a_model_whose_vectors_or_row_cannot_be_made_is_unavailable_until_they_c
         again = add_job(connection, [{"text": SHORT}], model=MODEL)
     impatient.answer_model(MODEL)
     assert outcomes(engine, again) == [("done", None)]
+    assert (state_of(engine).state, state_of(engine).reason) == ("ready", None)
+
+
+def test_a_lock_that_is_not_given_is_no_fault_of_the_model_nor_of_what_waits_for_it(
+    engine: Engine, impatient: Dispatcher
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(model))
+        job_id = add_job(connection, [{"text": SHORT}, {"text": SHORT + " Yes."}], model=MODEL)
+    with vectors_locked(engine), pytest.raises(OperationalError, match="lock timeout"):
+        impatient.answer_model(MODEL)
+    assert state_of(engine).state == "loading"
+    assert outcomes(engine, job_id) == [("queued", None)] * 2
+    assert not impatient.models.is_open(MODEL)
+    impatient.answer_model(MODEL)
+    assert outcomes(engine, job_id) == [("done", None)] * 2
     assert (state_of(engine).state, state_of(engine).reason) == ("ready", None)
 
 
