@@ -14,11 +14,11 @@ from api_service import api_process, json_lines, problem_of
 from kept_services import KeptService, ServicePlan
 from polling import until
 from seeded_work import count
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, func, insert, select, text
 from sqlalchemy.pool import NullPool
 
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource
-from models.tables import dataset, document, inquiry, job, outbox, work_item
+from models.tables import dataset, document, inquiry, job, outbox, work_item, worker
 
 pytestmark = pytest.mark.xdist_group("api with limits")
 
@@ -183,6 +183,59 @@ def test_a_database_that_is_away_is_503_and_the_service_stays_alive(broker_url: 
         assert answer.headers["retry-after"] == "2"
         assert problem_of(api.get("/readyz"), 503, "not-ready")["checks"]["database"] == "cannot be reached"
         assert api.get("/healthz").json() == {"status": "alive"}
+
+
+def test_a_lock_that_is_not_given_is_503_and_leaves_readiness_alone(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
+    with api_process(database_url, broker_url, tmp_path / "api.log", lock_seconds="0.2") as api:
+        with engine.begin() as connection:
+            connection.execute(
+                insert(worker).values(id="wk_a", models=["all-MiniLM-L6-v2"], summaries=True, facts={"host": "a"})
+            )
+        ready = api.get("/readyz")
+        assert ready.status_code == 200
+        with engine.begin() as connection:
+            connection.execute(text("LOCK TABLE worker, job IN ACCESS EXCLUSIVE MODE"))
+            answer = api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC)
+            problem_of(answer, 503, "database-unavailable")
+            assert answer.headers["retry-after"] == "2"
+            assert (api.get("/readyz").status_code, api.get("/readyz").json()) == (200, ready.json())
+        assert api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC).status_code == 202
+
+
+def test_an_upload_whose_copy_is_cancelled_is_503_and_stores_nothing(api: httpx.Client, engine: Engine) -> None:
+    cancel = text(
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE 'COPY document%' AND wait_event = 'PgSleep'"
+    )
+
+    def cancelled() -> bool:
+        with engine.begin() as connection:
+            return connection.execute(cancel).first() is not None
+
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$"
+            )
+        )
+        connection.execute(
+            text("CREATE TRIGGER take_long BEFORE INSERT ON document FOR EACH STATEMENT EXECUTE FUNCTION take_long()")
+        )
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            sent = threads.submit(api.post, "/v1/datasets", content=json_lines({"text": "a"}))
+            until(cancelled, "a copy to cancel")
+            answer = sent.result()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP TRIGGER take_long ON document"))
+    problem_of(answer, 503, "database-unavailable")
+    assert answer.headers["retry-after"] == "2"
+    assert (count(engine, dataset), count(engine, document)) == (0, 0)
 
 
 def test_cancelling_drops_what_waits_and_a_waiting_client_is_told(api: httpx.Client) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from seeded_study import stored
 from seeded_work import MODEL, add_job, job_row, numbers, words
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from attention.comparison.json_form import from_json
 from attention.comparison.study import Study
@@ -70,6 +71,32 @@ def test_the_summary_is_queued_with_a_wakeup_once_the_last_document_is_settled(
     assert comparison_of(engine, job_id).state == "queued"
     with engine.connect() as connection:
         assert "summaries" in connection.execute(select(outbox.c.queue)).scalars().all()
+
+
+def test_a_summary_that_cannot_be_stored_is_given_back_charged_with_nothing_and_stored_later(
+    engine: Engine, worker: Dispatcher
+) -> None:
+    job_id = add_comparison(engine, 50)
+    measure(worker, job_id)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = 'disk_full'; END $$"
+            )
+        )
+        connection.execute(
+            text("CREATE TRIGGER fill BEFORE INSERT ON comparison_file FOR EACH ROW EXECUTE FUNCTION fill()")
+        )
+    with pytest.raises(OperationalError, match="planted"):
+        worker.answer_summaries()
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER fill ON comparison_file"))
+    given_back = comparison_of(engine, job_id)
+    assert (given_back.state, given_back.losses, given_back.lease_token) == ("queued", 0, None)
+    assert job_row(engine, job_id).state == "summarizing"
+    worker.answer_summaries()
+    assert job_row(engine, job_id).state == "succeeded"
 
 
 def test_groups_are_read_as_they_were_stored(engine: Engine, worker: Dispatcher) -> None:
