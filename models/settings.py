@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         description="Times that storing a document alone may take too long, while others are stored, before it fails.",
     )
     store_seconds: float = Field(
-        30.0, gt=0, description="How long one statement of a worker that stores results may take."
+        30.0,
+        gt=0,
+        description="How long one statement that stores results may take, and a second more for each megabyte of flow.",
     )
     lock_seconds: float = Field(
         5.0, gt=0, description="How long a statement waits for a lock before its work is given back, or answered 503."

@@ -15,6 +15,9 @@ from models.session_limits import limit_statements
 from models.settings import settings
 from workers.measuring.rendering import RenderedItem
 
+SECONDS_A_MEGABYTE = 1.0
+"""What storing flow, of which a document may have hundreds of megabytes, may take besides, in one COPY."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
@@ -65,8 +68,8 @@ def parts_of(order: StoreOrder) -> list[StoreOrder]:
 def store(engine: Engine, order: StoreOrder) -> None:
     """Make the measurements and store them with their items, in one transaction guarded by the claim's token.
 
-    Raises StatementTimedOut where a statement took longer than `store_seconds`. One that was cancelled before that was
-    cancelled by somebody else.
+    Raises StatementTimedOut where a statement took longer than `store_seconds`, and `SECONDS_A_MEGABYTE` of flow more.
+    One that was cancelled before that was cancelled by somebody else.
     """
     places = [each.place for each in order.items if each.place is not None]
     measured = dict(zip(places, order.found.measurements(places), strict=True)) if order.found is not None else {}
@@ -80,7 +83,8 @@ def store(engine: Engine, order: StoreOrder) -> None:
         )
         for each in order.items
     ]
-    limit, begun = settings().store_seconds, time.monotonic()
+    flow_bytes = sum(each.flow.nbytes for each in measured.values() if each.flow is not None)
+    limit, begun = settings().store_seconds + SECONDS_A_MEGABYTE * flow_bytes / 2**20, time.monotonic()
     try:
         _store(engine, order, outcomes, limit)
     except Exception as error:
