@@ -24,7 +24,6 @@ from models.queries.queue.inquiry_claims import (
 from models.queries.queue.summary_claims import claim_summary, summaries_wait
 from models.settings import Settings, load_models_file
 from models.tables import INTERACTIVE
-from workers.comparing.summaries import SummaryRun
 from workers.database import alone, engine, insist
 from workers.inquiries.answers import answer_inquiries, fail_inquiries
 from workers.inquiries.comparison_files import answer_file
@@ -97,6 +96,8 @@ class Dispatcher:
         with self.engine.begin() as connection:
             claimed = claim_summary(connection, self.process.id, self.process.settings.lease_seconds)
         if claimed is not None:
+            from workers.comparing.summaries import SummaryRun  # statistics take seconds to load, and most do without
+
             with self.process.holding(claimed.token):
                 SummaryRun(self.engine, claimed, self).run()
 

@@ -26,12 +26,6 @@ from attention.errors import (
     WeightsWithoutPlace,
 )
 from attention.model.model import ModelSource
-from attention.model.peft_alone import (
-    LoraConfig,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
 from attention.model.tensors import HEADS, stored_tensors
 from attention.model.weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PICKLED, count_weights, files_digest, json_object
 
@@ -110,6 +104,8 @@ def merged(adapter: Adapter, source: ModelSource, network: Any) -> tuple[nn.Modu
     `network` is in fp32. Raises AdapterRefused for a kind of adapter that is not known or does not fit,
     WeightsWithoutPlace for tensors of it that would be left out, both naming what they are about.
     """
+    from attention.model import peft_alone  # PEFT takes as long to load as transformers, and few models have an adapter
+
     settings = _settings(adapter)
     with stored_tensors(adapter.model, [adapter.file]) as stored:
         tensors = {name: tensor[...] for name, tensor in stored.items()}
@@ -120,7 +116,8 @@ def merged(adapter: Adapter, source: ModelSource, network: Any) -> tuple[nn.Modu
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            wrapped: Any = get_peft_model(network, LoraConfig(task_type=None, inference_mode=True, **settings))
+            asked = peft_alone.LoraConfig(task_type=None, inference_mode=True, **settings)
+            wrapped: Any = peft_alone.get_peft_model(network, asked)
             _fill(adapter, wrapped, own)
             wrapped.eval()
             ids = _text(network)
@@ -155,7 +152,9 @@ def _settings(adapter: Adapter) -> dict[str, Any]:
             f"the adapter {adapter.name} of {adapter.model} was begun with {start}, which changes the base model's own "
             "weights; convert it to a plain LoRA (path_initial_model_for_weight_conversion), or merge it yourself"
         )
-    usual = {field.name: field.default for field in fields(LoraConfig)}
+    from attention.model import peft_alone
+
+    usual = {field.name: field.default for field in fields(peft_alone.LoraConfig)}
     known = USED | WITHOUT_EFFECT | {"init_lora_weights", "eva_config"}
     for name, value in stated.items():
         if name not in known and value and value != usual.get(name):
@@ -207,7 +206,9 @@ def _without_copies(tensors: dict[str, Tensor], network: Any) -> dict[str, Tenso
 
 def _fill(adapter: Adapter, wrapped: Any, tensors: dict[str, Tensor]) -> None:
     """Put every tensor of the adapter in its place, and see that it is there."""
-    places = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    from attention.model import peft_alone
+
+    places = peft_alone.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     without = sorted(tensors.keys() - places.keys())
     if without:
         some = ", ".join(name.removeprefix(PREFIX) for name in without[:3])
@@ -227,8 +228,8 @@ def _fill(adapter: Adapter, wrapped: Any, tensors: dict[str, Tensor]) -> None:
                 f"the adapter {adapter.name} does not fit {adapter.model}: {name.removeprefix(PREFIX)} has the shape "
                 f"{tuple(tensor.shape)}, where {tuple(places[name].shape)} has its place"
             )
-    set_peft_model_state_dict(wrapped, {name: tensor.float() for name, tensor in tensors.items()})
-    placed = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    peft_alone.set_peft_model_state_dict(wrapped, {name: tensor.float() for name, tensor in tensors.items()})
+    placed = peft_alone.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     wrong = [name for name, tensor in tensors.items() if not torch.equal(placed[name].float(), tensor.float())]
     if wrong:
         raise AdapterRefused(

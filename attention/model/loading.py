@@ -21,7 +21,8 @@ from attention.errors import (
 )
 from attention.kernels import kernel_name
 from attention.model.adapter import merged
-from attention.model.checks.proof import Proof, prove
+from attention.model.checks.kept_proof import proven
+from attention.model.checks.proof import Proof
 from attention.model.checks.steady import steady_length
 from attention.model.checks.vocabulary import check_vocabulary, rows_of
 from attention.model.devices import chosen_devices, name_of, placed
@@ -68,7 +69,7 @@ def open_model(source: ModelSource) -> Model:
             digest = _untrained_digest(config, source.untrained_seed)
         notes += check_vocabulary(source.id, tokenizer, rows_of(network))
         network = placed(source, network, devices)
-        proof = prove(network, source.id)
+        proof = proven(network, source.id, digest, source.proofs)
     scheme = checkpoint.scheme
     facts = ModelFacts(
         architecture=str(config.model_type),

@@ -20,7 +20,7 @@ class ModelSource:
     must hash to. `device` is `auto` (the GPU if there is one), `cpu`, `cuda`, `cuda:1`, or `cuda:0,1` and `all` to
     spread its layers over several. With `untrained_seed` the
     network has random weights drawn by that seed instead of those in the files. `notes` are sentences about the source
-    for `ModelFacts`.
+    for `ModelFacts`. `proofs` is a folder in which the model's proof is kept, so that it is opened sooner next time.
     """
 
     id: str
@@ -29,6 +29,7 @@ class ModelSource:
     revision: str | None = None
     gguf: str | None = None
     kept: Path | None = None
+    proofs: Path | None = None
     adapter: str | None = None
     adapter_revision: str | None = None
     dtype: str = "float32"

@@ -17,7 +17,6 @@ from models.arrays import pack
 from models.database_errors import database_is_away
 from models.queries.queue.inquiry_claims import ClaimedInquiry, answer_inquiry, fail_inquiry, still_waited_for
 from models.work import WorkOptions
-from workers.inquiries.map_points import place_on_map
 from workers.inquiries.remeasure import MODEL_CHANGED, ModelChanged, remeasure
 from workers.measuring.documents import render_content
 from workers.measuring.model_registry import LoadedModel
@@ -87,6 +86,8 @@ def _embed(engine: Engine, loaded: LoadedModel, read: list[_Read], token_budget:
             if comparison_id := one.inquiry.request.get("comparison_id"):
                 if not _waited_for(engine, one.inquiry):
                     continue
+                from workers.inquiries.map_points import place_on_map  # scipy and openTSNE, which most do without
+
                 response["placed"] = place_on_map(engine, comparison_id, loaded.version_key, measurement.embedding)
             with engine.begin() as connection:
                 answer_inquiry(connection, one.inquiry, response)

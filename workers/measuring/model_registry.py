@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 UNTRAINED = "~untrained"
 """Follows a model's id where its architecture with random weights is meant; no id of a models file can have it."""
 
+PROOFS = "proofs"
+"""The folder of kept proofs, beside the models that are kept."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
@@ -46,14 +49,22 @@ class LoadedModel:
 
 
 def source_of(entry: ModelEntry, cache: Path) -> ModelSource:
-    """Where the weights of an entry of the models file are; `cache` is a folder to keep what is made of them once.
+    """Where the weights of an entry of the models file are; `cache` is a folder for what is made and found of
+    them once.
 
     Raises ModelUnavailable for a missing package.
     """
     if entry.packaged:
         by_id = entry.id if entry.id in PACKAGED else MINILM
         chosen = packaged_model(by_id if entry.packaged is True else entry.packaged, cache)
-        return replace(chosen, id=entry.id, dtype=entry.dtype, device=entry.device, max_tokens=entry.max_tokens)
+        return replace(
+            chosen,
+            id=entry.id,
+            dtype=entry.dtype,
+            device=entry.device,
+            max_tokens=entry.max_tokens,
+            proofs=cache / PROOFS,
+        )
     return ModelSource(
         id=entry.id,
         path=entry.path,
@@ -66,11 +77,12 @@ def source_of(entry: ModelEntry, cache: Path) -> ModelSource:
         device=entry.device,
         max_tokens=entry.max_tokens,
         sha256=entry.sha256,
+        proofs=cache / PROOFS,
     )
 
 
 def user_cache() -> Path:
-    """Where models are kept dequantized for a worker without a data folder of its own."""
+    """Where dequantized models and proofs are kept for a worker without a data folder of its own."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hearken" / "models"
 
 
@@ -82,8 +94,8 @@ class ModelRegistry:
     A refusal is final for this process; a model that was unavailable is tried again. `budgets` says how many padded
     tokens a pass under each model may have that has been loaded: at most `token_budget` where that is given, less where
     little memory is free when the model is loaded, and less again where memory ran out. `sharers` tells how many
-    workers share this machine's memory. `cache` is the folder in which dequantized models are kept. Models may be
-    opened and refused from several threads.
+    workers share this machine's memory. `cache` is the folder in which dequantized models and proofs are kept.
+    Models may be opened and refused from several threads.
     """
 
     def __init__(

@@ -8,7 +8,8 @@ shortened meanwhile, so that their edges are met.
 
 All this is computed in float32, whatever the weights are kept in (`precision.py`). In the precision that the model is
 measured in, the first layer that attends must agree as well: those behind it also differ by what rounding before them
-did. The check is of the architecture, so the process keeps its outcome for each configuration and dtype.
+did. The check is of the architecture, so the process keeps its outcome for each configuration, dtype and kind of
+device; `kept_proof.py` keeps it from one process to the next.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def prove(network: nn.Module, name: str) -> Proof:
     """
     config: Any = network.config
     dtype = next(network.parameters()).dtype
-    key = f"{config.to_json_string(use_diff=False)} {dtype}"
+    key = f"{config.to_json_string(use_diff=False)} {dtype} {device_of(network).type}"
     if key not in _proofs:
         title = f"{name} ({config.model_type})"
         _refuse_unknown_edges(config, title)
