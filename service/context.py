@@ -1,6 +1,7 @@
 """What every request of one process shares: settings, the served models, the database, waiting for jobs, wake-ups."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
@@ -8,6 +9,7 @@ from fastapi import Depends, Request
 
 from models.queries.writing.submission import ModelRef
 from models.settings import ModelEntry, Settings
+from models.states import ModelState
 from service.database import Database
 from service.http.problems import MODEL_UNKNOWN, field_problem
 from service.signals.job_notifications import Watcher
@@ -27,7 +29,7 @@ class AppContext:
     watcher: Watcher
     wakeups: WakeupSender
     local_tenant_known: bool = False
-    live_workers: dict[str, int] = field(default_factory=dict)
+    readiness: tuple[Mapping[str, int], Mapping[str, ModelState]] = ({}, {})
     unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKED_AT_ONCE))
 
     def served(self, model_id: str | None, pointer: str = "/model") -> ModelRef:

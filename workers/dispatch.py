@@ -349,17 +349,14 @@ def helpers_of(chosen: Settings, processors: int, engine: Engine) -> Helpers:
 def this_dispatcher() -> Dispatcher:
     """The dispatcher of this process, with the models of its models file."""
     process = this_process()
-    entries = load_models_file(process.settings.models)
-    return Dispatcher(
-        process,
-        ModelRegistry(
-            engine(),
-            entries,
-            process.settings.token_budget,
-            process.settings.model_memory_bytes,
-            sharers=lambda: process.neighbours,
-            cache=None if process.settings.data_dir is None else process.settings.data_dir / "models",
-        ),
+    models = ModelRegistry(
         engine(),
-        helpers_of(process.settings, process.threads, engine()),
+        load_models_file(process.settings.models),
+        process.settings.token_budget,
+        process.settings.model_memory_bytes,
+        sharers=lambda: process.neighbours,
+        cache=None if process.settings.data_dir is None else process.settings.data_dir / "models",
+        tell_loaded=process.tell_loaded,
     )
+    process.loaded = lambda: models.loaded
+    return Dispatcher(process, models, engine(), helpers_of(process.settings, process.threads, engine()))

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import FrameType
@@ -41,6 +41,7 @@ class WorkerProcess:
         self.host = socket.gethostname()
         self.model_ids = [entry.id for entry in load_models_file(chosen.models)]
         self.neighbours = 1
+        self.loaded: Callable[[], Sequence[str]] = tuple
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._held_tokens: set[int] = set()
@@ -70,6 +71,14 @@ class WorkerProcess:
     def pause(self, seconds: float) -> None:
         """Do nothing for so long, or until the worker is to end."""
         self._stop.wait(seconds)
+
+    def tell_loaded(self) -> None:
+        """Say now, and not with the next heartbeat, which models are loaded."""
+        try:
+            with self.engine.begin() as connection:
+                worker_registry.renew_heartbeat(connection, self.id, self.loaded())
+        except SQLAlchemyError as error:
+            log.warning("what is loaded will be told with the next heartbeat: %s", error)
 
     def hold(self, token: int) -> None:
         """Renew the leases under this token from now on."""
@@ -151,7 +160,7 @@ class WorkerProcess:
         with self._lock:
             tokens = sorted(self._held_tokens)
         with self.engine.begin() as connection:
-            known = worker_registry.renew_heartbeat(connection, self.id)
+            known = worker_registry.renew_heartbeat(connection, self.id, self.loaded())
             if tokens:
                 claims.renew_leases(connection, tokens, self.settings.lease_seconds)
                 summary_claims.renew_summaries(connection, tokens, self.settings.lease_seconds)

@@ -1,4 +1,4 @@
-"""The two tasks: answering a wake-up, and sweeping. Imports no torch until a wake-up comes."""
+"""The two tasks: answering a wake-up, and sweeping. Imports no torch, which is loaded beside a worker's start."""
 
 import logging
 

@@ -44,6 +44,7 @@ DataDir = Annotated[
 Models = Annotated[
     Path | None, typer.Option(help="The models file (TOML). (default: HEARKEN_MODELS or the packaged models)")
 ]
+After = Annotated[int | None, typer.Option(hidden=True, help="A descriptor that says when the database is ready.")]
 
 
 def main() -> None:
@@ -123,20 +124,23 @@ def demo(
 @needs("server", "`hearken api`")
 def api(
     listening: Annotated[int | None, typer.Option(hidden=True, help="A descriptor that listens already.")] = None,
+    after: After = None,
 ) -> None:
     """Serve HTTP only; addresses come from the environment (HEARKEN_...)."""
     from hearken.local.processes import run_api
 
-    run_api(listening)
+    run_api(listening, after)
 
 
 @app.command()
 @needs("server", "`hearken worker`")
-def worker(name: Annotated[str, typer.Option(help="What its log and its claims call it.")] = "worker") -> None:
+def worker(
+    name: Annotated[str, typer.Option(help="What its log and its claims call it.")] = "worker", after: After = None
+) -> None:
     """Take work, one document batch at a time, for every model of the models file."""
     from hearken.local.processes import run_worker
 
-    run_worker(name)
+    run_worker(name, after)
 
 
 @app.command()

@@ -1,18 +1,21 @@
 """One part of the service in this process, with its addresses from the environment: what a cluster runs one of each."""
 
+import os
 import signal
 import socket
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from hearken.errors import StartRefused
 from models.settings import ModelEntry, ModelsFileError, check_folders, load_models_file, settings
 
 
-def run_api(listening: int | None = None) -> None:
+def run_api(listening: int | None = None, after: int | None = None) -> None:
     """Serve HTTP until SIGTERM or SIGINT, on `settings().host` and port or on an already listening descriptor.
 
-    Raises `StartRefused` when the address may not be served, or is taken.
+    With `after`, once it is told so on that descriptor (`wait_for_go`). Raises `StartRefused` when the address may not
+    be served, or is taken.
     """
     import uvicorn
 
@@ -20,6 +23,8 @@ def run_api(listening: int | None = None) -> None:
     refuse_open_to_the_network(chosen.host, chosen.auth)
     refuse_bad_models_file(chosen.models)
     listener = listen(chosen.host, chosen.port) if listening is None else socket.socket(fileno=listening)
+    import_module("service.app")  # what takes the time, while the database starts
+    wait_for_go(after)
     config = uvicorn.Config(
         "service.app:create_app",
         factory=True,
@@ -37,10 +42,11 @@ def run_api(listening: int | None = None) -> None:
         sys.exit(1)
 
 
-def run_worker(name: str) -> None:
+def run_worker(name: str, after: int | None = None) -> None:
     """Take work for every model of the models file, and summaries, until SIGTERM.
 
-    Raises `StartRefused` where none of the models can be measured.
+    With `after`, once it is told so on that descriptor (`wait_for_go`). Raises `StartRefused` where none of the models
+    can be measured.
     """
     from models.queries.queue.outbox import queue_of
     from workers.app import app
@@ -48,6 +54,9 @@ def run_worker(name: str) -> None:
 
     entries = refuse_bad_models_file(settings().models, here=True)
     queues = [*(queue_of(entry.id) for entry in entries), queue_of(None)]
+    app.loader.import_default_modules()
+    import_module("celery.bin.worker")
+    wait_for_go(after)
     app.worker_main(
         [
             "worker",
@@ -73,6 +82,19 @@ def _reasons(entries: tuple[ModelEntry, ...]) -> str:
     return "; ".join(f"{entry.id}: {rows[entry.id].message}" for entry in entries)
 
 
+def wait_for_go(after: int | None) -> None:
+    """Wait for the byte that says that the database may be used; exit where whoever was to write it has gone.
+
+    So a part can be started, and load what it needs, while the database is being made ready. Without a descriptor
+    everything is ready already.
+    """
+    if after is None:
+        return
+    with os.fdopen(after, "rb") as gate:
+        if not gate.read(1):
+            sys.exit(1)
+
+
 def run_beat() -> None:
     """Run the sweeper on its schedule until SIGTERM. One a cluster is enough; two do no harm."""
     from workers.app import app
@@ -95,6 +117,20 @@ def run_migrations(database_url: str) -> None:
         raise StartRefused(str(error)) from None
     except OperationalError as error:
         raise StartRefused(f"the database cannot be reached: {' '.join(str(error.orig).split())}") from None
+
+
+def forget_earlier_workers(database_url: str) -> None:
+    """Remove every worker's row, and end their leases: nobody else reaches this database, so none of them lives."""
+    from sqlalchemy import create_engine
+
+    from models.queries.queue.worker_registry import end_every_lease
+
+    engine = create_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            end_every_lease(connection)
+    finally:
+        engine.dispose()
 
 
 def listen(host: str, port: int) -> socket.socket:

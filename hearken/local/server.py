@@ -34,11 +34,12 @@ class EmbeddedServer(ABC):
         self._sockets: Path | None = None
         self._lock: FolderLock | None = None
         self._process: GuardedProcess | None = None
+        self._has_served = False
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address to give to clients, once started. It stays the same when a dead server is started again."""
+        """The address to give to clients, once reserved. It stays the same when a dead server is started again."""
 
     @abstractmethod
     def _command(self) -> list[str | Path]:
@@ -53,18 +54,12 @@ class EmbeddedServer(ABC):
 
         Raises `StartRefused`; nothing is left running then. A server that was up before keeps its folder and address.
         """
-        again = self._lock is not None
         if self._process is not None:
             self._process.stop()
             self._process = None
-        if self._lock is None:
-            make_folder(self.data_dir)
-            make_folder(self.log.parent)
-            self.account = account_for(self.home)
-            self._lock = FolderLock(self.data_dir / f"{self.name}.lock")
+        self.reserve()
+        assert self._lock is not None
         try:
-            give_folder(self.home, self.account)
-            self._open_sockets(self._lock)
             self._process = GuardedProcess.start(
                 self.name,
                 self._command(),
@@ -79,7 +74,7 @@ class EmbeddedServer(ABC):
             )
             self._wait_until_it_answers(self._process)
         except BaseException as error:
-            if not again:
+            if not self._has_served:
                 self.stop()
             elif self._process is not None:
                 self._process.stop()
@@ -87,7 +82,26 @@ class EmbeddedServer(ABC):
             if isinstance(error, CommandNotStarted):
                 raise StartRefused(f"{self.name}: {error}") from None
             raise
+        self._has_served = True
         return self.url
+
+    def reserve(self) -> None:
+        """Take the folder and an address, so that `url` can be given to clients before the server is started.
+
+        Raises `StartRefused`; nothing is held then.
+        """
+        if self._lock is None:
+            make_folder(self.data_dir)
+            make_folder(self.log.parent)
+            self.account = account_for(self.home)
+            self._lock = FolderLock(self.data_dir / f"{self.name}.lock")
+        try:
+            give_folder(self.home, self.account)
+            self._open_sockets(self._lock)
+        except BaseException:
+            if not self._has_served:
+                self.stop()
+            raise
 
     def stop(self) -> None:
         """End the server and release the folder. Does nothing where it does not run."""
@@ -101,6 +115,7 @@ class EmbeddedServer(ABC):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+        self._has_served = False
 
     def poll(self) -> int | None:
         """The exit status of a server that ended by itself; None while it runs."""
@@ -113,7 +128,7 @@ class EmbeddedServer(ABC):
 
     @property
     def sockets(self) -> Path:
-        """The private folder of its socket, while it runs."""
+        """The private folder of its socket, from `reserve` to `stop`."""
         if self._sockets is None:
             raise RuntimeError(f"{self.name} is not started")
         return self._sockets

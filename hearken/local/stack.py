@@ -1,7 +1,9 @@
-"""The whole service as one supervised process tree on one data folder: started in order, supervised, stopped in order.
+"""The whole service as one supervised process tree on one data folder: started, supervised, stopped in order.
 
 Its parts are the same commands that a cluster runs one by one (`hearken api`, `worker`, `beat`). Each stands under a
-guard, so a kill of this process takes all of them along.
+guard, so a kill of this process takes all of them along. What takes its time at the start is loading: so the API and
+the workers are started first and load what they need while the servers start, and wait to be told that the database
+is ready (`_Part.gate`).
 """
 
 import logging
@@ -11,10 +13,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +29,13 @@ from hearken.errors import StackFailed, StartRefused
 from hearken.local import PostgresServer, RedisServer
 from hearken.local.data_folder import FolderLock, lock_facts, make_folder, new_private_folder
 from hearken.local.guarded_process import CommandNotStarted, GuardedProcess
-from hearken.local.processes import listen, refuse_bad_models_file, refuse_open_to_the_network, run_migrations
+from hearken.local.processes import (
+    forget_earlier_workers,
+    listen,
+    refuse_bad_models_file,
+    refuse_open_to_the_network,
+    run_migrations,
+)
 from hearken.local.restart_policy import SupervisedChild
 from models.settings import settings
 
@@ -61,6 +71,14 @@ class _Part:
     arguments: tuple[str, ...]
     grace_seconds: float
     process: GuardedProcess | None = None
+    gate: int | None = None
+    """Where a part that was started before the database is told that it is ready; None for one started after it."""
+
+    def close_gate(self) -> None:
+        """Tell no more."""
+        if self.gate is not None:
+            os.close(self.gate)
+            self.gate = None
 
 
 @dataclass(slots=True)
@@ -87,14 +105,18 @@ class Stack:
         self._redis = RedisServer(self.plan.data_dir)
 
     def start(self) -> str:
-        """Start every part, wait until the service can take work, and return its URL.
+        """Start every part, wait until the service can take work, and return its URL. A model may be loading still.
 
         Raises `StartRefused` (a wrong plan: nothing was changed) or `StackFailed`; nothing is left running then.
         """
         try:
             self._claim()
+            for server in (self._redis, self._postgres):
+                server.reserve()
+            self._start_parts(self._api_and_workers(), before_the_database=True)
             self._start_servers()
-            self._start_parts()
+            self._open_gates()
+            self._start_parts([_Part("beat", ("beat",), 3)])
             with self._step("ready"):
                 self._wait_until_ready()
         except BaseException:
@@ -118,6 +140,7 @@ class Stack:
         for part in self._parts:
             if part.process is not None:
                 part.process.ask_to_stop()
+            part.close_gate()
         for part in self._parts:
             if part.process is not None:
                 part.process.stop()
@@ -172,32 +195,59 @@ class Stack:
         _set_large_logs_aside(plan.data_dir / "logs")
 
     def _start_servers(self) -> None:
-        for name, server in (("PostgreSQL 18 with pgvector", self._postgres), ("Redis", self._redis)):
-            child = SupervisedChild(server.name, server.start, server.poll)
-            with self._step(name):
-                child.begin()
-            self._children.append(child)
+        """Redis beside PostgreSQL, and then the database's schema."""
+        with ThreadPoolExecutor(1, thread_name_prefix="start") as beside:
+            redis = beside.submit(self._start_server, "Redis", self._redis)
+            beside.submit(import_module, "migrations.run")
+            self._start_server("PostgreSQL 18 with pgvector", self._postgres)
+            redis.result()
         with self._step("database schema"):
             run_migrations(self._postgres.url)
+            forget_earlier_workers(self._postgres.url)
         assert self._lock is not None
         self._lock.remember(url=self.url, database_url=self._postgres.url)
 
-    def _start_parts(self) -> None:
+    def _start_server(self, title: str, server: PostgresServer | RedisServer) -> None:
+        child = SupervisedChild(server.name, server.start, server.poll)
+        with self._step(title):
+            child.begin()
+        self._children.append(child)
+
+    def _api_and_workers(self) -> list[_Part]:
         assert self._listener is not None
         worker_grace = _worker_shutdown_seconds() + 1
-        self._parts.append(_Part("api", ("api", "--listening", str(self._listener.fileno())), 5))
-        for number in range(1, self.plan.workers + 1):
-            self._parts.append(_Part(f"worker-{number}", ("worker", "--name", f"worker-{number}"), worker_grace))
-        self._parts.append(_Part("beat", ("beat",), 3))
-        for part in self._parts:
-            child = SupervisedChild(part.name, partial(self._start_part, part), partial(_status, part), START_REFUSED)
+        names = [f"worker-{number}" for number in range(1, self.plan.workers + 1)]
+        return [
+            *(_Part(name, ("worker", "--name", name), worker_grace) for name in names),
+            _Part("api", ("api", "--listening", str(self._listener.fileno())), 5),
+        ]
+
+    def _start_parts(self, parts: Sequence[_Part], *, before_the_database: bool = False) -> None:
+        for part in parts:
+            self._parts.append(part)
+            start = partial(self._start_part, part)
+            child = SupervisedChild(part.name, start, partial(_status, part), START_REFUSED)
+            go, part.gate = os.pipe() if before_the_database else (None, None)
             try:
+                child.start = partial(start, go)
                 child.begin()
             except CommandNotStarted as error:
                 raise StackFailed(f"{part.name}: {error}") from None
+            finally:
+                child.start = start  # whenever it is started again, the database has been made
+                if go is not None:
+                    os.close(go)
             self._children.append(child)
 
-    def _start_part(self, part: _Part) -> None:
+    def _open_gates(self) -> None:
+        """Tell the parts that were started before the database that they may use it."""
+        for part in self._parts:
+            if part.gate is not None:
+                with suppress(BrokenPipeError):  # it has died; it will be started again
+                    os.write(part.gate, b"1")
+                part.close_gate()
+
+    def _start_part(self, part: _Part, go: int | None = None) -> None:
         assert self._listener is not None
         assert self._lock is not None
         if part.process is not None:
@@ -206,7 +256,7 @@ class Stack:
         part.process = GuardedProcess.start(
             part.name,
             # -P: import no modules from the current folder
-            [sys.executable, "-P", "-m", "hearken", *part.arguments],
+            [sys.executable, "-P", "-m", "hearken", *part.arguments, *(() if go is None else ("--after", str(go)))],
             log=self.plan.data_dir / "logs" / f"{part.name}.log",
             stop_signal=signal.SIGTERM,
             grace_seconds=part.grace_seconds,
@@ -214,7 +264,10 @@ class Stack:
             cwd=self.plan.data_dir,
             remove=(scratch,),
             inherit=(self._lock.descriptor,),
-            hand_over=(self._listener.fileno(),) if part.name == "api" else (),
+            hand_over=[
+                *([self._listener.fileno()] if part.name == "api" else []),
+                *([] if go is None else [go]),
+            ],
         )
 
     def _environment(self) -> dict[str, str]:
@@ -247,7 +300,7 @@ class Stack:
                 except httpx.HTTPError as error:
                     answer = str(error)
                 else:
-                    if response.status_code == httpx.codes.OK:
+                    if response.status_code == httpx.codes.OK or _takes_work(response):
                         return
                     answer = response.text
                 time.sleep(0.1)
@@ -267,6 +320,15 @@ class Stack:
 
 def _status(part: _Part) -> int | None:
     return None if part.process is None else part.process.poll()
+
+
+def _takes_work(answer: httpx.Response) -> bool:
+    """Whether a service that is not ready lacks nothing but its default model, which its worker is loading."""
+    try:
+        checks = answer.json()["checks"]
+        return checks["database"] == "ok" and checks["broker"] == "ok" and all(checks["workers"].values())
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def running_on(data_dir: Path) -> tuple[str, str] | None:

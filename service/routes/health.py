@@ -1,13 +1,15 @@
 """Whether the service is alive, whether it can serve, and what it counts."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from models.database_errors import from_database, over_own_limit
-from models.queries.reading.model_status import live_workers, schema_revision
+from models.queries.reading.model_status import readiness, schema_revision
+from models.states import ModelState
 from service.context import AppContext, AppContextDep
 from service.http.metrics import RequestMetrics
 from service.http.openapi import problems
@@ -25,39 +27,48 @@ async def get_health() -> dict[str, str]:
 
 @router.get("/readyz", responses=problems(NOT_READY))
 async def get_readiness(context: AppContextDep) -> dict[str, Any]:
-    """Ready: the database is there and migrated, the broker answers, each model has a live worker."""
-    database, workers = await _database(context)
+    """Ready: database and broker answer, and a live worker has the default model loaded. Says every model's state.
+
+    Where the default model cannot be measured, the first that can be takes its place.
+    """
+    database, workers, states = await _database(context)
     broker = await asyncio.to_thread(broker_answers, context.settings.broker_url)
-    missing = [entry.id for entry in context.entries if not workers.get(entry.id)]
+    models = {entry.id: states.get(entry.id, ModelState.REGISTERED) for entry in context.entries}
     checks = {
         "database": database,
         "broker": "ok" if broker else "does not answer",
-        "workers": {entry.id: workers.get(entry.id, 0) for entry in context.entries},
+        "workers": {model_id: workers.get(model_id, 0) for model_id in models},
+        "models": models,
     }
-    if database != "ok" or not broker or missing:
-        faults = [f"the database {database}"] if database != "ok" else []
-        faults += [] if broker else ["the broker does not answer"]
-        faults += [f"no live worker for {', '.join(missing)}"] if missing else []
+    wanted = next((model_id for model_id, state in models.items() if state != ModelState.REFUSED), None)
+    faults = [f"the database {database}"] if database != "ok" else []
+    faults += [] if broker else ["the broker does not answer"]
+    if wanted is None:
+        faults.append("every model is refused")
+    elif not workers.get(wanted):
+        faults.append(f"no live worker for {wanted}")
+    elif models[wanted] != ModelState.READY:
+        faults.append(f"{wanted} is {models[wanted]}")
+    if faults:
         raise Problem(NOT_READY, "; ".join(faults) + ".", checks=checks, headers={"Retry-After": "2"})
     return {"status": "ready", "checks": checks}
 
 
-async def _database(context: AppContext) -> tuple[str, dict[str, int]]:
-    """What is wrong with the database, or `ok`, and how many live workers each model has.
+async def _database(context: AppContext) -> tuple[str, Mapping[str, int], Mapping[str, ModelState]]:
+    """What is wrong with the database, or `ok`; how many live workers each model has, and each model's state.
 
-    A database that answers too late, by a limit of ours, is there: the workers are then those of the last time.
+    A database that answers too late, by a limit of ours, is there: the rest is then as it was the last time.
     """
     try:
         if await context.database.run(schema_revision) is None:
-            return "is not migrated", {}
-        counted = await context.database.run(live_workers, context.settings.worker_alive_seconds)
-        context.live_workers = dict(counted)
+            return "is not migrated", {}, {}
+        context.readiness = await context.database.read(readiness, context.settings.worker_alive_seconds)
     except Exception as error:
         if not from_database(error):
             raise
         if not over_own_limit(error):
-            return "cannot be reached", {}
-    return "ok", context.live_workers
+            return "cannot be reached", {}, {}
+    return "ok", *context.readiness
 
 
 @router.get(
@@ -69,7 +80,7 @@ async def get_metrics(request: Request, context: AppContextDep) -> Response:
     """Counters of this process for Prometheus, and the live workers."""
     metrics: RequestMetrics = request.app.state.metrics
     metrics.waiting.set(context.watcher.waiting)
-    _, workers = await _database(context)
+    _, workers, _ = await _database(context)
     for entry in context.entries:
         metrics.workers.labels(entry.id).set(workers.get(entry.id, 0))
     return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import threading
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -27,9 +29,10 @@ _USELESS = signal.SIGUSR2
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def begin(**_: Any) -> None:
-    """In the child: register the worker, and wake one for the default model, so that it is loaded early."""
+    """In the child: register the worker, wake one for the default model, and meanwhile load what measures it."""
     this_process().start()
     send_wakeup(queue_of(load_models_file(settings().models)[0].id))
+    threading.Thread(target=import_module, args=("workers.dispatch",), name="loading", daemon=True).start()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -95,7 +95,7 @@ class ModelRegistry:
     tokens a pass under each model may have that has been loaded: at most `token_budget` where that is given, less where
     little memory is free when the model is loaded, and less again where memory ran out. `sharers` tells how many
     workers share this machine's memory. `cache` is the folder in which dequantized models and proofs are kept.
-    Models may be opened and refused from several threads.
+    `tell_loaded` is called when one has been loaded. Models may be opened and refused from several threads.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class ModelRegistry:
         memory_bytes: int | None = None,
         sharers: Callable[[], int] = lambda: 1,
         cache: Path | None = None,
+        tell_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
         self.entries = {entry.id: entry for entry in entries}
@@ -118,6 +119,7 @@ class ModelRegistry:
         self._versions: dict[str, tuple[int, StoredScale | None]] = {}
         self._refused: dict[str, ModelRefused] = {}
         self._opening = RLock()
+        self._tell_loaded = tell_loaded
 
     @property
     def ids(self) -> list[str]:
@@ -144,6 +146,11 @@ class ModelRegistry:
     def is_refused(self, model_id: str) -> bool:
         """Whether this process has found that the model cannot be measured."""
         return model_id in self._refused
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The ids that answer at once: those of the models that are in memory with everything that goes with them."""
+        return tuple(name for name in self._cache.loaded if name in self.entries and name in self._versions)
 
     @property
     def opened_any(self) -> bool:
@@ -202,6 +209,7 @@ class ModelRegistry:
             self._forget(model_id, failure)
             raise failure from error
         self._versions[model_id] = version
+        self._tell_loaded()
 
     def _forget(self, model_id: str, absence: ModelUnavailable) -> None:
         self._cache.drop(model_id)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, cast, delete, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from models.queries.queue.claims import RUNNING
 from models.states import ModelState, SummaryState
@@ -20,9 +20,15 @@ def register_worker(
     connection.execute(row.on_conflict_do_update(index_elements=["id"], set_={"heartbeat_at": func.now()}))
 
 
-def renew_heartbeat(connection: Connection, worker_id: str) -> bool:
-    """Renew the worker's heartbeat; False when its row is gone and it has to register again."""
-    renewed = connection.execute(update(worker).where(worker.c.id == worker_id).values(heartbeat_at=func.now()))
+def renew_heartbeat(connection: Connection, worker_id: str, loaded: Sequence[str] = ()) -> bool:
+    """Renew the worker's heartbeat, and say which models it has loaded; False when its row is gone.
+
+    It has to register again then.
+    """
+    told = worker.c.facts.op("||")(func.jsonb_build_object("loaded", cast(list(loaded), JSONB)))
+    renewed = connection.execute(
+        update(worker).where(worker.c.id == worker_id).values(heartbeat_at=func.now(), facts=told)
+    )
     return renewed.rowcount == 1
 
 
@@ -70,6 +76,11 @@ def end_leases(connection: Connection, worker_ids: Sequence[str]) -> None:
         .where(comparison.c.state == SummaryState.RUNNING, comparison.c.worker_id.in_(worker_ids))
         .values(leased_until=func.now())
     )
+
+
+def end_every_lease(connection: Connection) -> None:
+    """`end_leases` of every worker that is known, none of which lives."""
+    end_leases(connection, list(connection.execute(select(worker.c.id)).scalars()))
 
 
 def register_models(connection: Connection, model_ids: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, text
 
+from models.states import ModelState
 from models.tables import model, model_version, worker
 
 
@@ -30,6 +31,29 @@ def live_workers(connection: Connection, alive_seconds: float) -> Mapping[str, i
     )
     rows = connection.execute(select(served.c.model_id, func.count()).group_by(served.c.model_id))
     return dict(rows.all())
+
+
+def loaded_models(connection: Connection, alive_seconds: float) -> frozenset[str]:
+    """The models that some worker with a recent heartbeat has in memory."""
+    loaded = select(func.jsonb_array_elements_text(worker.c.facts["loaded"]).label("model_id")).where(
+        worker.c.heartbeat_at > func.now() - timedelta(seconds=alive_seconds), worker.c.facts.has_key("loaded")
+    )
+    return frozenset(connection.execute(loaded.distinct()).scalars())
+
+
+def readiness(connection: Connection, alive_seconds: float) -> tuple[Mapping[str, int], Mapping[str, ModelState]]:
+    """How many live workers each model has, and each model's state: `ready` only where one of them has it loaded.
+
+    What was ready under workers that are gone is `registered` again. Several statements, for `Database.read`.
+    """
+    loaded = loaded_models(connection, alive_seconds)
+    workers = live_workers(connection, alive_seconds)
+    states = {}
+    for model_id, row in model_rows(connection).items():
+        fleeting = row.state == ModelState.READY or (row.state == ModelState.LOADING and not workers.get(model_id))
+        told = ModelState.REGISTERED if fleeting else ModelState(row.state)
+        states[model_id] = ModelState.READY if model_id in loaded else told
+    return workers, states
 
 
 def present_version(connection: Connection, model_id: str) -> Row[Any] | None:

@@ -172,7 +172,12 @@ def test_a_lost_broker_loses_nothing(database_url: str, tmp_path: Path) -> None:
         assert api.post("/v1/analyses", json={"text": "Read me."}, headers=ASYNC).status_code == 202
         assert (count(engine, work_item), count(engine, outbox)) == (1, 1)
         checks = problem_of(api.get("/readyz"), 503, "not-ready")["checks"]
-        assert checks == {"database": "ok", "broker": "does not answer", "workers": {"all-MiniLM-L6-v2": 0}}
+        assert checks == {
+            "database": "ok",
+            "broker": "does not answer",
+            "workers": {"all-MiniLM-L6-v2": 0},
+            "models": {"all-MiniLM-L6-v2": "registered"},
+        }
 
 
 def test_a_database_that_is_away_is_503_and_the_service_stays_alive(broker_url: str, tmp_path: Path) -> None:

@@ -374,7 +374,8 @@ def test_models_say_what_the_worker_found(api: httpx.Client) -> None:
 def test_a_service_with_everything_is_ready_and_forgets_no_wakeup(api: httpx.Client, workers: Fleet) -> None:
     ready = api.get("/readyz")
     assert ready.status_code == 200, ready.text
-    assert ready.json()["checks"] == {"database": "ok", "broker": "ok", "workers": {MODEL: 1}}
+    checks = {"database": "ok", "broker": "ok", "workers": {MODEL: 1}, "models": {MODEL: "ready"}}
+    assert ready.json()["checks"] == checks
     assert count(workers.engine, outbox) == 0
     assert api.post("/v1/search", json={"text": unique_text(), "k": 1}).status_code == 200
     metrics = api.get("/metrics").text
