@@ -45,6 +45,24 @@ def test_postgres_is_18_with_pgvector_085_and_no_port(folder: Path) -> None:
         assert listening == []
 
 
+def test_an_address_that_is_reserved_is_the_one_that_is_served_and_is_nobody_elses(folder: Path) -> None:
+    server = RedisServer(folder)
+    server.reserve()
+    reserved = server.client_url
+    with pytest.raises(StartRefused, match="in use"):
+        RedisServer(folder).reserve()
+    server.start()
+    assert server.client_url == reserved
+    with redis.Redis.from_url(reserved) as client:
+        assert client.ping()
+    server.stop()
+    again = RedisServer(folder)
+    again.reserve()
+    place = again.sockets
+    again.stop()
+    assert not place.exists()
+
+
 def test_a_kombu_queue_works_over_the_redis_socket(folder: Path) -> None:
     with RedisServer(folder) as server, Connection(server.url) as connection:
         queue = connection.SimpleQueue("wake-ups")
