@@ -1,5 +1,6 @@
 """How Celery's processes begin and end: the pool's child does the work, its parent forwards SIGTERM to it."""
 
+import gc
 import logging
 import os
 import signal
@@ -32,7 +33,17 @@ def begin(**_: Any) -> None:
     """In the child: register the worker, wake one for the default model, and meanwhile load what measures it."""
     this_process().start()
     send_wakeup(queue_of(load_models_file(settings().models)[0].id))
-    threading.Thread(target=import_module, args=("workers.dispatch",), name="loading", daemon=True).start()
+    threading.Thread(target=load_what_measures, name="loading", daemon=True).start()
+
+
+def load_what_measures() -> None:
+    """Import torch and all that goes with it, which stays: the garbage collector need not look through it."""
+    gc.disable()
+    try:
+        import_module("workers.dispatch")
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
