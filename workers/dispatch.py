@@ -210,7 +210,8 @@ class Dispatcher:
 
     def _load(self, model_id: str) -> None:
         try:
-            self.models.open(model_id)
+            with self.process.loading():
+                self.models.open(model_id)
         except HearkenError as error:
             log.warning("the default model cannot be loaded: %s", error)
 

@@ -45,6 +45,7 @@ class WorkerProcess:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._held_tokens: set[int] = set()
+        self._loading = False
         self._lock = threading.Lock()
         self._heartbeat = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
 
@@ -100,6 +101,15 @@ class WorkerProcess:
             self.release(token)
 
     @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While nothing but loading goes on, SIGTERM ends the process at once, since nothing has to be given back."""
+        self._loading = True
+        try:
+            yield
+        finally:
+            self._loading = False
+
+    @contextmanager
     def busy(self) -> Iterator["WorkerProcess"]:
         """While there is work, SIGTERM asks it to end instead of ending the process."""
         before = signal.signal(signal.SIGTERM, self._asked_to_stop)
@@ -113,7 +123,19 @@ class WorkerProcess:
     def _asked_to_stop(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.stopping:
             self._stop.set()
+            _later(0.0, self._leave_loading)
             _later(self.settings.shutdown_seconds, self._abandon)
+
+    def _leave_loading(self) -> None:
+        """End the process where it is loading and holds nothing."""
+        with self._lock:
+            if not self._loading or self._held_tokens:
+                return
+            try:
+                with self.engine.begin() as connection:
+                    worker_registry.remove_worker(connection, self.id)
+            finally:
+                os._exit(os.EX_TEMPFAIL)
 
     def _abandon(self) -> None:
         """The running pass has taken too long to end: queue its work again and end the process."""

@@ -8,7 +8,7 @@ from workers.app import ANSWER, SWEEP, app, send_wakeup
 from workers.celery.lifetime import end_as_useless  # the import also connects the signals of a worker's start and end
 from workers.database import engine
 from workers.outbox import send_wakeups
-from workers.process import this_process
+from workers.process import WorkerProcess, this_process
 from workers.sweeper import sweep as sweep_once
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def answer(queue: str) -> None:
             send_wakeup(queue)  # for another worker, or for this one when it has started again
             return
         try:
-            _answer(model_of(queue))
+            _answer(process, model_of(queue))
         except Exception as error:
             if not database_is_away(error):
                 send_wakeups(engine())
@@ -43,8 +43,9 @@ def answer(queue: str) -> None:
             send_wakeups(engine())
 
 
-def _answer(model_id: str | None) -> None:
-    from workers.dispatch import this_dispatcher
+def _answer(process: WorkerProcess, model_id: str | None) -> None:
+    with process.loading():
+        from workers.dispatch import this_dispatcher
 
     if model_id is None:
         this_dispatcher().answer_summaries()
