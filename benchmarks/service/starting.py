@@ -68,7 +68,7 @@ class Case:
     @contextmanager
     def _serving(self) -> Iterator[tuple[str, float]]:
         port = _free_port()
-        command = [sys.executable, "-P", "-m", "hearken", "serve", "--data-dir", self.folder, "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "hearken", "serve", "--data-dir", str(self.folder), "--port", str(port)]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEARKEN_")}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
         chosen = {} if self.models is None else {"HEARKEN_MODELS": str(self.models)}
