@@ -7,12 +7,15 @@ here that ends a claim looks at the token first. Claiming never waits for anothe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     Select,
+    SmallInteger,
     Text,
     and_,
     bindparam,
@@ -108,7 +111,7 @@ def claim_items(
     are passed over, and for a while those whose store took too long. When more work is left for the model, a wake-up is
     written for the next worker. None where there is nothing to do.
     """
-    head = connection.execute(_head(model_id, urgent).with_for_update(skip_locked=True, of=work_item)).one_or_none()
+    head = connection.execute(*_head(model_id, urgent, lock=True)).one_or_none()
     if head is None:
         return None
     chosen = [head.id]
@@ -145,7 +148,7 @@ def work_waits(connection: Connection, model_ids: Sequence[str], urgent: Urgent 
 
     Asks for the head, which the index gives at once; an EXISTS may read the whole table where much is queued.
     """
-    heads = (connection.execute(_head(model_id, urgent)).first() for model_id in model_ids)
+    heads = (connection.execute(*_head(model_id, urgent)).first() for model_id in model_ids)
     return any(head is not None for head in heads)
 
 
@@ -269,15 +272,28 @@ def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
     return list(connection.execute(select(work_item.c.job_id).where(work_item.c.id.in_(item_ids)).distinct()).scalars())
 
 
-def _head(model_id: str, urgent: Urgent | None) -> Select[Any]:
+def _head(model_id: str, urgent: Urgent | None, *, lock: bool = False) -> tuple[Select[Any], dict[str, Any]]:
+    """The query for the head of the model's queue, and its parameters."""
+    given: dict[str, Any] = {"model": model_id}
+    limits = frozenset[str]()
+    if urgent is not None:
+        given |= {"above": urgent.above_priority, "longest": urgent.longest, "besides": sorted(urgent.besides)}
+        limits = frozenset({"above"} | {name for name in ("longest", "besides") if given[name]})
+        given = {name: value for name, value in given.items() if name == "model" or name in limits}
+    return _head_query(limits, lock), given
+
+
+@cache  # asked between all passes, and longer in the making than in the asking
+def _head_query(limits: frozenset[str], lock: bool) -> Select[Any]:
     """The most urgent item, and in `next_id` whether any other is queued beside it.
 
     Asked for in the order of the index; an EXISTS may read the whole table where much is queued.
     """
+    model = bindparam("model", type_=Text)
     queued = work_item.alias("queued")
     following = (
         select(queued.c.id)
-        .where(queued.c.model_id == model_id, queued.c.state == QUEUED)
+        .where(queued.c.model_id == model, queued.c.state == QUEUED)
         .order_by(queued.c.priority.desc(), queued.c.id)
         .offset(1)
         .limit(1)
@@ -290,17 +306,18 @@ def _head(model_id: str, urgent: Urgent | None) -> Select[Any]:
         work_item.c.alone,
         following.label("next_id"),
     ).where(
-        work_item.c.model_id == model_id,
+        work_item.c.model_id == model,
         work_item.c.state == QUEUED,
         or_(work_item.c.timed_out_at.is_(None), work_item.c.timed_out_at < func.now() - REST),
     )
-    if urgent is not None:
-        head = head.where(work_item.c.priority > urgent.above_priority, ~work_item.c.alone)
-        if urgent.longest is not None:
-            head = head.where(work_item.c.estimated_tokens <= urgent.longest)
-        if urgent.besides:
-            head = head.where(work_item.c.tenant_id.not_in(urgent.besides))
-    return head.order_by(work_item.c.priority.desc(), work_item.c.id).limit(1)
+    if "above" in limits:
+        head = head.where(work_item.c.priority > bindparam("above", type_=SmallInteger), ~work_item.c.alone)
+    if "longest" in limits:
+        head = head.where(work_item.c.estimated_tokens <= bindparam("longest", type_=Integer))
+    if "besides" in limits:
+        head = head.where(work_item.c.tenant_id.not_in(bindparam("besides", expanding=True)))
+    head = head.order_by(work_item.c.priority.desc(), work_item.c.id).limit(1)
+    return head.with_for_update(skip_locked=True, of=work_item) if lock else head
 
 
 def _companions(

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Double,
@@ -17,7 +19,9 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Select,
+    Text,
     and_,
+    bindparam,
     cast,
     column,
     func,
@@ -101,13 +105,7 @@ def read_analysis(
 
     The flow is that of all layers or of one, and is left out where it has more than `most_flow` numbers.
     """
-    layers = _layers()
-    row = connection.execute(
-        _view()
-        .add_columns(document.c.reading, *layers.c)
-        .join(layers, true())
-        .where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
-    ).one_or_none()
+    row = connection.execute(_whole_by_id(), {"tenant": tenant_id, "analysis": analysis_id}).one_or_none()
     if row is None:
         return None
     depth = len(row._mapping[by_layer("layer")])
@@ -129,20 +127,7 @@ def made_by_job(connection: Connection, tenant_id: str, job_id: str) -> Row[Any]
 
     The columns of the analysis are those of `StoredAnalysis.row`, all null as long as there is none.
     """
-    layers = _layers()
-    made = _view().add_columns(document.c.reading, *layers.c).join(layers, true())
-    made = made.where(analysis.c.job_id == job_id, analysis.c.tenant_id == tenant_id).order_by(analysis.c.id).limit(1)
-    of_job = made.lateral("made")
-    return connection.execute(
-        select(
-            job.c.state.label("job_state"),
-            job.c.reason.label("job_reason"),
-            job.c.message.label("job_message"),
-            *of_job.c,
-        )
-        .join_from(job, of_job, true(), isouter=True)
-        .where(job.c.tenant_id == tenant_id, job.c.id == job_id)
-    ).one_or_none()
+    return connection.execute(_whole_by_job(), {"tenant": tenant_id, "job": job_id}).one_or_none()
 
 
 def list_analyses(
@@ -205,6 +190,31 @@ def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+@cache  # making such a statement takes longer than executing it
+def _whole_by_id() -> Select[Any]:
+    tenant_id, analysis_id = bindparam("tenant", type_=Text), bindparam("analysis", type_=Text)
+    return _whole().where(analysis.c.tenant_id == tenant_id, analysis.c.id == analysis_id)
+
+
+@cache
+def _whole_by_job() -> Select[Any]:
+    tenant_id, job_id = bindparam("tenant", type_=Text), bindparam("job", type_=Text)
+    made = _whole().where(analysis.c.job_id == job_id, analysis.c.tenant_id == tenant_id).order_by(analysis.c.id)
+    first = made.limit(1).lateral("made")
+    of_job = (job.c.state.label("job_state"), job.c.reason.label("job_reason"), job.c.message.label("job_message"))
+    return (
+        select(*of_job, *first.c)
+        .join_from(job, first, true(), isouter=True)
+        .where(job.c.tenant_id == tenant_id, job.c.id == job_id)
+    )
+
+
+def _whole() -> Select[Any]:
+    """Analyses with their layers, and what their documents were taken for."""
+    layers = _layers()
+    return _view().add_columns(document.c.reading, *layers.c).join(layers, true())
+
+
 def _layers() -> FromClause:
     """The layers of `measurement` as one row: of each metric the values of every layer, in order."""
     columns = [measurement_layer.c[name] for name in ("layer", *METRIC_NAMES)]
@@ -218,11 +228,16 @@ def _layers() -> FromClause:
 
 def _heads_of(connection: Connection, measurement_id: int) -> dict[str, list[bytes]]:
     """The heads of each metric, layer by layer."""
-    columns = (_sent(measurement_layer.c[f"{name}_heads"]).label(name) for name in METRIC_NAMES)
-    rows = connection.execute(
-        select(*columns).where(measurement_layer.c.measurement_id == measurement_id).order_by(measurement_layer.c.layer)
-    ).all()
+    rows = connection.execute(_heads(), {"measurement": measurement_id}).all()
     return {name: [row._mapping[name] for row in rows] for name in METRIC_NAMES}
+
+
+@cache
+def _heads() -> Select[Any]:
+    columns = (_sent(measurement_layer.c[f"{name}_heads"]).label(name) for name in METRIC_NAMES)
+    of_one = measurement_layer.c.measurement_id == bindparam("measurement", type_=BigInteger)
+    query: Select[Any] = select(*columns).where(of_one).order_by(measurement_layer.c.layer)
+    return query
 
 
 def _sent(array: ColumnElement[Any]) -> ColumnElement[bytes]:
