@@ -236,8 +236,7 @@ def _heads_of(connection: Connection, measurement_id: int) -> dict[str, list[byt
 def _heads() -> Select[Any]:
     columns = (_sent(measurement_layer.c[f"{name}_heads"]).label(name) for name in METRIC_NAMES)
     of_one = measurement_layer.c.measurement_id == bindparam("measurement", type_=BigInteger)
-    query: Select[Any] = select(*columns).where(of_one).order_by(measurement_layer.c.layer)
-    return query
+    return select(measurement_layer.c.layer, *columns).where(of_one).order_by(measurement_layer.c.layer)
 
 
 def _sent(array: ColumnElement[Any]) -> ColumnElement[bytes]:
