@@ -16,7 +16,10 @@ def discard_closed(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def look(_connection: Any, record: Any, _checked_out: Any) -> None:
+        driver = record.driver_connection
+        if driver.closed:
+            raise DisconnectionError
         looking = select.poll()
-        looking.register(record.driver_connection.pgconn.socket, select.POLLIN)
+        looking.register(driver.pgconn.socket, select.POLLIN)
         if looking.poll(0):
             raise DisconnectionError
