@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much the parts say.")
 
+    @model_validator(mode="after")
+    def _locks_end_first(self) -> Self:
+        """Else waiting for somebody's lock would count as a statement that takes too long, and be charged."""
+        if self.lock_seconds >= min(self.store_seconds, self.statement_seconds):
+            raise ValueError("`lock_seconds` must be less than `store_seconds` and `statement_seconds`")
+        return self
+
 
 @cache
 def settings() -> Settings:

@@ -161,6 +161,8 @@ class WorkerProcess:
                 registered = self._beat() if registered else self._register()
             except SQLAlchemyError as error:
                 log.warning("no heartbeat, the database cannot be reached: %s", error)
+                self._ended.wait(min(1.0, self.settings.heartbeat_seconds))
+                continue
             self._ended.wait(self.settings.heartbeat_seconds if registered else 1.0)
 
     def _register(self) -> bool:

@@ -107,16 +107,18 @@ def run_migrations(database_url: str) -> None:
 
     Raises `StartRefused` when a newer version has migrated it already, or it cannot be reached.
     """
-    from sqlalchemy.exc import OperationalError
-
     from migrations.run import DatabaseIsNewerError, upgrade
+    from models.database_errors import database_is_away
 
     try:
         upgrade(database_url)
     except DatabaseIsNewerError as error:
         raise StartRefused(str(error)) from None
-    except OperationalError as error:
-        raise StartRefused(f"the database cannot be reached: {' '.join(str(error.orig).split())}") from None
+    except Exception as error:
+        if not database_is_away(error):
+            raise
+        said = getattr(error, "orig", None) or error
+        raise StartRefused(f"the database cannot be reached: {' '.join(str(said).split())}") from None
 
 
 def forget_earlier_workers(database_url: str) -> None:

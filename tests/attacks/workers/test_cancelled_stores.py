@@ -52,7 +52,7 @@ def test_stores_that_are_cancelled_are_done_again_and_no_document_fails(workers:
 
     total = 0
     while total < CANCELLATIONS:
-        total += until(cancelled, "a store to cancel", 120)
+        total += until(cancelled, "a store to cancel", 180)
     assert states(workers.engine, job_id).keys() <= {"queued", "running"}
     with workers.engine.begin() as connection:
         connection.execute(text("CREATE TABLE let_go ()"))  # the next stores pass; one that waits is cancelled still

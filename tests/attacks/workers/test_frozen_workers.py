@@ -65,7 +65,7 @@ def test_a_worker_frozen_in_its_store_holds_other_writers_up_for_seconds_only(wo
             with workers.engine.begin() as connection:
                 return connection.execute(asleep).first() is not None
 
-        until(storing, "a worker in its store", 120)
+        until(storing, "a worker in its store", 180)
         with workers.engine.connect() as connection:
             holder = connection.execute(select(work_item.c.worker_id).where(work_item.c.job_id == job_id)).scalar_one()
         frozen = workers.alive()[holder]

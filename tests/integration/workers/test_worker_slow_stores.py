@@ -29,6 +29,7 @@ def short_stores(
     """Storing may take a part of a second; the model is open before."""
     worker.models.open(MODEL)
     monkeypatch.setenv("HEARKEN_STORE_SECONDS", str(LIMIT))
+    monkeypatch.setenv("HEARKEN_LOCK_SECONDS", str(LIMIT / 2))
     monkeypatch.setenv("HEARKEN_DATABASE_URL", module_database_url)
     settings.cache_clear()
     yield
