@@ -27,6 +27,12 @@ class RequestMetrics:
         )
         self.waiting = Gauge("hearken_http_waiting", "Requests that wait for a job.", registry=self.registry)
         self.workers = Gauge("hearken_live_workers", "Live workers.", ("model",), registry=self.registry)
+        self.vectors = Gauge(
+            "hearken_vectors_waiting",
+            "Vectors that are compared one by one until a graph is built of them.",
+            ("space", "scope"),
+            registry=self.registry,
+        )
 
 
 class MetricsMiddleware:

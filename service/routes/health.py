@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from models.database_errors import from_database, over_own_limit
 from models.queries.reading.model_status import readiness, schema_revision
+from models.queries.search.segments import vectors_waiting
 from models.states import ModelState
 from service.context import AppContext, AppContextDep
 from service.http.metrics import RequestMetrics
@@ -77,10 +78,13 @@ async def _database(context: AppContext) -> tuple[str, Mapping[str, int], Mappin
     responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
 )
 async def get_metrics(request: Request, context: AppContextDep) -> Response:
-    """Counters of this process for Prometheus, and the live workers."""
+    """Counters of this process for Prometheus, the live workers, and the vectors that wait for a graph."""
     metrics: RequestMetrics = request.app.state.metrics
     metrics.waiting.set(context.watcher.waiting)
-    _, workers, _ = await _database(context)
+    database, workers, _ = await _database(context)
     for entry in context.entries:
         metrics.workers.labels(entry.id).set(workers.get(entry.id, 0))
+    if database == "ok":
+        for place, waiting in (await context.database.single(vectors_waiting)).items():
+            metrics.vectors.labels(*place).set(waiting)
     return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

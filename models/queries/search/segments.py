@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from models.queries.search.vectors import VectorIndex
@@ -96,6 +96,13 @@ def build_due_segments(engine: Engine, *, memory_bytes: int) -> int:
                 _build(connection, row.id, index, memory_bytes)
                 built += 1
     return built
+
+
+def vectors_waiting(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many vectors wait for a graph, as last counted, by space and scope."""
+    of = vector_index.c.space, vector_index.c.scope
+    rows = connection.execute(select(*of, func.sum(vector_index.c.waiting)).where(vector_index.c.wanted).group_by(*of))
+    return {(space, scope): int(waiting) for space, scope, waiting in rows}
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from polling import until
 from seeded_analyses import add_analyses
 from sqlalchemy import Engine, create_engine, delete, insert, select, text, update
+from worker_fleet import fleet
 
 from models.queries.access.keys import ensure_local_tenant
 from models.queries.search import nearest as queries
@@ -232,3 +234,17 @@ def test_deleting_a_measurement_takes_its_vectors_along(engine: Engine) -> None:
         for table in (embedding, turn_embedding):
             assert connection.execute(select(table).where(table.c.measurement_id == ids[0])).first() is None
     assert found_near(engine, index, ids[0], 11)[0][0] > 1e-3
+
+
+def test_the_process_that_sweeps_builds_what_is_due(engine: Engine, module_database_url: str) -> None:
+    key, ids = add(engine, 10_000, 31)
+    index = VectorIndex(key, 31, "document")
+    with fleet(0, module_database_url):
+
+        def ready() -> int:
+            with engine.connect() as connection:
+                return len(ready_segments(connection, index))
+
+        until(ready, "a graph")
+    assert standing(engine, index) == [(0, ids[-1] + 1, 10_000)]
+    assert found_near(engine, index, ids[5000])[1] is False

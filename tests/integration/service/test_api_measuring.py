@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -381,6 +382,7 @@ def test_a_service_with_everything_is_ready_and_forgets_no_wakeup(api: httpx.Cli
     metrics = api.get("/metrics").text
     assert 'hearken_http_requests_total{method="POST",route="/v1/search",status="200"}' in metrics
     assert f'hearken_live_workers{{model="{MODEL}"}} 1.0' in metrics
+    assert re.search(r'hearken_vectors_waiting{scope="document",space="embedding"} \d+\.0', metrics)
 
 
 def test_measuring_and_deleting_the_same_text_at_once_leaves_no_fault_and_no_rest(
