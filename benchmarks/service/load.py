@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,11 +26,9 @@ from benchmarks.machine import machine
 from benchmarks.service.conversations import TOKENS, TURNS, conversation
 from benchmarks.service.engine import Engine
 from benchmarks.service.family import PARTS, megabytes, processor_seconds, spent_between
-from hearken.local.data_folder import temporary_folder
-from hearken.local.stack import Stack, StackPlan
+from benchmarks.service.stack import MODEL, running_stack
 
 RESULTS = Path(__file__).parents[1] / "results"
-MODELS = '[[model]]\nid = "all-MiniLM-L6-v2"\npackaged = true\ndefault = true\n'
 ENGINE_SECONDS = 8.0
 WANTED_OF_THE_ENGINE = {64: 0.85}
 WANTED_OF_A_BATCH = 0.92
@@ -64,7 +61,7 @@ class Measured:
 
 def request_of(host: str, seed: int) -> bytes:
     """The bytes of one POST."""
-    body = json.dumps({"model": "all-MiniLM-L6-v2", "conversation": conversation(seed)}).encode()
+    body = json.dumps({"model": MODEL, "conversation": conversation(seed)}).encode()
     head = (
         f"POST /v1/analyses HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nPrefer: wait=60\r\n\r\n"
@@ -118,7 +115,7 @@ def batch(url: str, documents: int) -> float:
     with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
         uploaded = http.post("/v1/datasets", params={"name": "load"}, content=lines.encode()).raise_for_status().json()
         begun = time.perf_counter()
-        job = http.post("/v1/batches", json={"dataset_id": uploaded["id"], "model": "all-MiniLM-L6-v2"})
+        job = http.post("/v1/batches", json={"dataset_id": uploaded["id"], "model": MODEL})
         location = job.raise_for_status().headers["location"]
         while True:
             found = http.get(location, headers={"Prefer": "wait=60"}).raise_for_status().json()
@@ -196,21 +193,18 @@ def main() -> None:
     load_before, about = os.getloadavg()[0], machine()
     engine = Engine()
     found: list[Measured] = []
-    with temporary_folder() as folder, tempfile.NamedTemporaryFile("w", suffix=".toml") as models:
-        models.write(MODELS)
-        models.flush()
-        with Stack(StackPlan(data_dir=folder, port=0, models=Path(models.name))) as stack:
-            with_clients(stack.url, 4, 3.0)
-            load = Load(stack.url, engine)
-            bare = [engine.forward_ms()]
-            for number in chosen.clients:
-                found.append(load.clients(number, chosen.seconds))
-                print(line(found[-1]), costs_line(found[-1]), sep="\n", flush=True)
-                if number == 1:
-                    bare.append(engine.forward_ms())
-            if chosen.batch:
-                found.append(load.batch(chosen.batch))
-                print(line(found[-1]), costs_line(found[-1]), sep="\n", flush=True)
+    with running_stack() as stack:
+        with_clients(stack.url, 4, 3.0)
+        load = Load(stack.url, engine)
+        bare = [engine.forward_ms()]
+        for number in chosen.clients:
+            found.append(load.clients(number, chosen.seconds))
+            print(line(found[-1]), costs_line(found[-1]), sep="\n", flush=True)
+            if number == 1:
+                bare.append(engine.forward_ms())
+        if chosen.batch:
+            found.append(load.batch(chosen.batch))
+            print(line(found[-1]), costs_line(found[-1]), sep="\n", flush=True)
     chosen.out.mkdir(parents=True, exist_ok=True)
     text = page(about, load_before, found, sum(bare) / len(bare), chosen.seconds)
     (chosen.out / "load.md").write_text(text)
