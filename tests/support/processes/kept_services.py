@@ -14,9 +14,9 @@ from worker_fleet import Fleet, fleet
 
 from hearken.local import RedisServer
 from models.settings import load_models_file
-from models.tables import LOCAL_TENANT, metadata, model, model_version, profile_scale, tenant, worker
+from models.tables import LOCAL_TENANT, metadata, model, model_version, profile_scale, tenant, vector_index, worker
 
-KNOWN_TO_WORKERS = {table.name for table in (worker, model, model_version, profile_scale)}
+KNOWN_TO_WORKERS = {table.name for table in (worker, model, model_version, profile_scale, vector_index)}
 """What a running worker has written of itself and its models, and does not write again."""
 
 
