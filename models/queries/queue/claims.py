@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Connection,
     Integer,
+    Interval,
     Row,
     Select,
     SmallInteger,
@@ -274,12 +275,12 @@ def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
 
 def _head(model_id: str, urgent: Urgent | None, *, lock: bool = False) -> tuple[Select[Any], dict[str, Any]]:
     """The query for the head of the model's queue, and its parameters."""
-    given: dict[str, Any] = {"model": model_id}
+    given: dict[str, Any] = {"model": model_id, "rest": REST}
     limits = frozenset[str]()
     if urgent is not None:
         given |= {"above": urgent.above_priority, "longest": urgent.longest, "besides": sorted(urgent.besides)}
         limits = frozenset({"above"} | {name for name in ("longest", "besides") if given[name]})
-        given = {name: value for name, value in given.items() if name == "model" or name in limits}
+        given = {name: value for name, value in given.items() if name in {"model", "rest", *limits}}
     return _head_query(limits, lock), given
 
 
@@ -289,7 +290,7 @@ def _head_query(limits: frozenset[str], lock: bool) -> Select[Any]:
 
     Asked for in the order of the index; an EXISTS may read the whole table where much is queued.
     """
-    model = bindparam("model", type_=Text)
+    model, rest = bindparam("model", type_=Text), bindparam("rest", type_=Interval)
     queued = work_item.alias("queued")
     following = (
         select(queued.c.id)
@@ -308,7 +309,7 @@ def _head_query(limits: frozenset[str], lock: bool) -> Select[Any]:
     ).where(
         work_item.c.model_id == model,
         work_item.c.state == QUEUED,
-        or_(work_item.c.timed_out_at.is_(None), work_item.c.timed_out_at < func.now() - REST),
+        or_(work_item.c.timed_out_at.is_(None), work_item.c.timed_out_at < func.now() - rest),
     )
     if "above" in limits:
         head = head.where(work_item.c.priority > bindparam("above", type_=SmallInteger), ~work_item.c.alone)

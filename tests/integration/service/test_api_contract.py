@@ -13,12 +13,12 @@ import redis
 from api_service import api_process, json_lines, problem_of
 from kept_services import KeptService, ServicePlan
 from polling import until
-from seeded_work import count
+from seeded_work import MODEL, count
 from sqlalchemy import Engine, create_engine, func, insert, select, text
 from sqlalchemy.pool import NullPool
 
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource
-from models.tables import dataset, document, inquiry, job, outbox, work_item, worker
+from models.tables import dataset, document, inquiry, job, model, outbox, work_item, worker
 
 pytestmark = pytest.mark.xdist_group("api with limits")
 
@@ -197,8 +197,9 @@ def test_a_lock_that_is_not_given_is_503_and_leaves_readiness_alone(
     with api_process(database_url, broker_url, tmp_path / "api.log", lock_seconds="0.2") as api:
         with engine.begin() as connection:
             connection.execute(
-                insert(worker).values(id="wk_a", models=["all-MiniLM-L6-v2"], summaries=True, facts={"host": "a"})
+                insert(worker).values(id="wk_a", models=[MODEL], summaries=True, facts={"host": "a", "loaded": [MODEL]})
             )
+            connection.execute(insert(model).values(id=MODEL, state="ready"))
         ready = api.get("/readyz")
         assert ready.status_code == 200
         with engine.begin() as connection:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 from api_service import client_of, started_api
+from polling import until
 from serving import MINILM_ALONE
-from sqlalchemy import Engine, create_engine, delete
+from sqlalchemy import Engine, create_engine, delete, select
 from worker_fleet import Fleet, fleet
 
 from hearken.local import RedisServer
 from models.settings import load_models_file
+from models.states import ModelState
 from models.tables import LOCAL_TENANT, metadata, model, model_version, profile_scale, tenant, vector_index, worker
 
 KNOWN_TO_WORKERS = {table.name for table in (worker, model, model_version, profile_scale, vector_index)}
@@ -61,7 +63,15 @@ class KeptService:
         """The workers and the beat that the plan asks for, with the default model open."""
         ids = [entry.id for entry in load_models_file(self.models_file)]
         named = {"HEARKEN_MODELS": str(self.models_file)}
-        return self._running.enter_context(fleet(self.plan.workers, self.database_url, ids, **named))
+        started = self._running.enter_context(fleet(self.plan.workers, self.database_url, ids, **named))
+        if self.plan.workers:
+            until(lambda: self._is_opened(ids[0]), "the default model to be opened or refused", 180)
+        return started
+
+    def _is_opened(self, model_id: str) -> bool:
+        chosen = select(model.c.state).where(model.c.id == model_id)
+        with self.engine.connect() as connection:
+            return connection.execute(chosen).scalar() not in (None, ModelState.REGISTERED, ModelState.LOADING)
 
     @cached_property
     def url(self) -> str:
