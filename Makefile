@@ -55,11 +55,14 @@ check: $(TEST_INSTALLED)
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
+# Tests start hundreds of processes, which would otherwise compile every module again where bytecode is not written.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup
+
 test: check
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup
+	@$(PYTEST)
 
 test-slow: $(TEST_INSTALLED)
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup -m slow
+	@$(PYTEST) -m slow
 
 bench: install
 	@$(VENV)/bin/python -m benchmarks

@@ -124,6 +124,7 @@ def test_ctrl_c_leaves_no_process_no_socket_and_no_shared_memory(data: Path) -> 
         serving.end()
 
 
+@pytest.mark.slow
 def test_a_batch_outlives_the_killing_of_its_worker(serving: Serving) -> None:
     with Client(serving.url) as client:
         stored = client.upload_dataset(dataset(120), name="tales")
@@ -140,6 +141,7 @@ def test_a_batch_outlives_the_killing_of_its_worker(serving: Serving) -> None:
         assert sorted(names, key=str) == sorted((f"d{number}" for number in range(120)), key=str)
 
 
+@pytest.mark.slow
 def test_a_batch_outlives_the_killing_of_its_broker(serving: Serving) -> None:
     with Client(serving.url) as client:
         stored = client.upload_dataset(dataset(120, seed="broker"), name="more tales")

@@ -113,6 +113,7 @@ def test_a_hostile_parquet_file_is_a_clients_mistake(api: httpx.Client, table: C
     assert len(json.dumps(problem)) < 20_000
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_breaks_nothing_but_the_file(api: httpx.Client) -> None:
     generator = np.random.default_rng(7)
     for place in [*generator.integers(4, len(GOOD), 12), *generator.integers(len(GOOD) - 8 - FOOTER, len(GOOD), 12)]:
