@@ -39,7 +39,7 @@ from models.tables import BACKGROUND, LOCAL_TENANT, document, job, work_item
 from models.work import WorkOptions, content_digest, request_key
 from workers import dispatch
 from workers.app import app
-from workers.dispatch import Dispatcher
+from workers.dispatch import Dispatcher, pipeline_for
 from workers.measuring import claim_run
 from workers.measuring.helpers import HelperProcesses
 from workers.measuring.model_registry import ModelRegistry
@@ -98,13 +98,13 @@ def stand_ins() -> list[tuple[str, float]]:
     python = partial(work_for, each, 1.0)
     found = [
         ("turn by turn, 80% of it Python", device_waits(TurnByTurn(), mixed)),
-        ("threads, 80% of it Python", device_waits(SideBySide(), mixed)),
-        ("threads, all of it Python", device_waits(SideBySide(), python)),
+        ("threads, 80% of it Python", device_waits(pipeline_for("cuda", 0), mixed)),
+        ("threads, all of it Python", device_waits(pipeline_for("cuda", 0), python)),
     ]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for warm in [pool.submit(python) for _ in range(8)]:
             warm.result()
-        waited = device_waits(SideBySide(2), lambda: pool.submit(python).result())
+        waited = device_waits(pipeline_for("cuda", 2), lambda: pool.submit(python).result())
     found.append(("two processes, all of it Python", waited))
     return found
 
@@ -318,12 +318,13 @@ def rows_of(bench: Bench, documents: int) -> list[str]:
         "PostgreSQL | the device waits |",
         "|---|---|---|---|---|---|---|",
     ]
+    beside = partial(pipeline_for, "cuda")
     cases: list[tuple[str, Callable[[int], Pipeline], int, float]] = [
-        ("threads", lambda _: SideBySide(), 0, 0.0),
-        ("1 helper", lambda number: SideBySide(number), 1, 0.0),
-        ("2 helpers", lambda number: SideBySide(number), 2, 0.0),
-        ("threads", lambda _: SideBySide(), 0, 0.005),
-        ("2 helpers", lambda number: SideBySide(number), 2, 0.005),
+        ("threads", beside, 0, 0.0),
+        ("1 helper", beside, 1, 0.0),
+        ("2 helpers", beside, 2, 0.0),
+        ("threads", beside, 0, 0.005),
+        ("2 helpers", beside, 2, 0.005),
     ]
     for name, pipeline, helpers, seconds in cases:
         found = bench.carried(documents, pipeline, helpers=helpers, device=AnsweringDevice(seconds))
