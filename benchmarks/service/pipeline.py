@@ -374,7 +374,7 @@ def main() -> None:
         together = reading_in_threads(bench.models.open(MODEL).model)
         print(f"two threads render {together:.2f} times as fast as one", flush=True)
         rows = rows_of(bench, chosen.documents)
-        cpu = beside_the_forward(bench, min(256, chosen.documents))
+        cpu = beside_the_forward(bench, min(128, chosen.documents))
         bench.engine.dispose()
     lines = [
         "# A worker's pipeline",
