@@ -29,7 +29,7 @@ PLACES = {"x", "y", "trustworthiness"}
 
 
 def assert_same(found: Any, expected: Any, at: str = "") -> None:
-    """The same JSON; numbers to six digits or a ten-millionth, but for a map's places and the versions of packages."""
+    """The same JSON; numbers to nine digits, but for places on maps, silhouettes and versions."""
     if isinstance(expected, dict):
         assert list(found) == list(expected), at
         for name in expected.keys() - PLACES - {"versions"}:
@@ -39,7 +39,7 @@ def assert_same(found: Any, expected: Any, at: str = "") -> None:
         for number, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert_same(one, other, f"{at}/{number}")
     elif isinstance(expected, float):
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-7), at
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-7 if "silhouette" in at else 1e-12), at
     else:
         assert (found, type(found)) == (expected, type(expected)), at
 
