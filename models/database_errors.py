@@ -67,6 +67,11 @@ def asks_to_try_again(error: BaseException) -> bool:
     return sqlstate_of(error) in _TRY_AGAIN
 
 
+def in_one_line(error: BaseException, most: int | None = 300) -> str:
+    """The beginning of what an error says, without line ends, for a log: at most so many characters."""
+    return " ".join(str(error).split())[:most]
+
+
 def _raised(error: BaseException) -> BaseException | None:
     """The first of an error, its cause, the cause of that and so on that came from the database."""
     each: BaseException | None = error

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from formats.errors import BadTranscript
-from models.database_errors import database_is_away, over_own_limit, storage_is_full
+from models.database_errors import database_is_away, in_one_line, over_own_limit, storage_is_full
 from models.errors import Refused
 from models.schemas.problems import FieldError
 from service.auth.browser import is_navigation, login_address
@@ -114,7 +114,7 @@ def _methods(request: Request) -> set[str]:
 async def _answer_database_error(request: Request, error: Exception) -> Response:
     if not database_is_away(error):
         return await _answer_mistake(request, error)
-    log.warning("the database cannot be used: %s", " ".join(str(error).split())[:500])
+    log.warning("the database cannot be used: %s", in_one_line(error, 500))
     if storage_is_full(error):
         return problem_response(Problem(STORAGE_FULL, headers=_RETRY_WHEN_FULL), request.url.path)
     detail = OVER_LIMIT if over_own_limit(error) else None

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from models.closed_connections import discard_closed
-from models.database_errors import database_is_away
+from models.database_errors import database_is_away, in_one_line
 from models.session_limits import connect_arguments
 from models.settings import settings
 
@@ -40,17 +40,18 @@ def alone(connections: Engine) -> Engine:
     return connections.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def insist(call: Callable[[], None], *, stopping: Callable[[], bool]) -> None:
-    """Do this in the database, again and again while the database is away, unless the worker is to end.
+def insist(connections: Engine, call: Callable[[Connection], None], *, stopping: Callable[[], bool]) -> None:
+    """Do this in a transaction, again and again while the database is away, unless the worker is to end.
 
     So that work is given back, and does not lose its lease, which would be charged to it. Raises the last error.
     """
     until = time.monotonic() + GIVE_BACK_SECONDS
     while True:
         try:
-            return call()
+            with connections.begin() as connection:
+                return call(connection)
         except Exception as error:
             if not database_is_away(error) or stopping() or time.monotonic() > until:
                 raise
-            log.warning("work cannot be given back yet: %s", " ".join(str(error).split())[:300])
+            log.warning("work cannot be given back yet: %s", in_one_line(error))
         time.sleep(AGAIN_SECONDS)

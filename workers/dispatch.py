@@ -13,7 +13,7 @@ import torch
 from sqlalchemy import Engine
 
 from attention.errors import HearkenError, ModelRefused
-from models.database_errors import from_database
+from models.database_errors import from_database, in_one_line
 from models.queries.queue.claims import Claim, Urgent, claim_items, fail_items, give_back, work_waits
 from models.queries.queue.inquiry_claims import (
     ClaimedInquiry,
@@ -116,7 +116,7 @@ class Dispatcher:
         except Exception as error:
             if not from_database(error):
                 raise
-            log.warning("more urgent work was given back: %s", " ".join(str(error).split())[:300])
+            log.warning("more urgent work was given back: %s", in_one_line(error))
         finally:
             self._depth -= 1
 
@@ -150,12 +150,7 @@ class Dispatcher:
             yield
         except Exception as error:
             if from_database(error):
-
-                def return_them() -> None:
-                    with self.engine.begin() as connection:
-                        give_back_inquiries(connection, inquiries)
-
-                insist(return_them, stopping=lambda: self.stopping)
+                insist(self.engine, lambda c: give_back_inquiries(c, inquiries), stopping=lambda: self.stopping)
             raise
 
     def _claim_inquiries(self, model_id: str | None, limit: int) -> list[ClaimedInquiry]:
@@ -291,14 +286,11 @@ class _Claims:
         return claim
 
     def _give_back(self, claim: Claim) -> None:
-        def return_all() -> None:
-            with self._dispatcher.engine.begin() as connection:
-                give_back(connection, claim.token, [item.id for item in claim.items])
-
+        dispatcher, items = self._dispatcher, [item.id for item in claim.items]
         try:
-            insist(return_all, stopping=lambda: self._dispatcher.stopping)
+            insist(dispatcher.engine, lambda c: give_back(c, claim.token, items), stopping=lambda: dispatcher.stopping)
         finally:
-            self._dispatcher.process.release(claim.token)
+            dispatcher.process.release(claim.token)
 
     def _runs_of(self, claim: Claim) -> list[ClaimRun]:
         """A run for the model and one for it untrained, where the claim has items of the kind."""

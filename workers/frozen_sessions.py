@@ -6,7 +6,7 @@ from typing import Never
 
 from sqlalchemy import Engine
 
-from models.database_errors import from_database
+from models.database_errors import from_database, in_one_line
 from models.queries.queue.frozen_sessions import WaitingSession, end_session, waiting_sessions
 from models.settings import Settings
 
@@ -45,6 +45,6 @@ def end_frozen_sessions(engine: Engine, chosen: Settings) -> Never:
         except Exception as error:
             if not from_database(error):
                 raise
-            log.warning("stopped processes cannot be looked for: %s", " ".join(str(error).split())[:300])
+            log.warning("stopped processes cannot be looked for: %s", in_one_line(error))
             pause = PAUSE_AFTER_FAILURE
         time.sleep(pause)

@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine
 
-from models.database_errors import over_own_limit
+from models.database_errors import in_one_line, over_own_limit
 from models.queries.queue import sweeping
 from models.queries.writing.profiles import make_missing_profiles
 from models.settings import settings
@@ -53,7 +53,7 @@ def sweep(engine: Engine) -> None:
         except Exception as error:
             if not over_own_limit(error):
                 raise
-            log.warning("%s wait for the next sweep: %s", what, " ".join(str(error).split())[:300])
+            log.warning("%s wait for the next sweep: %s", what, in_one_line(error))
             continue
         if swept:
             log.info("swept %s: %s", what, swept)

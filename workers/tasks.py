@@ -2,7 +2,7 @@
 
 import logging
 
-from models.database_errors import database_is_away, over_own_limit
+from models.database_errors import database_is_away, in_one_line, over_own_limit
 from models.queries.queue.outbox import model_of
 from workers.app import ANSWER, SWEEP, app, send_wakeup
 from workers.celery.lifetime import end_as_useless  # the import also connects the signals of a worker's start and end
@@ -34,7 +34,7 @@ def answer(queue: str) -> None:
             if not database_is_away(error):
                 send_wakeups(engine())
                 raise
-            log.warning("the database is away, work was given back: %s", " ".join(str(error).split())[:500])
+            log.warning("the database is away, work was given back: %s", in_one_line(error, 500))
             if over_own_limit(error):
                 send_wakeups(engine())
             else:

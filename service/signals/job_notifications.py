@@ -13,6 +13,7 @@ from contextlib import aclosing, contextmanager, suppress
 import psycopg
 from sqlalchemy import make_url
 
+from models.database_errors import in_one_line
 from models.queries.queue.notifications import CHANNEL
 from models.session_limits import connect_arguments
 from models.settings import Settings
@@ -111,7 +112,7 @@ class Watcher:
                         for event in self._watching.get(notice.payload, ()):
                             event.set()
             except psycopg.Error as error:
-                log.warning("not listening for jobs, trying again: %s", " ".join(str(error).split()))
+                log.warning("not listening for jobs, trying again: %s", in_one_line(error, None))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _wake_all(self) -> None:

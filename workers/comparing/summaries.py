@@ -79,11 +79,8 @@ class SummaryRun:
             self._fail(*UNEXPECTED)
 
     def _give_back(self) -> None:
-        def return_it() -> None:
-            with self.engine.begin() as connection:
-                give_back_summaries(connection, [self.claimed.token])
-
-        insist(return_it, stopping=lambda: self.worker.stopping)
+        token = self.claimed.token
+        insist(self.engine, lambda c: give_back_summaries(c, [token]), stopping=lambda: self.worker.stopping)
 
     def _wanted(self) -> bool:
         with self.engine.connect() as connection:

@@ -301,15 +301,10 @@ class ClaimRun:
 
     def end(self) -> None:
         """Queue again whatever of the claim is neither stored nor failed, and let go of it."""
-        left = [*self.open, *self.handed_over]
-
-        def return_left() -> None:
-            with self.engine.begin() as connection:
-                give_back(connection, self.claim.token, left)
-
+        token, left = self.claim.token, [*self.open, *self.handed_over]
         try:
             if left:
-                insist(return_left, stopping=lambda: self.worker.stopping)
+                insist(self.engine, lambda c: give_back(c, token, left), stopping=lambda: self.worker.stopping)
         finally:
             self._on_end()
 

@@ -17,7 +17,6 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +29,7 @@ from torch import nn
 from attention.definitions import DEFINITIONS
 from attention.kernels import kernel_name
 from attention.model.checks.proof import Proof, prove
+from attention.model.weights import files_digest
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +41,10 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _digest_of_files(files: Iterable[Path]) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
 VERSIONS: Final = {name: _version(name) for name in ("hearken", "torch", "transformers", "numpy", "triton")}
 """Of the packages that a proof is bound to, as they were when this process loaded them."""
-OWN_CODE: Final = _digest_of_files(
-    path for path in sorted(Path(__file__).parents[2].rglob("*")) if path.suffix in (".py", ".so")
+OWN_CODE: Final = files_digest(
+    [path for path in sorted(Path(__file__).parents[2].rglob("*")) if path.suffix in (".py", ".so")]
 )
 """Of the files of `attention`, compiled kernels too: in a clone they change while the version stays."""
 LARGEST: Final = 1 << 20
@@ -177,7 +170,7 @@ def _named(device: torch.device) -> str:
 def _network_code(kind: type[nn.Module]) -> str:
     """A class of networks by its name and the digest of the files that it and what it is made of stand in."""
     files = {file for each in kind.__mro__ if each.__module__.startswith("transformers.") and (file := _file(each))}
-    return f"{kind.__module__}.{kind.__qualname__} {_digest_of_files(sorted(files))}"
+    return f"{kind.__module__}.{kind.__qualname__} {files_digest(sorted(files))}"
 
 
 def _file(kind: type[nn.Module]) -> Path | None:

@@ -44,6 +44,9 @@ SHORT = 64
 REST = timedelta(seconds=10)
 """How long an item whose store took too long leaves the head of the queue to others."""
 
+TO_CANCEL: Final = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
+"""Of an item: whether its job is to be cancelled."""
+
 UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None, "worker_id": None}
 
 
@@ -218,14 +221,13 @@ def give_back(connection: Connection, token: int, item_ids: Sequence[int]) -> No
     held = lock_held(connection, token, item_ids)
     if not held:
         return
-    to_cancel = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
     returned = connection.execute(
         update(work_item)
         .where(work_item.c.id.in_(held))
         .values(
-            state=case((to_cancel, ItemState.CANCELLED), else_=ItemState.QUEUED),
+            state=case((TO_CANCEL, ItemState.CANCELLED), else_=ItemState.QUEUED),
             started_at=None,
-            finished_at=case((to_cancel, func.now())),
+            finished_at=case((TO_CANCEL, func.now())),
             **UNLEASED,
         )
         .returning(work_item.c.job_id, work_item.c.model_id)
@@ -275,13 +277,14 @@ def _jobs_of(connection: Connection, item_ids: set[int]) -> list[str]:
 
 def _head(model_id: str, urgent: Urgent | None, *, lock: bool = False) -> tuple[Select[Any], dict[str, Any]]:
     """The query for the head of the model's queue, and its parameters."""
-    given: dict[str, Any] = {"model": model_id, "rest": REST}
-    limits = frozenset[str]()
+    limits: dict[str, Any] = {}
     if urgent is not None:
-        given |= {"above": urgent.above_priority, "longest": urgent.longest, "besides": sorted(urgent.besides)}
-        limits = frozenset({"above"} | {name for name in ("longest", "besides") if given[name]})
-        given = {name: value for name, value in given.items() if name in {"model", "rest", *limits}}
-    return _head_query(limits, lock), given
+        limits["above"] = urgent.above_priority
+        if urgent.longest is not None:
+            limits["longest"] = urgent.longest
+        if urgent.besides:
+            limits["besides"] = sorted(urgent.besides)
+    return _head_query(frozenset(limits), lock), {"model": model_id, "rest": REST, **limits}
 
 
 @cache  # asked between all passes, and longer in the making than in the asking

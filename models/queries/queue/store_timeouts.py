@@ -6,12 +6,12 @@ were stored since its last time.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from models.queries.queue.claims import UNLEASED, lock_held
+from models.queries.queue.claims import TO_CANCEL, UNLEASED, lock_held
 from models.queries.queue.job_state import settle_jobs
 from models.states import ItemState
-from models.tables import job, measurement, work_item
+from models.tables import measurement, work_item
 
 STORING_FAILED = "storing-failed"
 _MESSAGE = (
@@ -34,17 +34,16 @@ def give_back_timed_out(connection: Connection, token: int, item_ids: Sequence[i
             work_item.c.id.in_(held)
         )
     ).scalar_one()
-    to_cancel = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
     times = work_item.c.timeouts + (1 if blamed else 0)
     to_fail = times >= allowed
     returned = connection.execute(
         update(work_item)
         .where(work_item.c.id.in_(held))
         .values(
-            state=case((to_cancel, ItemState.CANCELLED), (to_fail, ItemState.FAILED), else_=ItemState.QUEUED),
-            reason=case((~to_cancel & to_fail, STORING_FAILED)),
-            message=case((~to_cancel & to_fail, _MESSAGE.format(times=allowed))),
-            finished_at=case((to_cancel | to_fail, func.now())),
+            state=case((TO_CANCEL, ItemState.CANCELLED), (to_fail, ItemState.FAILED), else_=ItemState.QUEUED),
+            reason=case((~TO_CANCEL & to_fail, STORING_FAILED)),
+            message=case((~TO_CANCEL & to_fail, _MESSAGE.format(times=allowed))),
+            finished_at=case((TO_CANCEL | to_fail, func.now())),
             started_at=None,
             timeouts=times,
             timed_out_at=func.clock_timestamp(),

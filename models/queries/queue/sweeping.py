@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select, update
 
 from models.queries.queue.cancellation import cancel_jobs
-from models.queries.queue.claims import RUNNING, UNLEASED, work_waits
+from models.queries.queue.claims import RUNNING, TO_CANCEL, UNLEASED, work_waits
 from models.queries.queue.inquiry_claims import inquiries_wait
 from models.queries.queue.job_state import has_items, lock_jobs, settle_jobs
 from models.queries.queue.outbox import queue_of, write_wakeups
@@ -46,17 +46,16 @@ def return_orphaned_items(connection: Connection, losses_alone: int) -> int:
     lost = list(connection.execute(expired).scalars())
     if not lost:
         return 0
-    to_cancel = exists().where(job.c.id == work_item.c.job_id, job.c.cancel_requested_at.is_not(None))
     losses = work_item.c.losses + case((work_item.c.alone, 1), else_=0)
     to_fail = losses >= losses_alone
     returned = connection.execute(
         update(work_item)
         .where(work_item.c.id.in_(lost))
         .values(
-            state=case((to_cancel, ItemState.CANCELLED), (to_fail, ItemState.FAILED), else_=ItemState.QUEUED),
-            reason=case((~to_cancel & to_fail, WORKER_LOST)),
-            message=case((~to_cancel & to_fail, ITEM_LOST.format(losses=losses_alone))),
-            finished_at=case((or_(to_cancel, to_fail), func.now())),
+            state=case((TO_CANCEL, ItemState.CANCELLED), (to_fail, ItemState.FAILED), else_=ItemState.QUEUED),
+            reason=case((~TO_CANCEL & to_fail, WORKER_LOST)),
+            message=case((~TO_CANCEL & to_fail, ITEM_LOST.format(losses=losses_alone))),
+            finished_at=case((or_(TO_CANCEL, to_fail), func.now())),
             started_at=None,
             losses=losses,
             alone=True,
