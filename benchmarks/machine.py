@@ -32,6 +32,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def described(facts: dict[str, Any]) -> str:
+    """What `machine` gives, as the beginning of a sentence."""
+    return (
+        f"{facts['when']}, {facts['processor']}, {facts['cores']} cores; kernel {facts['kernel']}; load before the run "
+        f"{facts['load_before']:.1f}; Python {facts['python']}, torch {facts['versions']['torch']}"
+    )
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)

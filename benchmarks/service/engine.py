@@ -4,6 +4,7 @@ import time
 from statistics import median
 
 from attention.measure.analysis import measure_passes
+from attention.measure.pass_memory import CPU_TOKENS
 from attention.model.model import Model
 from benchmarks.networks import Trio, forward, minilm
 from benchmarks.service.conversations import rendered
@@ -25,7 +26,7 @@ class Engine:
         """Documents a second, measured in batches for about so long: passes and what is made of them."""
         begun, done = time.perf_counter(), 0
         while (spent := time.perf_counter() - begun) < seconds or not done:
-            measure_passes(self.model, self._batch, token_budget=4096).measurements()
+            measure_passes(self.model, self._batch, token_budget=CPU_TOKENS).measurements()
             done += BATCH
         return done / spent
 

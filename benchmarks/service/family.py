@@ -8,6 +8,8 @@ from contextlib import suppress
 import psutil
 
 PARTS = ("api", "worker", "beat", "postgres", "redis")
+HERE = "benchmark"
+"""What a benchmark itself has started, such as the helpers of a worker in its own process."""
 
 
 def _part_of(process: psutil.Process) -> str:
@@ -19,7 +21,7 @@ def _part_of(process: psutil.Process) -> str:
         for part in PARTS:
             if part in words or each.name().startswith(part):
                 return part
-    return "benchmark"
+    return HERE
 
 
 def _members() -> Iterator[tuple[str, psutil.Process]]:

@@ -9,7 +9,6 @@ ready bytes and reads lengths; what it costs is in the table.
 import argparse
 import asyncio
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 
-from benchmarks.machine import machine
+from benchmarks.machine import described, machine
 from benchmarks.service.conversations import TOKENS, TURNS, conversation
 from benchmarks.service.engine import Engine
 from benchmarks.service.family import PARTS, megabytes, processor_seconds, spent_between
@@ -190,7 +189,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1_500)
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    load_before, about = os.getloadavg()[0], machine()
+    about = machine()
     engine = Engine()
     found: list[Measured] = []
     with running_stack() as stack:
@@ -206,18 +205,17 @@ def main() -> None:
             found.append(load.batch(chosen.batch))
             print(line(found[-1]), costs_line(found[-1]), sep="\n", flush=True)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    text = page(about, load_before, found, sum(bare) / len(bare), chosen.seconds)
+    text = page(about, found, sum(bare) / len(bare), chosen.seconds)
     (chosen.out / "load.md").write_text(text)
     print(text)
 
 
-def page(about: dict[str, Any], load_before: float, found: list[Measured], bare: float, seconds: float) -> str:
+def page(about: dict[str, Any], found: list[Measured], bare: float, seconds: float) -> str:
     """The whole table, with the targets that are known."""
     lines = [
         "# Load",
         "",
-        f"{about['when']}, {about['processor']}, {about['cores']} cores; kernel {about['kernel']}; load before the run "
-        f"{load_before:.1f}; Python {about['python']}, torch {about['versions']['torch']}. Conversations of {TOKENS} "
+        f"{described(about)}. Conversations of {TOKENS} "
         f"tokens in {TURNS} turns under the packaged encoder, every one of other words; the whole stack, the clients "
         f"and the engine beside it on this one machine. Clients send for {seconds:.0f} s.",
         "",

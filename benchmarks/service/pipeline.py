@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-import psutil
 from sqlalchemy import Engine, create_engine, insert, select, text
 
 from attention.measure import analysis
 from attention.measure.analysis import FoundPasses
 from attention.measure.batches import passes
 from attention.measure.capture import CaptureOptions, PassMeasures
+from attention.measure.pass_memory import CPU_TOKENS
 from attention.model.model import Model
 from attention.text.documents import Rendered
-from benchmarks.machine import machine
+from benchmarks.machine import described, machine
 from benchmarks.service.conversations import TOKENS, TURNS, conversation, rendered
+from benchmarks.service.family import HERE, processor_seconds, spent_between
+from benchmarks.service.stack import MODEL
 from hearken.local import PostgresServer, RedisServer, temporary_folder
 from models.identifiers import new_identifier
 from models.settings import ModelEntry, Settings
@@ -48,7 +50,6 @@ from workers.measuring.rendering import ModelReader, read_documents
 from workers.process import WorkerProcess
 
 RESULTS = Path(__file__).parents[1] / "results"
-MODEL = "all-MiniLM-L6-v2"
 GPU_BUDGET = 131_072
 """Tokens of a pass on a GPU, which holds more than a claim of 256 of these conversations."""
 FORWARD_SECONDS = 0.05
@@ -215,21 +216,11 @@ def plant(engine: Engine, documents: int) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def spent(process: psutil.Process) -> float:
-    """Time on the processors of a process and all that it started."""
-    found = 0.0
-    for each in [process, *process.children(recursive=True)]:
-        times = each.cpu_times()
-        found += times.user + times.system + times.children_user + times.children_system
-    return found
-
-
 class Bench:
     """A database with a worker in this process."""
 
     def __init__(self, postgres: PostgresServer) -> None:
         self.engine = create_engine(postgres.url, pool_size=10)
-        self.postgres = next(each for each in psutil.Process().children(recursive=True) if each.name() == "postgres")
         entry = ModelEntry(id=MODEL, packaged=True, default=True)
         self.models = ModelRegistry(self.engine, (entry,), token_budget=GPU_BUDGET)
 
@@ -240,11 +231,9 @@ class Bench:
         made = HelperProcesses(helpers, self.engine) if helpers else None
         settings = Settings(threads=os.cpu_count() if device is None else 1)
         worker = Dispatcher(WorkerProcess(self.engine, settings), self.models, self.engine, made)
-        budget = 4_096 if device is None else GPU_BUDGET
-        self.models.budgets[MODEL] = budget
+        budget = CPU_TOKENS if device is None else GPU_BUDGET
         loaded = self.models.open(MODEL)
         self.models.budgets[MODEL] = budget
-        own = psutil.Process()
         try:
             with (
                 in_place_of_the_encoder(device),
@@ -258,22 +247,18 @@ class Bench:
                     worker.answer_model(MODEL)
                     device.start_over()
                 plant(self.engine, documents)
-                before, theirs, helped = time.process_time(), spent(self.postgres), self._helpers_spent(own)
+                before, worked = processor_seconds(), time.process_time()
                 begun = time.perf_counter()
                 worker.answer_model(MODEL)
                 seconds = time.perf_counter() - begun
-                used = time.process_time() - before + self._helpers_spent(own) - helped
-                theirs = spent(self.postgres) - theirs
+                others = spent_between(before, processor_seconds())
+                used = time.process_time() - worked + others.get(HERE, 0.0)
         finally:
             if made is not None:
                 made.close()
         self._check(documents)
         waited = 0.0 if device is None else device.idle / (device.idle + device.busy or 1.0)
-        return Carried(documents / seconds, 1000 * used / documents, 1000 * theirs / documents, waited)
-
-    def _helpers_spent(self, own: psutil.Process) -> float:
-        helpers = [each for each in own.children() if "multiprocessing" in " ".join(each.cmdline())]
-        return sum(sum(each.cpu_times()[:2]) for each in helpers)
+        return Carried(documents / seconds, 1000 * used / documents, 1000 * others["postgres"] / documents, waited)
 
     def _check(self, documents: int) -> None:
         with self.engine.connect() as connection:
@@ -360,7 +345,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=4_096)
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    load_before, about = os.getloadavg()[0], machine()
+    about = machine()
     alone = stand_ins()
     for name, waited in alone:
         print(f"{name}: {100 * waited:.1f}%", flush=True)
@@ -379,8 +364,7 @@ def main() -> None:
     lines = [
         "# A worker's pipeline",
         "",
-        f"{about['when']}, {about['processor']}, {about['cores']} cores; load before the run {load_before:.1f}; Python "
-        f"{about['python']}, torch {about['versions']['torch']}.",
+        f"{described(about)}.",
         "",
         f"A device whose forward sleeps {1000 * FORWARD_SECONDS:.0f} ms a claim, rendering and storing of "
         f"{600 * FORWARD_SECONDS:.0f} ms each, {CLAIMS} claims; wanted with threads and 80% of it Python, and with "

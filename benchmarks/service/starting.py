@@ -146,13 +146,13 @@ def main() -> None:
     chosen = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[: chosen.cores]
     os.sched_setaffinity(0, cores)
-    load, about = os.getloadavg()[0], machine()
+    about = machine()
     versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "transformers"))
     lines = [
         "# Starting",
         "",
         f"{about['when']}, {about['processor']}, {len(cores)} of {about['cores']} cores; "
-        f"load before the run {load:.1f}; Python {about['python']}, {versions}.",
+        f"load before the run {about['load_before']:.1f}; Python {about['python']}, {versions}.",
         "",
         "`hearken serve` on a folder that it was started on before. Seconds as median (least to most).",
         "",
