@@ -21,6 +21,7 @@ from attention.model.model import Model
 from attention.text.tokens import FastTokenizer
 from workers.database import engine as own_engine
 from workers.measuring.rendering import ModelReader, ReadDocument, Unreadable, Work, read_documents
+from workers.measuring.shared_memory import Shared, SharedBlocks
 from workers.measuring.storing import StoreOrder, store
 
 SMALLEST_SHARE = 16
@@ -73,6 +74,7 @@ class HelperProcesses:
         self._readers = tempfile.TemporaryDirectory(prefix="hearken-readers-")
         self._known: WeakKeyDictionary[FastTokenizer, Path] = WeakKeyDictionary()
         self._written = 0
+        self._blocks = SharedBlocks()
 
     def read(self, model: Model, works: Sequence[Work]) -> list[ReadDocument | Unreadable]:
         """See `Helpers`; the documents are shared among the processes."""
@@ -91,7 +93,8 @@ class HelperProcesses:
         """See `Helpers`."""
         pool = self._processes()
         try:
-            pool.submit(_store, order).result()
+            with self._blocks.shared(order) as shared:
+                pool.submit(_store, shared).result()
         except BrokenProcessPool:
             self._replace(pool)
             self._own.store(order)
@@ -102,6 +105,7 @@ class HelperProcesses:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
                 self._pool = None
+        self._blocks.close()
         self._readers.cleanup()
 
     def _processes(self) -> ProcessPoolExecutor:
@@ -151,5 +155,5 @@ def _read_at(place: Path, works: Sequence[Work]) -> list[ReadDocument | Unreadab
     return read_documents(_reader_at(place), works)
 
 
-def _store(order: StoreOrder) -> None:
-    store(own_engine(), order)
+def _store(shared: Shared) -> None:
+    store(own_engine(), shared.take())
