@@ -112,7 +112,10 @@ def main() -> None:
     parser.add_argument("--helpers", type=int, nargs="+", default=[0, 1, 2, 4, 8])
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    entries = [ModelEntry(id=path.name, path=path, dtype=chosen.dtype, default=True) for path in chosen.model]
+    entries = [
+        ModelEntry(id=path.name, path=path, dtype=chosen.dtype, default=not number)
+        for number, path in enumerate(chosen.model)
+    ]
     about = machine()
     lines = [
         "# A worker on a GPU",
