@@ -59,6 +59,10 @@ class InquiryState(StrEnum):
     FAILED = "failed"
 
 
+OPEN_INQUIRIES: Final = (InquiryState.QUEUED, InquiryState.RUNNING)
+"""An inquiry in one of these has no answer yet."""
+
+
 class ModelState(StrEnum):
     """What the workers have said of a model of the models file."""
 

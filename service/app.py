@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from models.queries.queue.notifications import settled_among
 from models.schemas.documents import DatasetLine
 from models.schemas.readings import ReadingRequest
 from models.settings import Settings, load_models_file
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(chosen)
-        watcher = Watcher(chosen)
+        watcher = Watcher(chosen, lambda ids: database.single(settled_among, ids))
         wakeups = WakeupSender(database, send_wakeup)
         app.state.context = AppContext(chosen, entries, database, watcher, wakeups)
         loop = asyncio.get_running_loop()

@@ -30,6 +30,7 @@ from service.views.resources import failure_view, job_view
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=JsonRoute, dependencies=[Secured])
 
 EVENT_SECONDS = 0.5  # at most two events a second, however fast the documents are
+LOOK_SECONDS = 2.0  # a notice comes when a job ends, and progress is looked for
 STREAM_SECONDS = 3600.0  # then the client connects again, as event sources do by themselves
 
 
@@ -93,7 +94,8 @@ async def get_job_events(job_id: Storable, context: AppContextDep, tenant: Tenan
 
 async def _events(context: AppContext, tenant: str, job_id: str) -> AsyncIterator[str]:
     told = ""
-    async with aclosing(context.watcher.changes(job_id, STREAM_SECONDS, pause=EVENT_SECONDS)) as changes:
+    events = context.watcher.changes(job_id, STREAM_SECONDS, pause=EVENT_SECONDS, every=LOOK_SECONDS)
+    async with aclosing(events) as changes:
         async for _ in changes:
             row = await context.database.run(find_job, tenant, job_id)
             if row is None:
