@@ -39,8 +39,10 @@ log = logging.getLogger(__name__)
 
 FAIR_SECONDS = 5.0
 """So long a model's claims follow one another before it is asked whether others wait."""
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter from the one that feeds the device; by default that is 5 ms."""
+SWITCH_SECONDS = 0.00002
+"""How long a thread may keep the interpreter from the one that feeds the device; by default that is 5 ms.
+
+Queueing a pass gives the interpreter away hundreds of times, and waits so long each time to have it back."""
 MOST_HELPERS = 8
 """Helpers of a worker on a GPU, unless a setting says otherwise."""
 MOST_PREEMPTED = 2

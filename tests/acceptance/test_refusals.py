@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 from polling import until
 from serving import Serving, refused, sockets, temporary_place
 from sqlalchemy import create_engine, text
@@ -92,6 +93,7 @@ def test_where_no_model_is_left_the_start_ends_with_the_reason_of_each(folder: P
     assert sockets(folder) == []
 
 
+@pytest.mark.slow
 def test_where_the_default_model_is_refused_the_next_is_loaded_and_served(folder: Path) -> None:
     models = _models_file(folder, lacking="llama", whole="bert")
     running = Serving(folder / "data", "--models", str(models))

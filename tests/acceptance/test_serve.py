@@ -56,6 +56,7 @@ def dataset(documents: int, seed: str = "first") -> bytes:
     return "\n".join(lines).encode()
 
 
+@pytest.mark.slow
 def test_without_a_models_file_the_decoder_in_the_box_is_served_and_says_what_it_is() -> None:
     with temporary_folder() as place:
         running = Serving(place / "data", HEARKEN_MODELS="")
@@ -165,6 +166,7 @@ def test_a_killed_database_api_and_broker_come_back_by_themselves(serving: Servi
         assert client.wait(client.submit(last).id, timeout=60).state == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_takes_everything_along(data: Path) -> None:
     serving = Serving(data)
     family = serving.family()

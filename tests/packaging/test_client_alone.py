@@ -8,7 +8,7 @@ import pytest
 from tests.packaging.installed import Installed
 from tests.packaging.running import Service
 
-pytestmark = pytest.mark.xdist_group("serve")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
 
 SERVING = "torch transformers numpy scipy sklearn pyarrow sqlalchemy psycopg alembic fastapi uvicorn celery psutil"
 CONVERSATION = {

@@ -47,6 +47,7 @@ def test_the_service_measures_with_the_compiled_kernel(service: Service) -> None
     assert served.kernel.startswith("compiled")
 
 
+@pytest.mark.slow
 def test_the_demonstration_ends_with_a_report(everything: Installed, users_folder: Path, outside: Path) -> None:
     command = everything.hearken, "demo", "--folder", outside / "demo"
     done = everything.run(*command, cwd=users_folder, HEARKEN_MODELS=str(MINILM_ALONE))

@@ -115,6 +115,7 @@ def in_memory(group: Group) -> Group:
     return replace(group, heads=heads, layer_embeddings=LayerVectors(vectors))
 
 
+@pytest.mark.slow
 def test_a_notebook_gives_the_same_result_as_the_service(api: httpx.Client, workers: Fleet, dataset: str) -> None:
     found = compared(api, dataset, "before", "after", controls=["shuffled_tokens"], map_layers=[1])
     request = ComparisonRequest.model_validate(found["request"])

@@ -35,6 +35,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, foun
 """
 
 
+@pytest.mark.slow
 def test_a_thousand_turns_are_measured_in_bounded_memory_and_rows_sum_to_one() -> None:
     program = PROGRAM.format(tests=str(SUPPORT), turns=TURNS, words=7)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -43,10 +43,19 @@ def test_every_family_proves_itself_in_half_precision(family: str) -> None:
         assert {weight.dtype for weight in network.parameters()} <= {dtype, torch.float32}
 
 
-UNLISTED = ("albert", "cohere2", "distilbert", "falcon_h1", "granite", "llama4_text", "olmoe", "xlm-roberta")
+UNLISTED = (
+    "albert",
+    "cohere2",
+    "distilbert",
+    pytest.param("falcon_h1", marks=pytest.mark.slow),
+    "granite",
+    "llama4_text",
+    "olmoe",
+    "xlm-roberta",
+)
 
 
-@pytest.mark.parametrize("family", UNLISTED)
+@pytest.mark.parametrize("family", [*UNLISTED, pytest.param("falcon_h1", marks=pytest.mark.slow)])
 def test_a_family_that_is_not_listed_proves_itself_all_the_same(family: str) -> None:
     experts = {"num_experts": 4, "num_experts_per_tok": 2} if family == "olmoe" else {}
     config = transformers.CONFIG_MAPPING[family](**GROUPED, **experts)

@@ -70,7 +70,7 @@ def test_wider_models_get_smaller_passes(minilm: Model) -> None:
     assert pass_tokens(wide, free=2**30, most=10**9) * 3 < pass_tokens(minilm, free=2**30, most=10**9)
 
 
-@pytest.mark.parametrize("network", [MINILM, WIDE], ids=["minilm", "gemma2"])
+@pytest.mark.parametrize("network", [pytest.param(MINILM, marks=pytest.mark.slow), WIDE], ids=["minilm", "gemma2"])
 def test_a_real_pass_stays_below_the_estimate_and_not_far_below(network: str) -> None:
     script = f"import sys; sys.path.insert(0, {str(SUPPORT)!r})\n" + PEAK_OF_A_PASS.format(network=network)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
