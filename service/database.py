@@ -23,6 +23,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 4
+CONNECTIONS = 20
+"""At most so many, opened as they are needed and kept: to open one costs the database more than most requests do."""
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,8 @@ class Database:
     def __init__(self, chosen: Settings) -> None:
         self.engine = create_async_engine(
             chosen.database_url,
-            pool_size=10,
-            max_overflow=10,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_timeout=15,
             connect_args=connect_arguments(chosen, "api", patience=5),
         )

@@ -1,4 +1,4 @@
-"""Many who wait ask the database together: one look every few seconds for all, and none of their own."""
+"""Many at once: who waits is told by one look for all, and the connections to the database are kept for the next."""
 
 import asyncio
 
@@ -54,3 +54,21 @@ async def _waited(service: KeptService) -> None:
     assert 1 <= looks <= 6, f"{looks} statements while {WAITING} wait and nothing happens"
     assert [waiting.index(task) for task in done] == [7]
     assert done.pop().result() == "cancelled"
+
+
+def test_many_at_once_open_no_connection_anew(service: KeptService) -> None:
+    assert asyncio.run(_opened_by_the_second_burst(service)) == 0
+
+
+async def _opened_by_the_second_burst(service: KeptService) -> int:
+    opened: list[object] = []
+    async with served_here(service.database_url, app.conf.broker_url) as (client, engine):
+
+        async def burst() -> None:
+            answers = await asyncio.gather(*(client.get("/v1/jobs") for _ in range(64)))
+            assert {answer.status_code for answer in answers} == {200}
+
+        await burst()
+        event.listen(engine, "connect", lambda connection, _: opened.append(connection))
+        await burst()
+    return len(opened)
