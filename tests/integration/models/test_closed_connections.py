@@ -18,11 +18,10 @@ def server_process(connection: Connection) -> int:
 
 
 def end(engine: Engine, process: int) -> None:
-    """Have the server end it, and wait until it has."""
-    with engine.begin() as connection:
+    """Have the server end it, and wait until it has. Within one transaction every look would see the same."""
+    alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :process")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_terminate_backend(:process)"), {"process": process})
-    with engine.connect() as connection:
-        alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :process")
         until(lambda: connection.execute(alive, {"process": process}).scalar_one() == 0, "the end of a connection")
 
 
