@@ -23,6 +23,7 @@ from models.schemas.comparisons import Comparison, ComparisonEntry
 from models.schemas.datasets import Dataset, DatasetBranches
 from models.schemas.documents import Names
 from models.schemas.jobs import Failure, Job
+from models.schemas.listing import Statistics, Summary
 from models.schemas.problems import ProblemDetails
 from models.schemas.readings import ReadingAnswer
 from models.schemas.search import SearchAnswer
@@ -97,7 +98,7 @@ class Client:
         `document` is a text, or one of ``{"turns": [...]}``, ``{"messages": [...]}``, ``{"transcript": {"content":
         ..., "format": ..., "speakers": ..., "names": ...}}``.
         `fields` are the others of the contract: domain, external_id, labels, overflow, speaker_labels. `include` may
-        name heads, turns, flow, flow_heads and tokens.
+        name heads, turns, flow, flow_heads, tokens and embedding.
         """
         response = self._create("/v1/analyses", _analysis_body(document, model, fields))
         if response.status_code == httpx.codes.ACCEPTED:
@@ -117,7 +118,7 @@ class Client:
         return _read(Job, response)
 
     def analysis(self, analysis_id: str, *, include: Sequence[str] = ()) -> Analysis:
-        """One analysis; `include` may name heads, turns, flow, flow_heads and tokens."""
+        """One analysis; `include` may name heads, turns, flow, flow_heads, tokens and embedding."""
         return _read(Analysis, self._get(f"/v1/analyses/{analysis_id}", include=",".join(include) or None))
 
     def attention(self, analysis_id: str, *, layer: int, head: int, window: int = 0) -> AttentionWeights:
@@ -128,6 +129,18 @@ class Client:
     def analyses(self, **filters: Any) -> Iterator[AnalysisEntry]:
         """Every analysis that matches, page by page, newest first unless `sort` says otherwise."""
         return self._list(AnalysisEntry, "/v1/analyses", filters)
+
+    def summary(self, by: str = "domain", **filters: Any) -> Summary:
+        """How many analyses match, by `domain`, `model`, `day` or `label.KEY`."""
+        return _read(Summary, self._get("/v1/analyses/summary", by=by, **filters))
+
+    def statistics(self, metric: str, by: str | None = None, **filters: Any) -> Statistics:
+        """How a metric is distributed among the analyses that match; `layer` among the filters takes that layer's."""
+        return _read(Statistics, self._get("/v1/analyses/statistics", metric=metric, by=by, **filters))
+
+    def change(self, analysis_id: str, **changes: Any) -> Analysis:
+        """Change `domain`, `external_id` or `labels` of an analysis' document; None takes one away."""
+        return _read(Analysis, self._request("PATCH", f"/v1/analyses/{analysis_id}", json=changes))
 
     def read(
         self,

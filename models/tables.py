@@ -155,6 +155,7 @@ worker = Table(
     Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+# `documents` and `domains` count its documents, those of each domain by its name.
 dataset = Table(
     "dataset",
     metadata,
@@ -163,6 +164,8 @@ dataset = Table(
     Column("name", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+    Column("documents", Integer, nullable=False, server_default=text("0")),
+    Column("domains", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("passed_over", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("reading", JSONB(none_as_null=True)),
     _created_at(),
@@ -189,10 +192,12 @@ document = Table(
     _created_at(),
     Index(None, "dataset_id", "position", unique=True, postgresql_where=text("dataset_id IS NOT NULL")),
     Index(None, "dataset_id", "domain", "position"),
+    Index(None, "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
     Index(None, "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
 )
 
-# Progress is not stored: it is counted from the work items under the job's lock.
+# Progress is counted from the work items as long as the job is unfinished. What it was in the end is kept in `counts`
+# (`models.queries.queue.job_counts`), where there is more than one item.
 job = Table(
     "job",
     metadata,
@@ -202,6 +207,7 @@ job = Table(
     Column("state", Text, nullable=False, server_default=JobState.QUEUED),
     Column("request", JSONB, nullable=False),
     Column("total", Integer, nullable=False),
+    Column("counts", JSONB(none_as_null=True)),
     Column("cancel_requested_at", DateTime(timezone=True)),
     Column("cancel_after", DateTime(timezone=True)),
     *_failure(),

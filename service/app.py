@@ -20,6 +20,7 @@ from service.database import Database
 from service.http.metrics import MetricsMiddleware, RequestMetrics
 from service.http.openapi import PROBLEM_SCHEMA
 from service.routes import (
+    aggregates,
     analyses,
     analysis_details,
     batches,
@@ -44,6 +45,7 @@ DESCRIPTION = (
     "each problem's `type` opens as a page that says what to do."
 )
 ROUTERS = (
+    aggregates,
     analyses,
     analysis_details,
     exports,

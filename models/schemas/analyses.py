@@ -73,6 +73,20 @@ class AnalysisRequest(DocumentFields):
         return WorkOptions(overflow=self.overflow, labels=self.speaker_labels)
 
 
+class AnalysisChanges(DocumentFields):
+    """What is to be changed; what is left out stays."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("give at least one of `domain`, `external_id` and `labels`")
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given, by name."""
+        return self.model_dump(include=self.model_fields_set)
+
+
 class ModelReference(BaseModel):
     """Which model, and exactly which of its weights."""
 
@@ -97,9 +111,22 @@ LayerValues = create_model(
 
 
 class EmbeddingFacts(BaseModel):
-    """The stored vector that search compares."""
+    """The stored vector that search compares: the mean of the last hidden states."""
 
     dimension: int
+
+
+class Embedding(EmbeddingFacts):
+    """The vector itself, where it was asked for."""
+
+    values: list[float] | None = Field(
+        default=None, description="With `include=embedding`; null where the document has special tokens only."
+    )
+    turn_values: list[list[float] | None] | None = Field(
+        default=None,
+        description="With `include=embedding`: a vector for each turn, null for one of which no token was read; null "
+        "for a plain text.",
+    )
 
 
 class Timing(BaseModel):
@@ -147,6 +174,7 @@ class Analysis(AnalysisEntry):
     """One document in one job. What `include` can name comes only when included."""
 
     layers: list[LayerValues]
+    embedding: Embedding
     reading: Reading | None = Field(default=None, description="Of a transcript: what it was taken for.")
     heads: dict[str, list[list[float | None]]] = Field(
         default={}, description="With `include=heads`: each metric as L rows of H values."

@@ -2,14 +2,16 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Query, Request
 
 from attention.definitions import METRIC_NAMES
-from models.queries.reading.analyses import AnalysisFilter
+from models.queries.reading.filters import AnalysisFilter
 from models.schemas.strings import Storable
 from service.http.problems import INVALID_REQUEST, field_problem
+
+MOST_EXTERNAL_IDS = 200
 
 
 class AnalysisQuery:
@@ -18,7 +20,8 @@ class AnalysisQuery:
     Raises a `Problem` for a filter that is not known. `KNOWN` are the other parameters of a route.
     """
 
-    KNOWN = frozenset(("model", "domain", "dataset_id", "job_id", "created_after", "created_before"))
+    NAMED = ("model", "domain", "dataset_id", "job_id", "external_id", "created_after", "created_before", "layer")
+    KNOWN: ClassVar[frozenset[str]] = frozenset(NAMED)
 
     def __init__(
         self,
@@ -27,8 +30,14 @@ class AnalysisQuery:
         domain: Annotated[Storable | None, Query()] = None,
         dataset_id: Annotated[Storable | None, Query()] = None,
         job_id: Annotated[Storable | None, Query(description="Also shows rows made for a comparison.")] = None,
+        external_id: Annotated[
+            list[Storable] | None, Query(max_length=MOST_EXTERNAL_IDS, description="Any of these; repeat it for more.")
+        ] = None,
         created_after: Annotated[datetime | None, Query()] = None,
         created_before: Annotated[datetime | None, Query()] = None,
+        layer: Annotated[
+            int | None, Query(ge=0, le=32_767, description="Metrics are those of this attending layer, from 0.")
+        ] = None,
     ) -> None:
         labels: dict[str, str] = {}
         bounds: dict[str, dict[str, float]] = {"min": {}, "max": {}}
@@ -39,12 +48,14 @@ class AnalysisQuery:
             elif side in bounds and metric in METRIC_NAMES:
                 bounds[side][metric] = _number(name, value)
             elif name not in self.KNOWN:
-                raise field_problem(INVALID_REQUEST, f"query:{name}", _unknown(name))
+                raise field_problem(INVALID_REQUEST, f"query:{name}", self._unknown(name))
         self.filter = AnalysisFilter(
             model=model,
             domain=domain,
             dataset_id=dataset_id,
             job_id=job_id,
+            external_ids=external_id or (),
+            layer=layer,
             labels=labels,
             created_after=_in_utc(created_after),
             created_before=_in_utc(created_before),
@@ -52,16 +63,17 @@ class AnalysisQuery:
             largest=bounds["max"],
         )
 
+    def _unknown(self, name: str) -> str:
+        if name.startswith(("min_", "max_")):
+            return f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
+        others = ", ".join(sorted(self.KNOWN - {*self.NAMED}))
+        filters = f"{', '.join(self.NAMED)}, label.KEY, min_METRIC and max_METRIC"
+        return f"There is no such parameter; there are the filters {filters}{f', and {others}' if others else ''}."
+
 
 def _in_utc(time: datetime | None) -> datetime | None:
     """A time without a zone is taken as UTC."""
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
-
-
-def _unknown(name: str) -> str:
-    if name.startswith(("min_", "max_")):
-        return f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
-    return "There is no such filter; see /docs for those that there are."
 
 
 def _number(name: str, value: str) -> float:

@@ -34,17 +34,16 @@ FAILED_WORK = (*CLASSES["Documents"], *CLASSES["Models"], *CLASSES["Work"])
 """Problems of a document that could not be measured."""
 
 
+WRITING = (MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, STORAGE_FULL)
+"""Problems of every request with a JSON body that changes something."""
 CREATING = (
-    MALFORMED_JSON,
+    *WRITING,
     BAD_HEADER,
-    UNSUPPORTED_MEDIA_TYPE,
-    BODY_TOO_LARGE,
     MODEL_UNKNOWN,
     QUEUE_FULL,
     IDEMPOTENCY_KEY_REUSED,
     IDEMPOTENCY_KEY_IN_PROGRESS,
     IDEMPOTENCY_KEY_FORGOTTEN,
-    STORAGE_FULL,
 )
 """Problems of every POST that creates a job."""
 

@@ -20,8 +20,8 @@ from service.http.headers import Preference
 from service.http.problems import INVALID_REQUEST, JOB_CANCELLED, PROBLEM_TYPES, Problem, failure, field_problem
 from service.views.resources import analysis_view, job_view
 
-MOST_FLOW = 2**22 + 2**11
-"""The most numbers of a flow in one answer: those of one layer with 2,048 turns, the most for which flow is stored."""
+MOST_NUMBERS = 2**22 + 2**11
+"""The most in one answer: of a flow those of one layer with 2,048 turns, the most for which flow is stored."""
 
 
 async def wait_for_job(context: AppContext, tenant: str, job_id: str, seconds: float) -> None:
@@ -43,13 +43,16 @@ async def present_analysis(
 ) -> dict[str, Any]:
     """The `Analysis` with its layers, and with `parts` of what else is stored; the flow of all layers or of one.
 
-    Raises `NotFound`, or a `Problem` where there is no such layer or the flow is too large for one answer.
+    Raises `NotFound`, or a `Problem` where there is no such layer, or the flow or the vectors are too large for one
+    answer.
     """
     read = context.database.read if parts else context.database.single
-    row = await read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_flow=MOST_FLOW)
+    row = await read(read_analysis, tenant, analysis_id, parts=parts, layer=layer, most_numbers=MOST_NUMBERS)
     stored = found(row, "analysis", analysis_id)
     if "flow" in parts:
         _flow_within_limits(stored, layer)
+    if "embedding" in parts:
+        _embeddings_within_limits(stored)
     if parts:
         return await to_thread(analysis_view, stored, parts=parts, layer=layer)
     return analysis_view(stored)
@@ -63,14 +66,27 @@ def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
         raise field_problem(INVALID_REQUEST, "query:layer", f"There is no layer {layer}; the last one is {layers - 1}.")
     read = layers if layer is None else 1
     numbers = flow_size(turns, read)
-    if numbers > MOST_FLOW:
+    if numbers > MOST_NUMBERS:
         raise field_problem(
             PROBLEM_TYPES["detail-too-large"],
             "query:layer",
             f"The flow between {turns} turns has {numbers} numbers in {read} layers; at most "
-            f"{MOST_FLOW} are given out at once. Ask for one layer at a time with `layer`.",
-            limit=MOST_FLOW,
+            f"{MOST_NUMBERS} are given out at once. Ask for one layer at a time with `layer`.",
+            limit=MOST_NUMBERS,
             actual=numbers,
+        )
+
+
+def _embeddings_within_limits(stored: StoredAnalysis) -> None:
+    turns, dimension = stored.row.turns or 0, stored.row.dimension
+    if turns * dimension > MOST_NUMBERS:
+        raise field_problem(
+            PROBLEM_TYPES["detail-too-large"],
+            "query:include",
+            f"The vectors of {turns} turns have {turns * dimension} numbers; at most {MOST_NUMBERS} are given out at "
+            "once. The exports have them all.",
+            limit=MOST_NUMBERS,
+            actual=turns * dimension,
         )
 
 

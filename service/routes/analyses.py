@@ -10,22 +10,25 @@ from sqlalchemy import Row
 
 from attention.definitions import METRIC_NAMES
 from models.identifiers import new_identifier
+from models.queries.reading.aggregates import count_analyses
 from models.queries.reading.analyses import AnalysisPosition, list_analyses
 from models.queries.writing.analysis_submission import submit_analysis
 from models.queries.writing.deletion import delete_analysis
+from models.queries.writing.relabelling import relabel_document
 from models.queries.writing.submission import NewDocument, SubmissionOptions
-from models.schemas.analyses import Analysis, AnalysisEntry, AnalysisRequest
+from models.schemas.analyses import Analysis, AnalysisChanges, AnalysisEntry, AnalysisRequest
 from models.schemas.documents import characters_of
 from models.schemas.jobs import Job
-from models.schemas.listing import Page
+from models.schemas.listing import CountedPage, Total
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContextDep
+from service.http.answers import JsonAnswer
 from service.http.bodies import JsonRoute
 from service.http.cursors import Value
 from service.http.filters import OPEN_ENDED, AnalysisQuery
 from service.http.headers import PreferHeader, read_preference
-from service.http.openapi import CREATING, FAILED_WORK, header_docs, problems
+from service.http.openapi import CREATING, FAILED_WORK, WRITING, header_docs, problems
 from service.http.paging import Cursor, Limit, ListOrder, read_page
 from service.http.problems import (
     BAD_CURSOR,
@@ -36,7 +39,7 @@ from service.http.problems import (
     field_problem,
 )
 from service.jobs.content import content_of_request
-from service.jobs.responses import answer_by_analysis
+from service.jobs.responses import answer_by_analysis, present_analysis
 from service.jobs.submission import document_within_limits, submission_options
 from service.views.resources import analysis_entry
 
@@ -99,7 +102,7 @@ async def create_analysis(
 class ListQuery(AnalysisQuery):
     """The filters of a list, beside what else a list knows."""
 
-    KNOWN = AnalysisQuery.KNOWN | {"sort", "cursor", "limit", "include"}
+    KNOWN = AnalysisQuery.KNOWN | {"sort", "cursor", "limit", "count"}
 
 
 @router.get("", responses=problems(BAD_CURSOR), openapi_extra={"parameters": OPEN_ENDED})
@@ -110,7 +113,8 @@ async def get_analyses(
     sort: Annotated[str, Query(description="`-created_at`, a metric, or `-` and a metric.")] = "-created_at",
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[AnalysisEntry]:
+    count: Annotated[bool, Query(description="Also say how many match in all.")] = False,
+) -> CountedPage[AnalysisEntry]:
     """Analyses by filter, newest first or by a metric; undefined values come last."""
     metric = None if sort == "-created_at" else sort.removeprefix("-")
     if metric is not None and metric not in METRIC_NAMES:
@@ -118,7 +122,7 @@ async def get_analyses(
         raise field_problem(INVALID_REQUEST, "query:sort", known)
 
     def values(row: Row[Any]) -> tuple[Value, ...]:
-        return row.created_at, row.id, None if metric is None else row._mapping[metric]
+        return row.created_at, row.id, None if metric is None else row.place
 
     async def read(after: AnalysisPosition | None, limit: int) -> Sequence[Row[Any]]:
         return await context.database.run(
@@ -131,8 +135,26 @@ async def get_analyses(
             limit=limit,
         )
 
-    order = ListOrder(sort, (datetime, str, float), values, AnalysisPosition)
-    return await read_page(order, cursor, limit, read, analysis_entry)
+    name = sort if query.filter.layer is None else f"{sort} of layer {query.filter.layer}"
+    order = ListOrder(name, (datetime, str, float), values, AnalysisPosition)
+    page = await read_page(order, cursor, limit, read, analysis_entry)
+    total = None
+    if count:
+        value, exact = await context.database.read(count_analyses, tenant, query.filter)
+        total = Total(value=value, exact=exact)
+    return CountedPage(items=page.items, next=page.next, total=total)
+
+
+@router.patch("/{analysis_id}", response_model=Analysis, responses=problems(*WRITING, NOT_FOUND))
+async def change_analysis(
+    analysis_id: Storable, body: AnalysisChanges, context: AppContextDep, tenant: Tenant
+) -> Response:
+    """File the document elsewhere: what is given is changed, null takes it away, and nothing is measured.
+
+    These are the document's, so that all its analyses show them. Comparisons that are done stay as they are.
+    """
+    await context.database.run(relabel_document, tenant, analysis_id, body.changes())
+    return JsonAnswer(await present_analysis(context, tenant, analysis_id), 200)
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=problems(NOT_FOUND, STILL_IN_USE))

@@ -22,7 +22,7 @@ from service.views.turns import in_full
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], route_class=JsonRoute, dependencies=[Secured])
 
-INCLUDABLE = ("heads", "flow", "flow_heads", "turns", "tokens")
+INCLUDABLE = ("heads", "flow", "flow_heads", "turns", "tokens", "embedding")
 _KNOWN_PARTS = ", ".join(f"`{part}`" for part in INCLUDABLE)
 _VARYING = {"Vary": "Accept"}
 _ARROW = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, Row
 
-from models.queries.reading.analyses import AnalysisFilter, AnalysisPosition, list_analyses, list_analyses_with_layers
+from models.queries.reading.analyses import AnalysisPosition, list_analyses, list_analyses_with_layers
+from models.queries.reading.filters import AnalysisFilter
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContext, AppContextDep
 from service.http.bodies import JsonRoute

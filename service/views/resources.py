@@ -158,9 +158,22 @@ def analysis_view(stored: StoredAnalysis, *, layer: int | None = None, parts: Se
         view["heads"] = _heads(stored.heads)
     if "flow" in parts:
         view["flow"] = flow_view(row.speakers, stored.turns, stored.flows, layer)
+    if "embedding" in parts:
+        view["embedding"] = _embedding(stored)
     if "turns" in parts:
         view["turns_detail"] = turns_view(row.speakers, stored.turns, stored.times) if row.turns is not None else None
     return view
+
+
+def _embedding(stored: StoredAnalysis) -> dict[str, Any]:
+    from models.arrays import reals
+
+    def numbers(sent: bytes | None) -> Any:
+        return None if sent is None else reals(sent)
+
+    row = stored.row
+    of_turns = None if row.turns is None else [numbers(stored.turn_embeddings.get(turn)) for turn in range(row.turns)]
+    return {"dimension": row.dimension, "values": numbers(stored.embedding), "turn_values": of_turns}
 
 
 def _heads(sent: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from models.queries.queue.job_counts import keep_counts
 from models.queries.queue.notifications import notify
 from models.queries.queue.outbox import write_wakeups
 from models.states import OPEN_ITEMS, OPEN_SUMMARIES, UNFINISHED, ItemState, JobState, SummaryState
@@ -95,13 +96,13 @@ def _settle(connection: Connection, row: Row[Any]) -> None:
         counts.get(ItemState.CANCELLED, 0) or row.kind == "comparison"
     )
     if cancelling:
-        _finish(connection, [row.id], JobState.CANCELLED)
+        _end(connection, row, JobState.CANCELLED)
     elif not counts.get(ItemState.DONE, 0):
-        _finish(connection, [row.id], JobState.FAILED, *_why_nothing_succeeded(connection, row))
+        _end(connection, row, JobState.FAILED, *_why_nothing_succeeded(connection, row))
     elif row.kind == "comparison":
         _settle_comparison(connection, row)
     else:
-        _finish(connection, [row.id], JobState.SUCCEEDED)
+        _end(connection, row, JobState.SUCCEEDED)
 
 
 def _settle_open(connection: Connection, row: Row[Any]) -> None:
@@ -125,11 +126,11 @@ def _settle_comparison(connection: Connection, row: Row[Any]) -> None:
         connection.execute(update(comparison).where(comparison.c.job_id == row.id).values(state=SummaryState.QUEUED))
         write_wakeups(connection, [None])
     elif summary == SummaryState.DONE:
-        _finish(connection, [row.id], JobState.SUCCEEDED)
+        _end(connection, row, JobState.SUCCEEDED)
     elif summary == SummaryState.CANCELLED:
-        _finish(connection, [row.id], JobState.CANCELLED)
+        _end(connection, row, JobState.CANCELLED)
     elif summary in (SummaryState.FAILED, None):
-        _finish(connection, [row.id], JobState.FAILED, row.reason, row.message)
+        _end(connection, row, JobState.FAILED, row.reason, row.message)
 
 
 def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, str]:
@@ -147,6 +148,15 @@ def _why_nothing_succeeded(connection: Connection, row: Row[Any]) -> tuple[str, 
     if row.total == 1:
         return reason, message
     return reason, f"None of the {row.total} documents could be measured; {count} failed like this: {message}"
+
+
+def _end(
+    connection: Connection, row: Row[Any], state: JobState, reason: str | None = None, message: str | None = None
+) -> None:
+    """Finish one job, and keep the counts of one with several items."""
+    _finish(connection, [row.id], state, reason, message)
+    if row.total != 1:
+        keep_counts(connection, row.id)
 
 
 def _finish(

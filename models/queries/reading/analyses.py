@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    REAL,
     BigInteger,
     ColumnElement,
     Connection,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Select,
+    Table,
     Text,
     and_,
     bindparam,
@@ -33,31 +36,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from attention.definitions import METRIC_NAMES, TURN_METRIC_NAMES
+from models.queries.reading.filters import AnalysisFilter, filtered, value_of
 from models.tables import (
     analysis,
     document,
+    embedding,
     job,
     measurement,
     measurement_layer,
     measurement_turn,
     model_version,
+    turn_embedding,
     work_item,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisFilter:
-    """A filter of analyses: all of its conditions must hold. Ranges of metrics include their ends."""
-
-    model: str | None = None
-    domain: str | None = None
-    dataset_id: str | None = None
-    job_id: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    smallest: Mapping[str, float] = field(default_factory=dict)
-    largest: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +67,9 @@ class StoredAnalysis:
     `row` has the document's numbers, what it was taken for (`reading`, of a transcript), and of `layer` and each metric
     the values of every layer, in order, under the name that `by_layer` gives. `heads` are the heads of each metric,
     layer by layer, `turns` rows in order, `flows` the flow of each layer read: T x (T + 1) numbers row by row, None
-    where none is kept. `heads` and `flows` are as PostgreSQL sends them (`models.arrays.reals`). `times` are the start
-    and the end of each turn, where they were asked for.
+    where none is kept. `times` are the start and the end of each turn, `embedding` the document's vector, None where it
+    has none, and `turn_embeddings` the vectors of turns by number; all where they were asked for. Heads, flows and
+    vectors are as PostgreSQL sends them (`models.arrays.reals`).
     """
 
     row: Row[Any]
@@ -85,6 +77,8 @@ class StoredAnalysis:
     turns: Sequence[Row[Any]] = ()
     flows: Sequence[bytes | None] = ()
     times: Sequence[tuple[float | None, float | None]] = ()
+    embedding: bytes | None = None
+    turn_embeddings: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def by_layer(name: str) -> str:
@@ -99,11 +93,12 @@ def read_analysis(
     *,
     parts: Set[str] = frozenset(),
     layer: int | None = None,
-    most_flow: int = 0,
+    most_numbers: int = 0,
 ) -> StoredAnalysis | None:
-    """The tenant's analysis with its layers and `parts` of `heads`, `turns` and `flow`, each of which is a statement.
+    """The tenant's analysis with its layers and `parts` of `heads`, `turns`, `flow` and `embedding`.
 
-    The flow is that of all layers or of one, and is left out where it has more than `most_flow` numbers.
+    Each part takes a statement or two. The flow is that of all layers or of one. It and the vectors of turns are left
+    out where they have more than `most_numbers`.
     """
     row = connection.execute(_whole_by_id(), {"tenant": tenant_id, "analysis": analysis_id}).one_or_none()
     if row is None:
@@ -111,10 +106,14 @@ def read_analysis(
     depth = len(row._mapping[by_layer("layer")])
     heads = _heads_of(connection, row.measurement_id) if "heads" in parts else {}
     turns = _turns_of(connection, row.measurement_id) if parts & {"flow", "turns"} else ()
-    fits = row.turns is not None and flow_size(row.turns, depth if layer is None else 1) <= most_flow
+    fits = row.turns is not None and flow_size(row.turns, depth if layer is None else 1) <= most_numbers
     flows = _flow_of(connection, row.measurement_id, layer) if "flow" in parts and fits else ()
     times = _times_of(connection, analysis_id) if "turns" in parts and row.turns is not None else ()
-    return StoredAnalysis(row, heads, turns, flows, times)
+    if "embedding" not in parts:
+        return StoredAnalysis(row, heads, turns, flows, times)
+    few = row.turns is not None and row.turns * row.dimension <= most_numbers
+    vectors = (_embedding_of(connection, row.measurement_id), _turn_embeddings_of(connection, row) if few else {})
+    return StoredAnalysis(row, heads, turns, flows, times, *vectors)
 
 
 def flow_size(turns: int, layers: int) -> int:
@@ -142,9 +141,9 @@ def list_analyses(
 ) -> Sequence[Row[Any]]:
     """A page of analyses by the time of their making, or by a metric (undefined values last, then newest first).
 
-    Rows made for a comparison show only under their job.
+    The value that is sorted by is each row's `place`.
     """
-    query = _view().where(analysis.c.tenant_id == tenant_id, *conditions(wanted))
+    query = filtered(_view(), tenant_id, wanted)
     if metric is None:
         place = tuple_(analysis.c.created_at, analysis.c.id)
         if after is not None:
@@ -152,7 +151,8 @@ def list_analyses(
             query = query.where(place < last if descending else place > last)
         made = (analysis.c.created_at, analysis.c.id)
         return connection.execute(query.order_by(*(c.desc() if descending else c for c in made)).limit(limit)).all()
-    value = measurement.c[metric]
+    value = value_of(wanted, metric)
+    query = query.add_columns(value.label("place"))
     if after is not None:
         query = query.where(_beyond(value, descending, after))
     order = (value.desc() if descending else value.asc()).nulls_last()
@@ -168,26 +168,6 @@ def list_analyses_with_layers(
     for layer in _layers_of(connection, list({row.measurement_id for row in rows})):
         by_measurement[layer.measurement_id].append(layer)
     return [(row, by_measurement[row.measurement_id]) for row in rows]
-
-
-def conditions(wanted: AnalysisFilter) -> list[ColumnElement[bool]]:
-    """The filter over `analysis`, `document` and `measurement`."""
-    conditions = [analysis.c.job_id == wanted.job_id if wanted.job_id is not None else analysis.c.listed]
-    if wanted.model is not None:
-        conditions.append(analysis.c.model_id == wanted.model)
-    if wanted.domain is not None:
-        conditions.append(document.c.domain == wanted.domain)
-    if wanted.dataset_id is not None:
-        conditions.append(document.c.dataset_id == wanted.dataset_id)
-    if wanted.labels:
-        conditions.append(document.c.labels.contains(dict(wanted.labels)))
-    if wanted.created_after is not None:
-        conditions.append(analysis.c.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(analysis.c.created_at < wanted.created_before)
-    conditions += [measurement.c[name] >= value for name, value in wanted.smallest.items()]
-    conditions += [measurement.c[name] <= value for name, value in wanted.largest.items()]
-    return conditions
 
 
 @cache  # making such a statement takes longer than executing it
@@ -270,6 +250,24 @@ def _flow_of(connection: Connection, measurement_id: int, layer: int | None = No
     if layer is not None:
         query = query.where(measurement_layer.c.layer == layer)
     return connection.execute(query.order_by(measurement_layer.c.layer)).scalars().all()
+
+
+def _embedding_of(connection: Connection, measurement_id: int) -> bytes | None:
+    """The vector of a measurement's document."""
+    of_one = embedding.c.measurement_id == measurement_id
+    return connection.execute(select(_sent_vector(embedding)).where(of_one)).scalar_one_or_none()
+
+
+def _turn_embeddings_of(connection: Connection, row: Row[Any]) -> dict[int, bytes]:
+    """The vectors of a measurement's turns, of those that have one."""
+    of_one = turn_embedding.c.measurement_id == row.measurement_id
+    rows = connection.execute(select(turn_embedding.c.turn, _sent_vector(turn_embedding).label("vector")).where(of_one))
+    return {each.turn: each.vector for each in rows}
+
+
+def _sent_vector(table: Table) -> ColumnElement[bytes]:
+    """Either form of a row's vector."""
+    return _sent(func.coalesce(cast(table.c.embedding, ARRAY(REAL)), table.c.wide))
 
 
 def _view() -> Select[Any]:

@@ -10,43 +10,30 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Text, bindparam, func, select, true, tuple_
 
-from models.states import OPEN_ITEMS, ItemState
-from models.tables import analysis, comparison, document, job, measurement, work_item
+from models.queries.queue.job_counts import FINAL, analyses_of_job, items_of_job
+from models.states import ItemState
+from models.tables import comparison, document, job, work_item
 
 Position = tuple[datetime, str]
 """Where a page of a list ends: the last row's time of making, and its id."""
 
 
 def job_view() -> Select[Any]:
-    """Every job with its counts, the tokens measured for it, and what it made. For `find_job` and `list_jobs`."""
-    state, estimate = work_item.c.state, work_item.c.estimated_tokens
-    items = (
-        select(
-            func.count().filter(state == ItemState.DONE).label("done"),
-            func.count().filter(state == ItemState.FAILED).label("failed"),
-            func.count().filter(state == ItemState.CANCELLED).label("cancelled"),
-            func.coalesce(func.sum(estimate).filter(state.in_(OPEN_ITEMS)), 0).label("estimate_left"),
-            func.coalesce(func.sum(estimate).filter(state == ItemState.DONE), 0).label("estimate_done"),
-        )
-        .where(work_item.c.job_id == job.c.id)
-        .lateral("items")
-    )
-    made = (
-        select(
-            func.count().filter(analysis.c.cached).label("cached"),
-            func.coalesce(func.sum(measurement.c.tokens).filter(~analysis.c.cached), 0).label("tokens_measured"),
-            func.min(analysis.c.id).label("analysis_id"),
-        )
-        .join_from(analysis, measurement)
-        .where(analysis.c.job_id == job.c.id)
-        .lateral("made")
-    )
+    """Every job with its counts, the tokens measured for it, and what it made. For `find_job` and `list_jobs`.
+
+    Where the counts are kept, neither its items nor its analyses are read.
+    """
+    items, made = items_of_job(job.c.counts.is_(None)), analyses_of_job(job.c.counts.is_(None))
+    counted = {name: each for counts in (items, made) for name, each in counts.c.items()}
+    columns = [
+        func.coalesce(job.c.counts[name].as_integer(), each).label(name) if name in FINAL else each
+        for name, each in counted.items()
+    ]
     until = func.coalesce(job.c.finished_at, func.clock_timestamp())
     return (
         select(
-            job,
-            items,
-            made,
+            *(each for each in job.c if each.name != "counts"),
+            *columns,
             func.extract("epoch", until - job.c.started_at).label("seconds"),
             comparison.c.id.label("comparison_id"),
         )

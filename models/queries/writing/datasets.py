@@ -6,11 +6,11 @@ from typing import Any
 
 from psycopg import AsyncConnection as Driver
 from psycopg import AsyncCursor
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row, insert, update
 
 from models.errors import KeyForgotten
 from models.identifiers import new_identifier
-from models.queries.reading.datasets import find_dataset
+from models.queries.reading.datasets import counted, find_dataset
 from models.queries.writing.idempotency import IdempotencyKey, earlier_resource, remember_resource
 from models.session_limits import allow_long_statements
 from models.tables import dataset
@@ -117,6 +117,11 @@ def store_dataset(
 
     adapted: Any = connection.connection.dbapi_connection
     adapted.run_async(copy)
+    connection.execute(
+        update(dataset)
+        .where(dataset.c.id == new.id)
+        .values(dict(zip(("documents", "domains"), connection.execute(counted(new.id)).one(), strict=True)))
+    )
     if idempotency is not None:
         remember_resource(connection, tenant_id, idempotency, new.id)
     stored = find_dataset(connection, tenant_id, new.id)

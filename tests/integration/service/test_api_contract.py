@@ -83,7 +83,7 @@ def test_every_error_is_a_problem_document_whose_type_opens_as_a_page(api: httpx
 
 def test_a_method_that_does_not_exist_is_answered_with_those_that_do(api: httpx.Client) -> None:
     assert api.put("/v1/analyses").headers["allow"] == "GET, POST"
-    assert api.post("/v1/analyses/an_x").headers["allow"] == "DELETE, GET"
+    assert api.post("/v1/analyses/an_x").headers["allow"] == "DELETE, GET, PATCH"
     assert api.get("/v1/batches").headers["allow"] == "POST"
 
 
