@@ -1,11 +1,15 @@
 """Search: the nearest documents or turns."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from models.schemas.documents import Conversation, exactly_one
 from models.schemas.strings import Labels, ModelId, Name, Request, Said, Storable
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class SearchFilter(Request):
@@ -13,6 +17,9 @@ class SearchFilter(Request):
 
     domain: Name | None = None
     dataset_id: Storable | None = None
+    external_id: Annotated[list[Storable], BeforeValidator(_as_list)] = Field(
+        [], max_length=200, description="Any of these."
+    )
     labels: Labels = Field({}, description="All of these.")
 
 
@@ -52,10 +59,12 @@ class SearchRequest(Request):
 
 
 class Hit(BaseModel):
-    """One document or turn that is near."""
+    """One document or turn that is near. Equal documents under equal weights are one."""
 
-    analysis_id: str
+    analysis_id: str = Field(description="The newest of `analyses`, whose document is told of.")
+    analyses: list[str] = Field(description="Every analysis of it that matches, the newest first; at most 100.")
     turn: int | None = Field(description="The turn's number from 0, where turns were searched.")
+    speaker: str | None = Field(description="Who said the turn.")
     score: float = Field(description="Cosine similarity: 1 is the same direction.")
     domain: str | None
     external_id: str | None

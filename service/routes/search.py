@@ -61,6 +61,7 @@ async def search(body: SearchRequest, context: AppContextDep, tenant: Tenant) ->
         tenant_id=tenant,
         domain=body.filter.domain,
         dataset_id=body.filter.dataset_id,
+        external_ids=body.filter.external_id,
         labels=body.filter.labels,
         job_id=body.job_id,
         without_analysis=body.analysis_id,

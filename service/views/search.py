@@ -14,12 +14,19 @@ def hit_view(row: Row[Any]) -> Hit:
     """A row of `nearest`."""
     return Hit(
         analysis_id=row.analysis_id,
+        analyses=row.analyses,
         turn=row.turn,
+        speaker=_speaker(row.said or row.message) if row.turn is not None else None,
         score=max(-1.0, min(1.0, 1.0 - float(row.distance))),
         domain=row.domain,
         external_id=row.external_id,
         snippet=_snippet(row.said or row.message),
     )
+
+
+def _speaker(said: Content | None) -> str | None:
+    """Who said a turn, or the role of a message."""
+    return None if said is None else said.get("speaker", said.get("role"))
 
 
 def _snippet(said: Content | None) -> str:

@@ -19,6 +19,7 @@ from models.tables import analysis, embedding
 
 EXACT_CANDIDATES = 10_000
 """Up to so many vectors are compared one by one, which takes a few milliseconds."""
+MOST_ANALYSES = 100
 RERANKED = 4
 """Where the index keeps vectors inexactly, so many times k candidates are ranked by their exact distance."""
 
@@ -30,6 +31,7 @@ class Candidates:
     tenant_id: str
     domain: str | None = None
     dataset_id: str | None = None
+    external_ids: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     job_id: str | None = None
     without_analysis: str | None = None
@@ -46,7 +48,11 @@ class NearestQuery:
 
 
 def nearest(connection: Connection, query: NearestQuery) -> tuple[Sequence[Row[Any]], bool]:
-    """The k nearest analyses (or turns of them), nearest first, and whether every candidate was compared."""
+    """The k nearest measurements (or turns of them), nearest first, and whether every candidate was compared.
+
+    Each has in `analyses` the ids of those of its analyses that are candidates, the newest first and at most
+    `MOST_ANALYSES`; what else a row says is of the newest.
+    """
     parameters = _point(query)
     if query.index.kind == "array":
         return connection.execute(_statement(query, _EXACTLY), parameters).all(), True
@@ -68,28 +74,38 @@ def without_profile(connection: Connection, candidates: Candidates, version_key:
 
 
 _WITHOUT_PROFILE = """
-    SELECT count(*) FROM measurement
+    SELECT count(DISTINCT measurement.id) FROM measurement
     JOIN analysis ON analysis.measurement_id = measurement.id
     JOIN document ON document.id = analysis.document_id
     WHERE measurement.version_key = {version_key} AND NOT measurement.profiled
       AND measurement.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id {conditions}
 """
-_MATCHING = """
-    FROM {table} AS stored
-    JOIN analysis ON analysis.measurement_id = stored.measurement_id
-    JOIN document ON document.id = analysis.document_id
-    WHERE stored.tenant_id = :tenant_id AND analysis.tenant_id = :tenant_id AND {among} {conditions}
+_USES = """
+    FROM analysis JOIN document ON document.id = analysis.document_id
+    WHERE analysis.measurement_id = {measurement} AND analysis.tenant_id = :tenant_id {{conditions}}
 """
+_MATCHING = (
+    " FROM {table} AS stored WHERE stored.tenant_id = :tenant_id AND {among} AND EXISTS (SELECT"
+    + _USES.format(measurement="stored.measurement_id")
+    + ")"
+)
 _COUNT = "SELECT count(*) FROM (SELECT 1" + _MATCHING + " LIMIT {candidates}) AS counted"
-_CANDIDATE = "SELECT analysis.id AS analysis_id, analysis.document_id, {turn} AS turn, {distance} AS distance"
-_BEST = """
-    SELECT best.analysis_id, best.turn, document.domain, document.external_id,
+_CANDIDATE = "SELECT stored.measurement_id, {turn} AS turn, {distance} AS distance"
+_BEST = f"""
+    SELECT hit.analyses[1] AS analysis_id, hit.analyses, best.turn, document.domain, document.external_id,
         CASE WHEN best.turn IS NULL THEN document.content ELSE document.content->'turns'->best.turn END AS said,
         document.content->'messages'->best.turn AS message,
         best.distance
-    FROM (SELECT * FROM candidate ORDER BY distance, analysis_id LIMIT :k) AS best
-    JOIN document ON document.id = best.document_id
-    ORDER BY best.distance, best.analysis_id
+    FROM (SELECT * FROM candidate ORDER BY distance, measurement_id LIMIT :k) AS best
+    CROSS JOIN LATERAL (
+        SELECT array(
+            SELECT analysis.id {_USES.format(measurement="best.measurement_id")}
+            ORDER BY analysis.created_at DESC, analysis.id DESC LIMIT {MOST_ANALYSES}
+        ) AS analyses
+    ) AS hit
+    JOIN analysis ON analysis.id = hit.analyses[1]
+    JOIN document ON document.id = analysis.document_id
+    ORDER BY best.distance, best.measurement_id
 """
 # Materialized, so that the planner cannot walk a graph for what is to be exact, nor order anew what a graph gave.
 _EXACTLY = "WITH candidate AS MATERIALIZED (" + _CANDIDATE + _MATCHING + ")" + _BEST
@@ -143,6 +159,7 @@ def _bound(statement: str, candidates: Candidates) -> TextClause:
 _CONDITIONS = {
     "domain": "AND document.domain = :domain",
     "dataset_id": "AND document.dataset_id = :dataset_id",
+    "external_ids": "AND document.external_id = ANY(:external_ids)",
     "labels": "AND document.labels @> :labels",
     "job_id": "AND analysis.job_id = :job_id",
     "without_analysis": "AND analysis.id <> :without_analysis",
