@@ -21,6 +21,8 @@ from workers.database import engine
 
 log = logging.getLogger(__name__)
 
+LAST_BEAT_SECONDS = 1.0
+"""So long the end of a worker waits for a heartbeat that has begun."""
 EXIT_DELAY = 2.0
 """Seconds after the work has ended in which Celery may end an asked-to-stop process before it ends itself."""
 
@@ -64,8 +66,10 @@ class WorkerProcess:
         self._heartbeat.start()
 
     def end(self) -> None:
-        """Stop the heartbeat and remove the worker's row."""
+        """Stop the heartbeat, which else could register it once more, and remove the worker's row."""
         self._ended.set()
+        if self._heartbeat.is_alive():
+            self._heartbeat.join(LAST_BEAT_SECONDS)
         with self.engine.begin() as connection:
             worker_registry.remove_worker(connection, self.id)
 

@@ -22,9 +22,9 @@ class Page(BaseModel, Generic[Item]):
 
 
 class CountedPage(Page[Item], Generic[Item]):
-    """A page of a list that can say how long it is."""
+    """A page of a list that was asked how long it is."""
 
-    total: Total | None = Field(default=None, description="With `count=true`.")
+    total: Total
 
 
 class GroupCount(BaseModel):

@@ -19,7 +19,7 @@ from models.queries.writing.submission import NewDocument, SubmissionOptions
 from models.schemas.analyses import Analysis, AnalysisChanges, AnalysisEntry, AnalysisRequest
 from models.schemas.documents import characters_of
 from models.schemas.jobs import Job
-from models.schemas.listing import CountedPage, Total
+from models.schemas.listing import CountedPage, Page, Total
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContextDep
@@ -114,7 +114,7 @@ async def get_analyses(
     limit: Limit = 50,
     cursor: Cursor = None,
     count: Annotated[bool, Query(description="Also say how many match in all.")] = False,
-) -> CountedPage[AnalysisEntry]:
+) -> Page[AnalysisEntry] | CountedPage[AnalysisEntry]:
     """Analyses by filter, newest first or by a metric; undefined values come last."""
     metric = None if sort == "-created_at" else sort.removeprefix("-")
     if metric is not None and metric not in METRIC_NAMES:
@@ -138,11 +138,10 @@ async def get_analyses(
     name = sort if query.filter.layer is None else f"{sort} of layer {query.filter.layer}"
     order = ListOrder(name, (datetime, str, float), values, AnalysisPosition)
     page = await read_page(order, cursor, limit, read, analysis_entry)
-    total = None
-    if count:
-        value, exact = await context.database.read(count_analyses, tenant, query.filter)
-        total = Total(value=value, exact=exact)
-    return CountedPage(items=page.items, next=page.next, total=total)
+    if not count:
+        return page
+    value, exact = await context.database.read(count_analyses, tenant, query.filter)
+    return CountedPage(items=page.items, next=page.next, total=Total(value=value, exact=exact))
 
 
 @router.patch("/{analysis_id}", response_model=Analysis, responses=problems(*WRITING, NOT_FOUND))

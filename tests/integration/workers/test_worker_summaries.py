@@ -1,5 +1,7 @@
 """A comparison's summary is made once its documents are settled, from what is stored, and stored with its report."""
 
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +36,16 @@ REQUEST = {
     "metrics": ["distance", "entropy"],
 }
 OPTIONS = WorkOptions(sampling=Sampling(window_tokens=32, count=1, seed=0))
+
+
+@pytest.fixture(autouse=True)
+def ended_summaries() -> Iterator[None]:
+    """A summary that was abandoned ends at its next step, and may read from the database until then."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "summary":
+            thread.join(120)
+            assert not thread.is_alive()
 
 
 def add_comparison(engine: Engine, seed: int, documents: int = 9, short: int = 0, **changes: Any) -> str:

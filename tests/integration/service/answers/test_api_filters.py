@@ -105,7 +105,7 @@ def test_a_list_says_how_long_it_is_when_it_is_asked(api: httpx.Client) -> None:
     page = api.get("/v1/analyses", params={"count": True, "limit": 3, "domain": "prose"}).json()
     assert page["total"] == {"value": COUNT // 2 + 3, "exact": True}
     assert len(page["items"]) == 3
-    assert api.get("/v1/analyses").json()["total"] is None
+    assert api.get("/v1/analyses").json().keys() == {"items", "next"}
 
 
 def test_many_are_estimated(
