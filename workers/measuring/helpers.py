@@ -1,5 +1,6 @@
 """Processes beside a worker that render and store for it, so that its own interpreter is left to the device."""
 
+import logging
 import os
 import pickle
 import tempfile
@@ -21,8 +22,10 @@ from attention.model.model import Model
 from attention.text.tokens import FastTokenizer
 from workers.database import engine as own_engine
 from workers.measuring.rendering import ModelReader, ReadDocument, Unreadable, Work, read_documents
-from workers.measuring.shared_memory import Shared, SharedBlocks
+from workers.measuring.shared_memory import NotSharedError, Shared, SharedBlocks
 from workers.measuring.storing import StoreOrder, store
+
+log = logging.getLogger(__name__)
 
 SMALLEST_SHARE = 16
 """Documents that are worth a helper's while."""
@@ -97,6 +100,9 @@ class HelperProcesses:
                 pool.submit(_store, shared).result()
         except BrokenProcessPool:
             self._replace(pool)
+            self._own.store(order)
+        except NotSharedError as error:
+            log.warning("a helper cannot have what it is to store, the worker stores it itself: %s", error)
             self._own.store(order)
 
     def close(self) -> None:

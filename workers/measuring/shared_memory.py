@@ -15,6 +15,10 @@ KEPT_BYTES = 2**27
 """A block of more bytes is given back once it was used; smaller ones serve again, since new pages are slow to get."""
 
 
+class NotSharedError(Exception):
+    """The other process's memory cannot be had here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """An object to be taken by a process of the same machine and user: its pickle, and where its arrays lie.
@@ -27,14 +31,17 @@ class Shared:
     spans: tuple[tuple[int, int], ...] = ()  # from, to
 
     def take(self) -> Any:
-        """The object, whose arrays are valid until the other process has its block back."""
+        """The object, whose arrays are valid until the other process has its block back. Raises NotSharedError."""
         if self.place is None:
             return pickle.loads(self.pickled)
-        descriptor = os.open(self.place, os.O_RDWR)
         try:
-            block = memoryview(mmap.mmap(descriptor, self.spans[-1][1]))
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self.place, os.O_RDWR)
+            try:
+                block = memoryview(mmap.mmap(descriptor, self.spans[-1][1]))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise NotSharedError(f"{self.place}: {error}") from None
         return pickle.loads(self.pickled, buffers=[block[low:high] for low, high in self.spans])
 
 

@@ -20,7 +20,7 @@ from models.tables import analysis, measurement, measurement_layer, outbox, turn
 from models.work import WorkOptions
 from workers import dispatch
 from workers.dispatch import Dispatcher, pipeline_for
-from workers.measuring import claim_stream
+from workers.measuring import claim_stream, shared_memory
 from workers.measuring.claim_run import ClaimRun
 from workers.measuring.helpers import HelperProcesses
 from workers.measuring.pipeline import SideBySide, TurnByTurn
@@ -139,6 +139,16 @@ def test_a_helper_that_dies_takes_nothing_along(
     busy_worker.answer_model(MODEL)
     assert killed
     assert states(engine, job_id) == {"done": 24}
+
+
+def test_where_helpers_cannot_share_memory_the_worker_stores_by_itself(
+    engine: Engine, busy_worker: Dispatcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_memory._Block, "place", "/nonexistent")
+    job_id = talks(engine, 2500, 24)
+    busy_worker.answer_model(MODEL)
+    assert states(engine, job_id) == {"done": 24}
+    assert "the worker stores it itself" in caplog.text
 
 
 def test_a_job_that_is_cancelled_on_the_way_is_measured_no_further_and_nothing_is_held(

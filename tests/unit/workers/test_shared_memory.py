@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from workers.measuring import shared_memory
-from workers.measuring.shared_memory import Shared, SharedBlocks
+from workers.measuring.shared_memory import NotSharedError, Shared, SharedBlocks
 
 
 @pytest.fixture
@@ -48,6 +49,11 @@ def test_arrays_are_no_part_of_the_pickle_and_are_aligned(blocks: SharedBlocks) 
         assert len(shared.pickled) < 1_000
         assert [low % shared_memory.ALIGNED for low, _ in shared.spans] == [0, 0]
         assert np.array_equal(shared.take()["arrays"][1], np.arange(50_000.0))
+
+
+def test_memory_that_is_not_to_be_had_is_told_of(blocks: SharedBlocks) -> None:
+    with blocks.shared(thing(np.ones(100))) as shared, pytest.raises(NotSharedError, match="/proc/self/fd/9999"):
+        replace(shared, place="/proc/self/fd/9999").take()
 
 
 def test_what_has_no_array_is_its_pickle(blocks: SharedBlocks) -> None:
