@@ -16,7 +16,7 @@ KEPT_BYTES = 2**27
 
 
 class NotSharedError(Exception):
-    """The other process's memory cannot be had here."""
+    """Memory cannot be had, or not that of the other process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,10 @@ class SharedBlocks:
 
     @contextmanager
     def shared(self, thing: object) -> Iterator[Shared]:
-        """The object as it is handed over; who takes it has to be done with it when the context ends without error."""
+        """The object as it is handed over; who takes it has to be done with it when the context ends without error.
+
+        Raises NotSharedError where no memory is to be had.
+        """
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
         views = [each.raw() for each in arrays]
@@ -82,11 +85,9 @@ class SharedBlocks:
 
     @contextmanager
     def _block(self, size: int) -> Iterator["_Block"]:
-        with self._lock:
-            block = self._free.pop() if self._free else _Block()
+        block = self._held(size)
         kept = False
         try:
-            block.hold(size)
             yield block
             kept = block.size <= KEPT_BYTES
         finally:
@@ -95,6 +96,19 @@ class SharedBlocks:
                     self._free.append(block)
             else:
                 block.close()
+
+    def _held(self, size: int) -> "_Block":
+        """A block of at least this size that nobody else has."""
+        with self._lock:
+            block = self._free.pop() if self._free else None
+        try:
+            block = block or _Block()
+            block.hold(size)
+        except OSError as error:
+            if block is not None:
+                block.close()
+            raise NotSharedError(f"{size} bytes: {error}") from None
+        return block
 
 
 class _Block:

@@ -56,6 +56,18 @@ def test_memory_that_is_not_to_be_had_is_told_of(blocks: SharedBlocks) -> None:
         replace(shared, place="/proc/self/fd/9999").take()
 
 
+def test_memory_that_the_machine_refuses_is_told_of(blocks: SharedBlocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError("too many open files")
+
+    before = open_descriptors()
+    for call in ("ftruncate", "memfd_create"):
+        monkeypatch.setattr(os, call, refuse)
+        with pytest.raises(NotSharedError, match="too many open files"), blocks.shared(thing(np.ones(100))):
+            pass
+    assert open_descriptors() == before
+
+
 def test_what_has_no_array_is_its_pickle(blocks: SharedBlocks) -> None:
     with blocks.shared({"words": "alone"}) as shared:
         assert shared.place is None
