@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -68,11 +69,12 @@ class WatchedGpu:
 
 def engine_alone(model: Model, budget: int, documents: int) -> float:
     """Documents a second of passes one queued behind the other, of conversations that are rendered already."""
-    groups = [[rendered(model, seed) for seed in new_seeds(min(CLAIM, budget // TOKENS))] for _ in range(4)]
+    size = min(CLAIM, budget // TOKENS)
+    groups = cycle([[rendered(model, seed) for seed in new_seeds(size)] for _ in range(4)])
     before: PendingAnalysis | None = None
     done, begun = 0, time.perf_counter()
     while done < documents:
-        group = groups[done % len(groups)]
+        group = next(groups)
         queued = begin_analysis(model, group, token_budget=budget)
         if before is not None:
             before.finish()

@@ -12,6 +12,7 @@ from models.schemas.strings import Storable
 from service.http.problems import INVALID_REQUEST, field_problem
 
 MOST_EXTERNAL_IDS = 200
+NO_SUCH_METRIC = f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
 
 
 class AnalysisQuery:
@@ -65,7 +66,7 @@ class AnalysisQuery:
 
     def _unknown(self, name: str) -> str:
         if name.startswith(("min_", "max_")):
-            return f"There is no such metric; known are {', '.join(METRIC_NAMES)}."
+            return NO_SUCH_METRIC
         others = ", ".join(sorted(self.KNOWN - {*self.NAMED}))
         filters = f"{', '.join(self.NAMED)}, label.KEY, min_METRIC and max_METRIC"
         return f"There is no such parameter; there are the filters {filters}{f', and {others}' if others else ''}."

@@ -67,27 +67,25 @@ def _flow_within_limits(stored: StoredAnalysis, layer: int | None) -> None:
     read = layers if layer is None else 1
     numbers = flow_size(turns, read)
     if numbers > MOST_NUMBERS:
-        raise field_problem(
-            PROBLEM_TYPES["detail-too-large"],
-            "query:layer",
-            f"The flow between {turns} turns has {numbers} numbers in {read} layers; at most "
-            f"{MOST_NUMBERS} are given out at once. Ask for one layer at a time with `layer`.",
-            limit=MOST_NUMBERS,
-            actual=numbers,
-        )
+        said = f"The flow between {turns} turns has {numbers} numbers in {read} layers"
+        raise _too_large("query:layer", said, numbers, " Ask for one layer at a time with `layer`.")
 
 
 def _embeddings_within_limits(stored: StoredAnalysis) -> None:
-    turns, dimension = stored.row.turns or 0, stored.row.dimension
-    if turns * dimension > MOST_NUMBERS:
-        raise field_problem(
-            PROBLEM_TYPES["detail-too-large"],
-            "query:include",
-            f"The vectors of {turns} turns have {turns * dimension} numbers; at most {MOST_NUMBERS} are given out at "
-            "once. The exports have them all.",
-            limit=MOST_NUMBERS,
-            actual=turns * dimension,
-        )
+    turns = stored.row.turns or 0
+    numbers = turns * stored.row.dimension
+    if numbers > MOST_NUMBERS:
+        raise _too_large("query:include", f"The vectors of {turns} turns have {numbers} numbers", numbers)
+
+
+def _too_large(pointer: str, said: str, numbers: int, remedy: str = "") -> Problem:
+    return field_problem(
+        PROBLEM_TYPES["detail-too-large"],
+        pointer,
+        f"{said}; at most {MOST_NUMBERS} are given out at once.{remedy}",
+        limit=MOST_NUMBERS,
+        actual=numbers,
+    )
 
 
 async def answer_by_analysis(

@@ -11,13 +11,14 @@ from models.schemas.listing import GroupCount, GroupStatistics, Quantiles, Stati
 from models.schemas.strings import Storable
 from service.auth.tenant import Secured, Tenant
 from service.context import AppContextDep
-from service.http.filters import OPEN_ENDED, AnalysisQuery
+from service.http.filters import NO_SUCH_METRIC, OPEN_ENDED, AnalysisQuery
 from service.http.openapi import problems
 from service.http.problems import INVALID_REQUEST, field_problem
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"], dependencies=[Secured])
 
 MOST_GROUPS = 1_000
+_NAMED = {"domain": Grouping("domain"), "model": Grouping("model"), "day": Grouping("day")}
 _KNOWN = "`domain`, `model`, `day` or `label.KEY`"
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
@@ -35,10 +36,10 @@ class StatisticsQuery(AnalysisQuery):
 
 
 def _grouping(by: str) -> Grouping:
-    if by in ("domain", "model", "day"):
-        return Grouping(by)  # type: ignore[arg-type]
+    if by in _NAMED:
+        return _NAMED[by]
     kind, _, key = by.partition(".")
-    if kind == "label" and key and "\x00" not in key:
+    if kind == "label" and key:
         return Grouping("label", key)
     raise field_problem(INVALID_REQUEST, "query:by", f"There is no grouping {by!r}; give {_KNOWN}.")
 
@@ -51,11 +52,11 @@ async def get_summary(
     by: Annotated[Storable, Query(description=f"{_KNOWN}; days are those of UTC.")] = "domain",
 ) -> Summary:
     """How many analyses match, by what they have in common."""
-    counted = await context.database.single(counts_by, tenant, query.filter, _grouping(by), most=MOST_GROUPS)
-    rows, groups, total = counted
-    return Summary(
-        by=by, total=total, groups=groups, items=[GroupCount(value=row.value, count=row.count) for row in rows]
+    rows, groups, total = await context.database.single(
+        counts_by, tenant, query.filter, _grouping(by), most=MOST_GROUPS
     )
+    items = [GroupCount(value=row.value, count=row.count) for row in rows]
+    return Summary(by=by, total=total, groups=groups, items=items)
 
 
 @router.get("/statistics", responses=problems(), openapi_extra={"parameters": OPEN_ENDED})
@@ -68,8 +69,7 @@ async def get_statistics(
 ) -> Statistics:
     """How a metric is distributed among the analyses that match, each counting once. With `layer=` that layer's."""
     if metric not in METRIC_NAMES:
-        known = ", ".join(METRIC_NAMES)
-        raise field_problem(INVALID_REQUEST, "query:metric", f"There is no such metric; known are {known}.")
+        raise field_problem(INVALID_REQUEST, "query:metric", NO_SUCH_METRIC)
     grouping = None if by is None else _grouping(by)
     rows = await context.database.single(statistics_by, tenant, query.filter, metric, grouping, most=MOST_GROUPS)
     items = [_of_group(row) for row in rows]

@@ -12,20 +12,21 @@ SNIPPET = 240
 
 def hit_view(row: Row[Any]) -> Hit:
     """A row of `nearest`."""
+    said = row.said or row.message
     return Hit(
         analysis_id=row.analysis_id,
         analyses=row.analyses,
         turn=row.turn,
-        speaker=_speaker(row.said or row.message) if row.turn is not None else None,
+        speaker=_speaker(said),
         score=max(-1.0, min(1.0, 1.0 - float(row.distance))),
         domain=row.domain,
         external_id=row.external_id,
-        snippet=_snippet(row.said or row.message),
+        snippet=_snippet(said),
     )
 
 
 def _speaker(said: Content | None) -> str | None:
-    """Who said a turn, or the role of a message."""
+    """Who said a turn, or the role of a message; a whole document has none."""
     return None if said is None else said.get("speaker", said.get("role"))
 
 

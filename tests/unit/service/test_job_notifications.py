@@ -1,7 +1,7 @@
 """Who waits for a job while the database is away."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import psycopg
 import pytest
@@ -10,6 +10,7 @@ from models.settings import Settings
 from service.signals import job_notifications
 from service.signals.job_notifications import Watcher
 
+Look = Callable[[list[str]], Awaitable[Collection[str]]]
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
 
 
@@ -34,26 +35,25 @@ async def seconds_until_news(watcher: Watcher, name: str, seconds: float) -> flo
     return asyncio.get_running_loop().time() - begun
 
 
-def test_everybody_is_woken_where_the_database_does_not_answer() -> None:
-    async def waited() -> list[float]:
-        watcher = Watcher(Settings(database_url=NOWHERE), away)
+def waited(look: Look, seconds: float) -> list[float]:
+    """How long each of three waits, who ask by this look."""
+
+    async def together() -> list[float]:
+        watcher = Watcher(Settings(database_url=NOWHERE), look)
         watcher.start()
-        found = await asyncio.gather(*(seconds_until_news(watcher, name, 20.0) for name in "abc"))
+        found = await asyncio.gather(*(seconds_until_news(watcher, name, seconds) for name in "abc"))
         await watcher.close()
         return list(found)
 
-    assert max(asyncio.run(waited())) < 10
+    return asyncio.run(together())
+
+
+def test_everybody_is_woken_where_the_database_does_not_answer() -> None:
+    assert max(waited(away, 20.0)) < 10
 
 
 def test_only_who_waits_for_what_has_ended_is_woken() -> None:
-    async def waited() -> list[float]:
-        watcher = Watcher(Settings(database_url=NOWHERE), only_b)
-        watcher.start()
-        found = await asyncio.gather(*(seconds_until_news(watcher, name, 1.0) for name in "abc"))
-        await watcher.close()
-        return list(found)
-
-    first, second, third = asyncio.run(waited())
+    first, second, third = waited(only_b, 1.0)
     assert first >= 0.9
     assert third >= 0.9
     assert second < 0.9
